@@ -1,0 +1,5 @@
+//! A streaming runtime: micro-batches, keyed state and windows, with every user function in a
+//! WebAssembly sandbox.
+
+pub mod model;
+pub mod topology;

@@ -1,0 +1,20 @@
+//! The vocabulary: names, batch times, schemas, functions, batches. No I/O, no clock.
+
+mod batch;
+mod function;
+mod name;
+mod position;
+mod schema;
+mod shape;
+mod time;
+
+pub use batch::{Batch, CHUNK_BYTES, CHUNK_ROWS, Partition};
+pub use function::{
+    AggregateFunction, Function, Fusion, PluginInfo, Role, Side, StatefulFunction, StatefulVerb,
+    TransformFunction, TransformVerb,
+};
+pub use name::{InvalidName, NodeName, PluginName, TopologyName};
+pub use position::Position;
+pub use schema::{Field, InvalidSchema, Kind, Schema, TypeExpr};
+pub use shape::{Shape, Tree};
+pub use time::{BatchInterval, BatchTime, InvalidInterval};

@@ -1,0 +1,52 @@
+//! Where batches come from: one claim per source and tick, read later, in parallel.
+//!
+//! A [`Source`] decides what belongs to a batch ([`Source::claim`], on the batch loop, cheap); the
+//! [`PartitionReader`]s of the claim then read and decode it, one per partition, on the pool.
+
+use arrow_array::RecordBatch;
+
+use crate::model::BatchTime;
+
+/// A source of a running topology.
+pub trait Source: Send {
+    /// Takes what belongs to the batch at `time`. Called once per tick, times rising.
+    ///
+    /// # Errors
+    /// When the source cannot say what belongs to the batch; that batch fails.
+    fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError>;
+
+    /// Nothing will ever come again: later claims are empty batches. A topology whose sources are
+    /// all exhausted is finished.
+    fn is_exhausted(&self) -> bool;
+}
+
+/// What a source has for one batch time.
+pub enum Claim {
+    /// A batch, maybe empty, maybe without partitions.
+    Batch(Vec<Box<dyn PartitionReader>>),
+    /// No batch at this time (spec 5.1).
+    NoBatch,
+}
+
+/// Reads one partition of a claimed batch, chunk by chunk. Reads only what was claimed, so that
+/// reading it again gives the same rows.
+pub trait PartitionReader: Send {
+    /// The next chunk; none at the end.
+    ///
+    /// # Errors
+    /// When what was claimed cannot be read or decoded; the batch fails.
+    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError>;
+}
+
+/// Rows as read from a source.
+#[derive(Debug, Clone)]
+pub struct SourceChunk {
+    /// With the source's schema; may have no rows.
+    pub rows: RecordBatch,
+    /// Lines that were none, with the source's `rejected` schema; none if there were none.
+    pub rejected: Option<RecordBatch>,
+    /// Lines in which broken UTF-8 was replaced.
+    pub replaced: usize,
+    /// Bytes read for this chunk.
+    pub bytes: usize,
+}

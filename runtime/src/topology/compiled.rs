@@ -1,0 +1,94 @@
+//! The compiled topology.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use super::{NodeId, Operator, Port, Sink, Source, StreamRef};
+use crate::model::{BatchInterval, NodeName, PluginName, Schema, TopologyName};
+
+/// A flow that can run: names resolved, types checked, no cycle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topology {
+    /// Its name.
+    pub name: TopologyName,
+    /// How often a batch closes.
+    pub batch_interval: BatchInterval,
+    /// Partitions after a shuffle, and of a `file` or `generator` source.
+    pub parallelism: NonZeroUsize,
+    /// What a failed batch means for those after it.
+    pub on_failed_batch: OnFailedBatch,
+    /// What functions may use.
+    pub limits: Limits,
+    /// Plugins that operators call, in order of first mention.
+    pub plugins: Vec<Plugin>,
+    /// In order of definition.
+    pub sources: Vec<Source>,
+    /// Each after those it reads from; otherwise in order of definition.
+    pub operators: Vec<Operator>,
+    /// In order of definition, which is the order in which they run (spec 4.1).
+    pub sinks: Vec<Sink>,
+}
+
+impl Topology {
+    /// The columns of a stream of this topology.
+    pub fn schema(&self, stream: StreamRef) -> &Schema {
+        match (stream.node, stream.port) {
+            (NodeId::Source(id), Port::Main) => &self.sources[id.0].schema,
+            (NodeId::Source(id), Port::Rejected) => &self.sources[id.0].rejected,
+            (NodeId::Operator(id), Port::Main) => &self.operators[id.0].output,
+            (NodeId::Operator(id), Port::Rejected) => &self.operators[id.0].rejected,
+        }
+    }
+
+    /// The name of a source or operator.
+    pub fn node_name(&self, node: NodeId) -> &NodeName {
+        match node {
+            NodeId::Source(id) => &self.sources[id.0].name,
+            NodeId::Operator(id) => &self.operators[id.0].name,
+        }
+    }
+}
+
+/// A plugin that operators call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// As the topology calls it; none is the default, the one on the command line.
+    pub alias: Option<PluginName>,
+    /// Where its file is, if the topology says so; already joined to the topology's directory.
+    pub path: Option<PathBuf>,
+}
+
+/// What a failed batch means for those after it (spec 1.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailedBatch {
+    /// The run stops with an error.
+    Stop,
+    /// It is reported and the next batch runs; the run ends with an error.
+    Continue,
+}
+
+/// What one instance (operator, partition, batch) may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory.
+    pub memory: usize,
+    /// CPU time of all its calls together.
+    pub cpu_time: Duration,
+    /// Bytes that one call may return.
+    pub output: usize,
+    /// Instructions, about, of all its calls together; a deterministic limit that costs some 10 %.
+    pub fuel: Option<u64>,
+    /// Log lines; more are dropped and counted.
+    pub log_lines: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            cpu_time: Duration::from_secs(30),
+            output: 64 << 20,
+            fuel: None,
+            log_lines: 100,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! From `topo.toml` to what can run. Pure: no I/O, no clock.
+//!
+//! Text is parsed twice: [`Manifest`] is what the file says, with places; [`Topology`] is what it
+//! means, with every name resolved and every type checked. [`compile`] goes from one to the other
+//! and reports every problem at once.
+
+mod catalog;
+mod compiled;
+mod operator;
+mod sink;
+mod source;
+mod stream;
+
+pub use catalog::Catalog;
+pub use compiled::{Limits, OnFailedBatch, Plugin, Topology};
+pub use operator::{Call, FusedCall, Operator, Reducer, SortKey, StdFunction, Verb};
+pub use sink::{Sink, SinkKind};
+pub use source::{Decoder, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind};
+pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};

@@ -1,0 +1,39 @@
+//! Where rows go.
+
+use std::path::PathBuf;
+
+use super::StreamRef;
+use crate::model::NodeName;
+
+/// A sink, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    /// Its name.
+    pub name: NodeName,
+    /// What it takes.
+    pub input: StreamRef,
+    /// What it does with it.
+    pub kind: SinkKind,
+}
+
+/// What a sink does with a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkKind {
+    /// The first rows on standard output (spec 13.1).
+    Print {
+        /// How many rows.
+        n: usize,
+    },
+    /// `<path>-<batch ms>/part-00000`, one line per row as text (spec 13.2).
+    TextFiles {
+        /// The prefix.
+        path: PathBuf,
+    },
+    /// `<path>-<batch ms>/part-00000`, one JSON object or value per line.
+    JsonFiles {
+        /// The prefix.
+        path: PathBuf,
+    },
+    /// Rows are computed and dropped.
+    Null,
+}

@@ -1,0 +1,132 @@
+//! Where rows come from.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use crate::model::{NodeName, Schema};
+
+/// A source, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Its name.
+    pub name: NodeName,
+    /// Columns of its rows.
+    pub schema: Schema,
+    /// Columns of `x.rejected`: `value: utf8` (what was read, repaired if it was not UTF-8) and
+    /// `reason: utf8`.
+    pub rejected: Schema,
+    /// What it reads.
+    pub kind: SourceKind,
+}
+
+/// What a source reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    /// Lines from a TCP server, as a client (spec 12.1).
+    Socket {
+        /// `host:port`.
+        address: String,
+        /// Gives up after so many failed attempts in a row; none: never.
+        connect_attempts: Option<NonZeroUsize>,
+        /// How often a block is cut.
+        block_interval: Duration,
+        /// Of a line.
+        decoder: Decoder,
+    },
+    /// A file, read once from start to end.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Bytes in a batch, about: a batch ends with the line in which this many are reached.
+        batch_bytes: NonZeroUsize,
+        /// Partitions of a batch; none: the topology's parallelism.
+        partitions: Option<NonZeroUsize>,
+        /// Of a line.
+        decoder: Decoder,
+    },
+    /// New files of directories (spec 12.3).
+    Directory {
+        /// A directory, or a glob of directories.
+        path: PathBuf,
+        /// Ignores files older than the start.
+        new_files_only: bool,
+        /// How long a file's name is remembered (60 s, rounded up to batches, by default).
+        remember: Duration,
+        /// Of a line.
+        decoder: Decoder,
+    },
+    /// Batches given in a JSON file, or by the cases of a test (spec 12.5).
+    Queue {
+        /// The batches: a JSON list with one list of rows per batch. None only under test.
+        path: Option<PathBuf>,
+        /// One a batch, or all that wait.
+        order: QueueOrder,
+        /// Partition i of p gets rows i*n/p to (i+1)*n/p.
+        partitions: NonZeroUsize,
+    },
+    /// Made-up rows, for load.
+    Generator(GeneratorSpec),
+}
+
+/// How a queue hands out its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueOrder {
+    /// One per batch.
+    OneAtATime,
+    /// All that wait, joined in order.
+    All,
+}
+
+/// A source of made-up rows: `value: int64`, or `value: utf8` when `words` is set. The same rows
+/// in every run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneratorSpec {
+    /// Rows per second of batch time.
+    pub rate: NonZeroUsize,
+    /// Rows in all; none: no end.
+    pub count: Option<u64>,
+    /// Partitions of a batch; none: the topology's parallelism.
+    pub partitions: Option<NonZeroUsize>,
+    /// Words per line of text; none: rows are the integers from 0.
+    pub words: Option<NonZeroUsize>,
+}
+
+/// How a line becomes a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoder {
+    /// The format, with what it needs.
+    pub format: Format,
+    /// What happens to a line that is none.
+    pub on_invalid: OnInvalid,
+    /// Bytes of a line, at most; a longer one is rejected (or fails the batch, as `on-invalid`
+    /// says; it is never replaced).
+    pub max_line: NonZeroUsize,
+}
+
+/// The format of a line.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// `value: utf8`, the line.
+    Text,
+    /// `value: binary`, the line's bytes.
+    Binary,
+    /// A JSON object with the schema's fields; others are ignored.
+    Json,
+    /// Fields in the order of the schema.
+    Csv {
+        /// Between fields; one byte.
+        separator: u8,
+        /// The first line of each file is a header and no row.
+        header: bool,
+    },
+}
+
+/// What happens to a line that is not valid in its format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// Text only: broken UTF-8 becomes U+FFFD, and is counted.
+    Replace,
+    /// It goes to `x.rejected`, else it is counted and logged.
+    Reject,
+    /// The batch fails.
+    Fail,
+}
