@@ -1,5 +1,7 @@
 //! A streaming runtime: micro-batches, keyed state and windows, with every user function in a
 //! WebAssembly sandbox.
 
+pub mod codec;
 pub mod model;
+pub mod plugin;
 pub mod topology;

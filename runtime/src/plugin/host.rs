@@ -1,0 +1,201 @@
+//! What a guest may ask of the host (`interface host`), and what one instance has used.
+
+use std::{sync::Arc, time::Duration};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::{ResourceLimiter, component::Linker};
+
+use super::{
+    abi::{Level, Setting, Task as AbiTask},
+    fault::printable,
+    preempt::{Preempt, Tick},
+    task::{InstanceLimits, Task},
+};
+
+/// Bytes of a log line that are kept.
+const LONGEST_LINE: usize = 4_000;
+
+/// The interface's full name; other versions of 0.1 match it.
+const HOST: &str = "rsrt:plugin/host@0.1.0";
+
+/// What a store holds.
+pub(super) struct Host {
+    /// None while the plugin is asked who it is.
+    pub(super) task: Option<Task>,
+    pub(super) limits: InstanceLimits,
+    pub(super) preempt: Arc<dyn Preempt>,
+    pub(super) cpu: CpuMeter,
+    pub(super) memory_peak: usize,
+    pub(super) memory_refused: bool,
+    pub(super) last_error: Option<String>,
+    log_lines: u32,
+    log_dropped: u32,
+}
+
+impl Host {
+    pub(super) fn new(
+        task: Option<Task>,
+        limits: InstanceLimits,
+        preempt: Arc<dyn Preempt>,
+    ) -> Self {
+        Self {
+            task,
+            limits,
+            preempt,
+            cpu: CpuMeter::default(),
+            memory_peak: 0,
+            memory_refused: false,
+            last_error: None,
+            log_lines: 0,
+            log_dropped: 0,
+        }
+    }
+
+    /// Called every few milliseconds of a call.
+    pub(super) fn tick(&self) -> Result<(), Interrupt> {
+        if self.preempt.tick() == Tick::Abort {
+            return Err(Interrupt::Aborted);
+        }
+        if self.cpu.used() > self.limits.cpu_time {
+            return Err(Interrupt::OutOfTime);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, level: Level, message: &str) {
+        let line = printable(message, LONGEST_LINE);
+        if level == Level::Error {
+            self.last_error = Some(line.clone());
+        }
+        if self.log_lines == self.limits.log_lines {
+            self.log_dropped += 1;
+            return;
+        }
+        self.log_lines += 1;
+        let (operator, batch, partition) = match &self.task {
+            Some(task) => (&*task.operator, task.batch_time.as_millis(), task.partition),
+            None => ("", 0, 0),
+        };
+        match level {
+            Level::Debug => tracing::debug!(target: "guest", operator, batch, partition, "{line}"),
+            Level::Info => tracing::info!(target: "guest", operator, batch, partition, "{line}"),
+            Level::Warn => tracing::warn!(target: "guest", operator, batch, partition, "{line}"),
+            Level::Error => tracing::error!(target: "guest", operator, batch, partition, "{line}"),
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let (Some(task), true) = (&self.task, self.log_dropped > 0) {
+            tracing::warn!(
+                operator = &*task.operator,
+                batch = task.batch_time.as_millis(),
+                partition = task.partition,
+                dropped = self.log_dropped,
+                "the plugin logged too much; lines were dropped"
+            );
+        }
+    }
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = desired <= self.limits.memory && maximum.is_none_or(|most| desired <= most);
+        if fits {
+            self.memory_peak = self.memory_peak.max(desired);
+        } else {
+            self.memory_refused = true;
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        const MOST: usize = 100_000;
+        Ok(desired <= MOST && maximum.is_none_or(|most| desired <= most))
+    }
+}
+
+/// Why the host ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Interrupt {
+    #[error("aborted")]
+    Aborted,
+    #[error("out of CPU time")]
+    OutOfTime,
+    #[error("there is no task while the plugin is asked who it is")]
+    NoTask,
+}
+
+/// CPU time of this thread while calls run, so that a busy neighbour costs nobody anything.
+#[derive(Debug, Default)]
+pub(super) struct CpuMeter {
+    before: Duration,
+    started: Option<Duration>,
+}
+
+impl CpuMeter {
+    pub(super) fn start(&mut self) {
+        self.started = Some(thread_cpu());
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.before = self.used();
+        self.started = None;
+    }
+
+    pub(super) fn used(&self) -> Duration {
+        let running = self.started.map_or(Duration::ZERO, |started| {
+            thread_cpu().saturating_sub(started)
+        });
+        self.before + running
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(seconds, nanos)
+}
+
+/// Gives guests `interface host`.
+pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let mut host = linker.instance(HOST)?;
+    host.func_wrap(
+        "current-task",
+        |store: wasmtime::StoreContextMut<Host>, (): ()| {
+            let task = store.data().task.as_ref().ok_or(Interrupt::NoTask)?;
+            let settings = task.settings.iter().map(|(name, value)| Setting {
+                name: name.clone(),
+                value: value.clone(),
+            });
+            Ok((AbiTask {
+                topology: task.topology.to_string(),
+                operator: task.operator.to_string(),
+                batch_time: task.batch_time.as_millis(),
+                partition: task.partition,
+                seed: task.seed(),
+                settings: settings.collect(),
+            },))
+        },
+    )?;
+    host.func_wrap(
+        "log",
+        |mut store: wasmtime::StoreContextMut<Host>, (level, message): (Level, String)| {
+            store.data_mut().log(level, &message);
+            Ok(())
+        },
+    )?;
+    Ok(())
+}
