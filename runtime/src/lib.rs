@@ -3,5 +3,6 @@
 
 pub mod codec;
 pub mod model;
+pub mod operator;
 pub mod plugin;
 pub mod topology;

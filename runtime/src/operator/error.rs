@@ -1,0 +1,63 @@
+//! Why a step failed.
+
+use arrow_schema::ArrowError;
+
+use crate::plugin::PluginFault;
+
+/// Why a step failed. The task adds operator, batch and partition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// A plugin's function failed.
+    #[error("function `{function}` of plugin `{plugin}`: {fault}")]
+    Plugin {
+        /// The plugin's own name.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// What happened.
+        fault: PluginFault,
+    },
+    /// A `map` function returned another number of rows.
+    #[error(
+        "function `{function}` of plugin `{plugin}` is a map: {wanted} rows were wanted for {given} less the rejected, {got} came back"
+    )]
+    NotOneToOne {
+        /// The plugin's own name.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// Rows of the chunk.
+        given: usize,
+        /// Those less the rejected.
+        wanted: usize,
+        /// Rows that came back.
+        got: usize,
+    },
+    /// A sum does not fit.
+    #[error("std:sum overflows int64 for key {key}; sum as float64, or in a function of your own")]
+    Overflow {
+        /// The key, as text.
+        key: String,
+    },
+    /// One key has more values than a call can carry.
+    #[error(
+        "key {key} has {bytes} bytes of values in one batch, more than the limit of {limit} for a function that is not associative"
+    )]
+    GroupTooLarge {
+        /// The key, as text.
+        key: String,
+        /// Bytes of its values.
+        bytes: usize,
+        /// The limit on memory.
+        limit: usize,
+    },
+    /// Rows that Arrow cannot hold, such as 2 GiB of text in one column of a partition.
+    #[error("the rows do not fit: {0}")]
+    Arrow(String),
+}
+
+impl From<ArrowError> for StepError {
+    fn from(error: ArrowError) -> Self {
+        StepError::Arrow(error.to_string())
+    }
+}

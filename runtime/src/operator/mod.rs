@@ -1,0 +1,32 @@
+//! What happens to rows: one step per operator, or two where it is cut by a shuffle.
+//!
+//! A task drives the chunks of one partition through a chain of [`Step`]s. A step sees one chunk at
+//! a time and may keep something back until [`Step::finish`]. Steps know nothing of scheduling,
+//! sources or sinks.
+
+mod accumulate;
+mod aggregate;
+mod error;
+mod exchange;
+mod extreme;
+mod filter;
+mod group;
+mod key;
+mod limit;
+mod reducer;
+mod reject;
+mod sandbox;
+mod sort;
+mod step;
+mod transform;
+
+pub use aggregate::{Aggregate, AggregateSpec, Phase, Reduction};
+pub use error::StepError;
+pub use exchange::Exchange;
+pub use filter::Filter;
+pub use key::{KeyEncoder, partition_of};
+pub use limit::Limit;
+pub use sandbox::Sandbox;
+pub use sort::Sort;
+pub use step::{Emitted, Step};
+pub use transform::Transform;

@@ -1,0 +1,131 @@
+//! `map`, `flat-map`, `map-partitions`: a function of a plugin over chunks.
+
+use arrow_array::RecordBatch;
+
+use super::{Emitted, Sandbox, Step, StepError, reject::rejected_rows};
+use crate::{
+    model::{CHUNK_ROWS, Schema},
+    plugin::Usage,
+};
+
+/// Calls a `transform` function for each chunk, and at the end if it may keep rows back.
+pub struct Transform {
+    sandbox: Sandbox,
+    picked: Vec<usize>,
+    output: Schema,
+    rejected: Schema,
+    rows: Rows,
+}
+
+/// What comes out for what goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    OneToOne,
+    Any,
+    AnyAndAtTheEnd,
+}
+
+impl Transform {
+    /// One row for each row: `map`.
+    pub fn map(sandbox: Sandbox, picked: Vec<usize>, output: Schema, rejected: Schema) -> Self {
+        Self::new(sandbox, picked, output, rejected, Rows::OneToOne)
+    }
+
+    /// Any number of rows for each chunk: `flat-map`.
+    pub fn flat_map(
+        sandbox: Sandbox,
+        picked: Vec<usize>,
+        output: Schema,
+        rejected: Schema,
+    ) -> Self {
+        Self::new(sandbox, picked, output, rejected, Rows::Any)
+    }
+
+    /// Any number of rows, also at the end: `map-partitions`.
+    pub fn map_partitions(
+        sandbox: Sandbox,
+        picked: Vec<usize>,
+        output: Schema,
+        rejected: Schema,
+    ) -> Self {
+        Self::new(sandbox, picked, output, rejected, Rows::AnyAndAtTheEnd)
+    }
+
+    fn new(
+        sandbox: Sandbox,
+        picked: Vec<usize>,
+        output: Schema,
+        rejected: Schema,
+        rows: Rows,
+    ) -> Self {
+        Self {
+            sandbox,
+            picked,
+            output,
+            rejected,
+            rows,
+        }
+    }
+
+    fn call(&mut self, chunk: &RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
+        let (picked, output) = (&self.picked, &self.output);
+        let made = self
+            .sandbox
+            .call(|instance, function| instance.process(function, chunk, picked, output))?;
+        let wanted = chunk.num_rows() - made.rejected.len();
+        if self.rows == Rows::OneToOne && made.rows.num_rows() != wanted {
+            return Err(StepError::NotOneToOne {
+                plugin: self.sandbox.plugin().to_owned(),
+                function: self.sandbox.function().to_owned(),
+                given: chunk.num_rows(),
+                wanted,
+                got: made.rows.num_rows(),
+            });
+        }
+        out.rejected
+            .extend(rejected_rows(chunk, &made.rejected, &self.rejected)?);
+        if made.rows.num_rows() > 0 {
+            out.rows.push(made.rows);
+        }
+        Ok(())
+    }
+}
+
+impl Step for Transform {
+    fn push(&mut self, chunk: RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
+        for piece in pieces(&chunk) {
+            self.call(&piece, out)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Emitted) -> Result<(), StepError> {
+        if self.rows != Rows::AnyAndAtTheEnd {
+            return Ok(());
+        }
+        let output = &self.output;
+        while let Some(piece) = self
+            .sandbox
+            .call(|instance, function| instance.finish(function, output))?
+        {
+            if piece.num_rows() > 0 {
+                out.rows.push(piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.sandbox.usage()
+    }
+}
+
+/// A chunk in pieces of the size that functions are promised; steps before may have made more of
+/// it. Slices, not copies.
+pub(super) fn pieces(chunk: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+    let rows = chunk.num_rows();
+    (0..rows.max(1).div_ceil(CHUNK_ROWS)).map(move |piece| {
+        let start = piece * CHUNK_ROWS;
+        chunk.slice(start, CHUNK_ROWS.min(rows - start))
+    })
+}

@@ -1,0 +1,113 @@
+//! Why a batch failed: what, where and why, for the person who reads it.
+
+use crate::{
+    model::{BatchTime, NodeName},
+    operator::StepError,
+    sink::SinkError,
+    source::SourceError,
+};
+
+use super::Missing;
+
+/// Why a task failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A source's rows could not be read.
+    #[error("source `{source_name}`, partition {partition}: {error}")]
+    Source {
+        /// The source.
+        source_name: NodeName,
+        /// The partition.
+        partition: usize,
+        /// Why.
+        error: SourceError,
+    },
+    /// An operator failed.
+    #[error("operator `{operator}`, partition {partition}: {error}")]
+    Operator {
+        /// The operator.
+        operator: NodeName,
+        /// The partition.
+        partition: usize,
+        /// Why.
+        error: StepError,
+    },
+    /// Rows could not be sent to the next stage.
+    #[error("partition {partition}, between stages: {error}")]
+    Exchange {
+        /// The partition.
+        partition: usize,
+        /// Why.
+        error: StepError,
+    },
+    /// The run is being aborted.
+    #[error("partition {partition}: stopped because the run is being aborted")]
+    Aborted {
+        /// The partition.
+        partition: usize,
+    },
+    /// The runtime itself failed.
+    #[error("partition {partition}: the task panicked; this is a bug in rsrt")]
+    Panicked {
+        /// The partition.
+        partition: usize,
+    },
+}
+
+/// Why a batch failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A source could not say what belongs to the batch.
+    #[error("batch {time}: source `{source_name}`: {error}")]
+    Claim {
+        /// The batch.
+        time: BatchTime,
+        /// The source.
+        source_name: NodeName,
+        /// Why.
+        error: SourceError,
+    },
+    /// A stream that is needed has no batch.
+    #[error("batch {time}: {missing}")]
+    Missing {
+        /// The batch.
+        time: BatchTime,
+        /// Which.
+        missing: Missing,
+    },
+    /// A task failed.
+    #[error("batch {time}: {error}")]
+    Task {
+        /// The batch.
+        time: BatchTime,
+        /// Which, and why.
+        error: TaskError,
+    },
+    /// A sink could not take the batch.
+    #[error("batch {time}: sink `{sink}`: {error}")]
+    Sink {
+        /// The batch.
+        time: BatchTime,
+        /// The sink.
+        sink: NodeName,
+        /// Why.
+        error: SinkError,
+    },
+}
+
+impl BatchError {
+    /// More lines for people: a guest's stack trace. May be empty.
+    pub fn detail(&self) -> String {
+        match self {
+            BatchError::Task {
+                error:
+                    TaskError::Operator {
+                        error: StepError::Plugin { fault, .. },
+                        ..
+                    },
+                ..
+            } => fault.detail(),
+            _ => String::new(),
+        }
+    }
+}

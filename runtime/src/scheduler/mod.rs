@@ -1,0 +1,21 @@
+//! When things run, and where: batches in order, stages cut at shuffles, tasks on one fair pool.
+
+mod error;
+mod event;
+mod executor;
+mod fair;
+mod grid;
+mod plan;
+mod pool;
+mod presence;
+mod steps;
+mod task;
+
+pub use error::{BatchError, TaskError};
+pub use event::{Command, Event, Outcome};
+pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage};
+pub use fair::{Fair, TenantId, Ticket};
+pub use grid::{Mode, Scheduler};
+pub use plan::{Part, Plan, Stage, StageInput, StageOutput, StepSpec};
+pub use pool::{Permit, Pool, Tenant};
+pub use presence::{Missing, Presence};

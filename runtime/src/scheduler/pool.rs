@@ -1,0 +1,407 @@
+//! One pool of threads for all topologies, and the permits of the cores they run on.
+//!
+//! There are more threads than cores, because a guest cannot be suspended: it keeps its thread, and
+//! gives its core away. Whoever runs holds one of N permits; every few milliseconds a running guest
+//! asks whether the core is due to someone else, and if so hands it over and waits for another.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{Fair, TenantId, Ticket};
+use crate::plugin::{Preempt, Tick};
+
+/// Threads for each core: enough that cores stay busy while tenants wait for their turn.
+const THREADS_PER_CORE: usize = 4;
+
+/// Guests recurse up to the engine's limit on the host's stack; the host's own frames come on top.
+const STACK: usize = 4 << 20;
+
+/// The pool. Dropping it ends its threads after the tasks they are at.
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    cores: NonZeroUsize,
+    fair: Mutex<Cores>,
+    queue: Mutex<Queue>,
+    work: Condvar,
+    next_tenant: AtomicU64,
+}
+
+struct Cores {
+    fair: Fair,
+    waiting: BTreeMap<Ticket, Arc<Condvar>>,
+    granted: Vec<Ticket>,
+}
+
+#[derive(Default)]
+struct Queue {
+    sets: VecDeque<Arc<dyn TaskSet>>,
+    closed: bool,
+}
+
+/// Tasks that belong together; any thread may take the next one.
+trait TaskSet: Send + Sync {
+    /// Runs one task; false if none is left.
+    fn run_one(&self) -> bool;
+}
+
+impl Pool {
+    /// A pool for so many cores.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(cores: NonZeroUsize) -> Result<Arc<Self>, io::Error> {
+        let shared = Arc::new(Shared {
+            cores,
+            fair: Mutex::new(Cores {
+                fair: Fair::new(cores.get()),
+                waiting: BTreeMap::new(),
+                granted: Vec::new(),
+            }),
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            next_tenant: AtomicU64::new(0),
+        });
+        // Whoever asks for tasks works at them too, so one core needs no thread of the pool's own.
+        let threads = cores.get() * THREADS_PER_CORE - 1;
+        let workers = (0..threads).map(|number| {
+            let shared = shared.clone();
+            std::thread::Builder::new()
+                .name(format!("pool-{number}"))
+                .stack_size(STACK)
+                .spawn(move || shared.work())
+        });
+        Ok(Arc::new(Self {
+            workers: workers.collect::<Result<_, _>>()?,
+            shared,
+        }))
+    }
+
+    /// How many cores its tasks may use.
+    pub fn cores(&self) -> NonZeroUsize {
+        self.shared.cores
+    }
+
+    /// A tenant with this share of the cores.
+    pub fn tenant(&self, weight: NonZeroU32) -> Tenant {
+        let id = TenantId(self.shared.next_tenant.fetch_add(1, Ordering::Relaxed));
+        lock(&self.shared.fair).fair.join(id, weight);
+        Tenant(Arc::new(Membership {
+            pool: self.shared.clone(),
+            id,
+            aborted: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).closed = true;
+        self.shared.work.notify_all();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join(); // tasks catch their own panics
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        let mut queue = lock(&self.queue);
+        loop {
+            match queue.sets.pop_front() {
+                Some(set) => {
+                    drop(queue);
+                    while set.run_one() {}
+                    queue = lock(&self.queue);
+                }
+                None if queue.closed => return,
+                None => {
+                    queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+/// One tenant's way to the pool. Clones are the same tenant, which leaves with the last of them.
+#[derive(Clone)]
+pub struct Tenant(Arc<Membership>);
+
+struct Membership {
+    pool: Arc<Shared>,
+    id: TenantId,
+    aborted: AtomicBool,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        lock(&self.pool.fair).fair.leave(self.id);
+    }
+}
+
+impl Tenant {
+    /// Runs tasks, on this thread and the pool's, and gives back what they return, in their order.
+    /// A task that panics yields none.
+    pub fn run<T, F>(&self, tasks: Vec<F>) -> Vec<Option<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Arc<Permit>) -> T + Send + 'static,
+    {
+        let count = tasks.len();
+        let set = Arc::new(Set {
+            tenant: self.clone(),
+            todo: Mutex::new(tasks.into_iter().enumerate().collect()),
+            done: Mutex::new(Done {
+                results: (0..count).map(|_| None).collect(),
+                left: count,
+            }),
+            all_done: Condvar::new(),
+        });
+        if count > 1 {
+            let others = (count - 1).min(self.0.pool.cores.get());
+            let mut queue = lock(&self.0.pool.queue);
+            for _ in 0..others {
+                queue.sets.push_back(set.clone());
+            }
+            drop(queue);
+            for _ in 0..others {
+                self.0.pool.work.notify_one();
+            }
+        }
+        while set.run_one() {}
+        let mut done = lock(&set.done);
+        while done.left > 0 {
+            done = set
+                .all_done
+                .wait(done)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::take(&mut done.results)
+    }
+
+    /// Makes running guests of this tenant stop soon, with
+    /// [`PluginFault::Aborted`](crate::plugin::PluginFault::Aborted).
+    pub fn abort(&self) {
+        self.0.aborted.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Set<T, F> {
+    tenant: Tenant,
+    todo: Mutex<VecDeque<(usize, F)>>,
+    done: Mutex<Done<T>>,
+    all_done: Condvar,
+}
+
+struct Done<T> {
+    results: Vec<Option<T>>,
+    left: usize,
+}
+
+impl<T, F> TaskSet for Set<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(&Arc<Permit>) -> T + Send + 'static,
+{
+    fn run_one(&self) -> bool {
+        let Some((number, task)) = lock(&self.todo).pop_front() else {
+            return false;
+        };
+        let permit = Arc::new(Permit::acquire(self.tenant.clone()));
+        let work = std::panic::AssertUnwindSafe(|| task(&permit));
+        let result = std::panic::catch_unwind(work).ok();
+        permit.give_back();
+        let mut done = lock(&self.done);
+        done.results[number] = result;
+        done.left -= 1;
+        if done.left == 0 {
+            self.all_done.notify_all();
+        }
+        true
+    }
+}
+
+/// The right to use a core.
+pub struct Permit {
+    tenant: Tenant,
+    state: Mutex<Held>,
+}
+
+struct Held {
+    holds: bool,
+    /// The thread's CPU time when it last paid.
+    paid_at: Duration,
+    used: Duration,
+}
+
+impl Permit {
+    fn acquire(tenant: Tenant) -> Self {
+        wait_for_core(&tenant);
+        Self {
+            tenant,
+            state: Mutex::new(Held {
+                holds: true,
+                paid_at: thread_cpu(),
+                used: Duration::ZERO,
+            }),
+        }
+    }
+
+    /// CPU time that the task has used; to be asked on its own thread.
+    pub fn used(&self) -> Duration {
+        self.pay(&mut lock(&self.state));
+        lock(&self.state).used
+    }
+
+    fn pay(&self, held: &mut Held) {
+        let now = thread_cpu();
+        let used = now.saturating_sub(held.paid_at);
+        held.paid_at = now;
+        held.used += used;
+        lock(&self.tenant.0.pool.fair)
+            .fair
+            .pay(self.tenant.0.id, used);
+    }
+
+    fn give_back(&self) {
+        let mut held = lock(&self.state);
+        if held.holds {
+            self.pay(&mut held);
+            held.holds = false;
+            release(&self.tenant);
+        }
+    }
+}
+
+impl Preempt for Permit {
+    fn tick(&self) -> Tick {
+        if self.tenant.0.aborted.load(Ordering::Relaxed) {
+            return Tick::Abort;
+        }
+        let mut held = lock(&self.state);
+        self.pay(&mut held);
+        let due = lock(&self.tenant.0.pool.fair)
+            .fair
+            .is_due(self.tenant.0.id);
+        if due {
+            release(&self.tenant);
+            wait_for_core(&self.tenant);
+        }
+        Tick::Continue
+    }
+}
+
+fn wait_for_core(tenant: &Tenant) {
+    let mut cores = lock(&tenant.0.pool.fair);
+    let (ticket, granted) = cores.fair.ask(tenant.0.id);
+    wake(&mut cores, granted);
+    let turn = Arc::new(Condvar::new());
+    loop {
+        if let Some(at) = cores.granted.iter().position(|t| *t == ticket) {
+            cores.granted.swap_remove(at);
+            cores.waiting.remove(&ticket);
+            return;
+        }
+        cores.waiting.insert(ticket, turn.clone());
+        cores = turn.wait(cores).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn release(tenant: &Tenant) {
+    let mut cores = lock(&tenant.0.pool.fair);
+    let granted = cores.fair.release(tenant.0.id);
+    wake(&mut cores, granted);
+}
+
+fn wake(cores: &mut Cores, granted: Option<Ticket>) {
+    if let Some(ticket) = granted {
+        cores.granted.push(ticket);
+        if let Some(turn) = cores.waiting.get(&ticket) {
+            turn.notify_one();
+        }
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(seconds, nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn pool(cores: usize) -> Arc<Pool> {
+        Pool::new(NonZeroUsize::new(cores).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn results_come_back_in_the_order_of_the_tasks() {
+        let tenant = pool(2).tenant(NonZeroU32::MIN);
+        let tasks: Vec<_> = (0..100).map(|n| move |_: &Arc<Permit>| n * n).collect();
+        let expected: Vec<_> = (0..100).map(|n| Some(n * n)).collect();
+        assert_eq!(tenant.run(tasks), expected);
+        assert_eq!(tenant.run(Vec::<fn(&Arc<Permit>) -> u8>::new()), []);
+    }
+
+    #[test]
+    fn two_cores_run_two_tasks_at_once() {
+        let tenant = pool(2).tenant(NonZeroU32::MIN);
+        let both = Arc::new(Barrier::new(2));
+        let meet = |barrier: Arc<Barrier>| {
+            move |_: &Arc<Permit>| {
+                barrier.wait();
+            }
+        };
+        // Each waits for the other: one after the other they would never end.
+        let done = tenant.run(vec![meet(both.clone()), meet(both)]);
+        assert_eq!(done, [Some(()), Some(())]);
+    }
+
+    #[test]
+    fn a_panic_costs_only_its_own_task() {
+        let tenant = pool(1).tenant(NonZeroU32::MIN);
+        let task = |fails: bool| {
+            move |_: &Arc<Permit>| {
+                assert!(!fails, "this task panics on purpose");
+                1
+            }
+        };
+        assert_eq!(tenant.run(vec![task(false), task(true), task(false)]), [Some(1), None, Some(1)]);
+        assert_eq!(tenant.run(vec![task(false)]), [Some(1)]);
+    }
+
+    #[test]
+    fn an_aborted_tenant_is_told_at_the_next_tick() {
+        let pool = pool(1);
+        let tenant = pool.tenant(NonZeroU32::MIN);
+        let ticks = |permit: &Arc<Permit>| permit.tick();
+        assert_eq!(tenant.run(vec![ticks]), [Some(Tick::Continue)]);
+        tenant.abort();
+        assert_eq!(tenant.run(vec![ticks]), [Some(Tick::Abort)]);
+        let other = pool.tenant(NonZeroU32::MIN);
+        assert_eq!(other.run(vec![ticks]), [Some(Tick::Continue)]);
+    }
+}

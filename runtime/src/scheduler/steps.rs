@@ -1,0 +1,204 @@
+//! From a plan's step to one that runs: plugins, tasks and limits filled in.
+
+use std::sync::Arc;
+
+use super::{Part, Permit, StepSpec};
+use crate::{
+    model::{BatchTime, Schema},
+    operator::{
+        Aggregate, AggregateSpec, Filter, Limit, Phase, Reduction, Sandbox, Sort, Step, Transform,
+    },
+    plugin::{InstanceLimits, Plugin, Task},
+    topology::{Call, Operator, PluginId, Reducer, StdFunction, Topology, Verb},
+};
+
+/// What every step of a batch needs to know. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct StepMaker(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) topology: Arc<Topology>,
+    pub(super) name: Arc<str>,
+    pub(super) plugins: Vec<Plugin>,
+    pub(super) limits: InstanceLimits,
+    /// Of each operator.
+    pub(super) names: Vec<Arc<str>>,
+    /// Of each operator.
+    pub(super) settings: Vec<Arc<[(String, String)]>>,
+}
+
+/// Which task the steps are for.
+pub(super) struct For<'a> {
+    pub(super) time: BatchTime,
+    pub(super) partition: usize,
+    pub(super) permit: &'a Arc<Permit>,
+}
+
+impl StepMaker {
+    pub(super) fn new(topology: Arc<Topology>, plugins: Vec<Plugin>) -> Self {
+        let limits = &topology.limits;
+        Self(Arc::new(Inner {
+            name: topology.name.as_str().into(),
+            plugins,
+            limits: InstanceLimits {
+                memory: limits.memory,
+                cpu_time: limits.cpu_time,
+                output: limits.output,
+                fuel: limits.fuel,
+                log_lines: limits.log_lines,
+            },
+            names: topology
+                .operators
+                .iter()
+                .map(|o| o.name.as_str().into())
+                .collect(),
+            settings: topology
+                .operators
+                .iter()
+                .map(|o| o.settings.clone().into_iter().collect())
+                .collect(),
+            topology,
+        }))
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.0.topology
+    }
+
+    /// A fresh step; none if this part of the operator does nothing.
+    pub(super) fn make(&self, spec: &StepSpec, to: &For<'_>) -> Option<Box<dyn Step>> {
+        let operator = &self.0.topology.operators[spec.operator.0];
+        let sandbox = |call: &Call, function: &str| self.sandbox(spec, call.plugin, function, to);
+        let (output, rejected) = (operator.output.clone(), operator.rejected.clone());
+        Some(match &operator.verb {
+            Verb::Map { call, .. } | Verb::FlatMap { call, .. } => match (&spec.part, &operator.verb) {
+                (Part::Fused(fused), _) => {
+                    let sandbox = sandbox(call, &fused.function);
+                    Box::new(Transform::map_partitions(sandbox, call.input.clone(), output, rejected))
+                }
+                (_, Verb::Map { .. }) => {
+                    let sandbox = sandbox(call, &call.function);
+                    Box::new(Transform::map(sandbox, call.input.clone(), output, rejected))
+                }
+                _ => {
+                    let sandbox = sandbox(call, &call.function);
+                    Box::new(Transform::flat_map(sandbox, call.input.clone(), output, rejected))
+                }
+            },
+            Verb::MapPartitions(call) => {
+                let sandbox = sandbox(call, &call.function);
+                Box::new(Transform::map_partitions(sandbox, call.input.clone(), output, rejected))
+            }
+            Verb::Filter(call) => {
+                let sandbox = sandbox(call, &call.function);
+                Box::new(Filter::new(sandbox, call.input.clone(), rejected))
+            }
+            Verb::Limit { n } => Box::new(Limit::new(n.get())),
+            Verb::Top { n, by } => Box::new(Sort::new(output, by, Some(n.get()))),
+            Verb::Sort { by } if spec.part != Part::BeforeShuffle => {
+                Box::new(Sort::new(output, by, None))
+            }
+            Verb::Sort { .. } | Verb::Repartition { .. } | Verb::Union => return None,
+            Verb::Reduce(_)
+            | Verb::ReduceByKey { .. }
+            | Verb::Count
+            | Verb::CountByValue { .. }
+            | Verb::Distinct { .. } => Box::new(self.aggregate(spec, operator, to)),
+        })
+    }
+
+    fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &For<'_>) -> Aggregate {
+        let input = self.0.topology.schema(operator.inputs[0]);
+        let all: Vec<usize> = (0..input.fields().len()).collect();
+        let (keys, values, reduction) = match &operator.verb {
+            Verb::ReduceByKey { reducer, keys, .. } => {
+                let values = all.into_iter().filter(|c| !keys.contains(c)).collect();
+                (keys.clone(), values, Some(reducer.clone()))
+            }
+            Verb::Reduce(reducer) => (Vec::new(), all, Some(reducer.clone())),
+            Verb::Count => (Vec::new(), Vec::new(), Some(Reducer::Std(StdFunction::Count))),
+            Verb::CountByValue { .. } => (all, Vec::new(), Some(Reducer::Std(StdFunction::Count))),
+            _ => (all, Vec::new(), None),
+        };
+        // Values in the order in which the function wants them.
+        let values: Vec<usize> = match &reduction {
+            Some(Reducer::Plugin { call, .. }) => call.input.clone(),
+            _ => values,
+        };
+        let after = spec.part == Part::AfterShuffle;
+        let (key_count, value_count) = (keys.len(), values.len());
+        let made_by_count = matches!(reduction, Some(Reducer::Std(StdFunction::Count)));
+        let (keys, values) = match after {
+            false => (keys, values),
+            // What lies between the parts: keys, then values (one, once they are counted).
+            true => {
+                let values = if made_by_count { 1 } else { value_count };
+                ((0..key_count).collect(), (key_count..key_count + values).collect())
+            }
+        };
+        let whole = spec.part == Part::Whole;
+        Aggregate::new(
+            AggregateSpec {
+                keys,
+                values,
+                reduction: reduction.map(|r| self.reduction(spec, operator, r, key_count, to)),
+                counts_nothing: operator.verb == Verb::Count,
+                output: operator.output.clone(),
+            },
+            match (whole, after) {
+                (true, _) => Phase::Whole,
+                (_, true) => Phase::Final,
+                (_, false) => Phase::Partial,
+            },
+        )
+    }
+
+    fn reduction(
+        &self,
+        spec: &StepSpec,
+        operator: &Operator,
+        reducer: Reducer,
+        keys: usize,
+        to: &For<'_>,
+    ) -> Reduction {
+        match reducer {
+            Reducer::Std(function) => Reduction::Std(function),
+            Reducer::Plugin {
+                call,
+                keys: asked,
+                associative,
+            } => Reduction::Plugin {
+                sandbox: Box::new(self.sandbox(spec, call.plugin, &call.function, to)),
+                associative,
+                keys: asked.unwrap_or_default(),
+                output: values_of(&operator.output, keys),
+            },
+        }
+    }
+
+    fn sandbox(&self, spec: &StepSpec, plugin: PluginId, function: &str, to: &For<'_>) -> Sandbox {
+        let at = spec.operator.0;
+        let task = Task {
+            topology: self.0.name.clone(),
+            operator: self.0.names[at].clone(),
+            batch_time: to.time,
+            partition: u32::try_from(to.partition).unwrap_or(u32::MAX),
+            settings: self.0.settings[at].clone(),
+        };
+        Sandbox::new(
+            self.0.plugins[plugin.0].clone(),
+            function.to_owned(),
+            task,
+            self.0.limits.clone(),
+            to.permit.clone(),
+        )
+    }
+}
+
+/// The columns after the keys.
+fn values_of(output: &Schema, keys: usize) -> Schema {
+    let fields = output.fields()[keys..].to_vec();
+    // A schema without its first columns is one, unless there is nothing left: a reduction by a
+    // plugin always has a result.
+    Schema::new(fields).unwrap_or_else(|_| output.clone())
+}

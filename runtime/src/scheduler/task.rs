@@ -1,0 +1,195 @@
+//! One partition of one stage: chunks driven through a chain of steps and out through an exchange.
+
+use std::{sync::Arc, time::Duration};
+
+use arrow_array::RecordBatch;
+
+use super::{Permit, TaskError};
+use crate::{
+    model::{NodeName, Partition},
+    operator::{Emitted, Exchange, Step},
+    plugin::{Preempt as _, Tick},
+    source::PartitionReader,
+    topology::{OperatorId, SourceId},
+};
+
+/// What a task reads.
+pub(super) enum TaskInput {
+    /// A partition of a source.
+    Source(SourceId, NodeName, Box<dyn PartitionReader>),
+    /// Chunks that are there already.
+    Chunks(Partition),
+}
+
+/// A step and whose it is.
+pub(super) struct Link {
+    pub(super) operator: OperatorId,
+    pub(super) name: NodeName,
+    pub(super) step: Box<dyn Step>,
+}
+
+/// A chain, and where its rows go.
+pub(super) struct Chain {
+    pub(super) partition: usize,
+    pub(super) links: Vec<Link>,
+    pub(super) exchange: Exchange,
+    pub(super) targets: usize,
+}
+
+/// What a task made.
+#[derive(Debug, Default)]
+pub(super) struct TaskOutput {
+    /// For each partition of what comes next.
+    pub(super) to: Vec<Partition>,
+    /// Rejected rows of each operator, in the order of the chain.
+    pub(super) rejected: Vec<(OperatorId, Vec<RecordBatch>)>,
+    /// What was read from a source, if it was one.
+    pub(super) read: Read,
+    /// CPU time in the sandbox and the most memory of one instance, by operator.
+    pub(super) sandboxes: Vec<(OperatorId, Duration, usize)>,
+    /// CPU time of the task.
+    pub(super) cpu: Duration,
+}
+
+/// What a task has read from a source.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) source: Option<SourceId>,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) replaced: u64,
+    pub(super) rejected: Vec<RecordBatch>,
+}
+
+/// Runs a task.
+pub(super) fn run(
+    input: TaskInput,
+    chain: Chain,
+    permit: &Arc<Permit>,
+) -> Result<TaskOutput, TaskError> {
+    let mut driver = Driver::new(chain);
+    match input {
+        TaskInput::Chunks(chunks) => {
+            for chunk in chunks {
+                driver.check(permit)?;
+                driver.push(0, chunk)?;
+            }
+        }
+        TaskInput::Source(id, name, mut reader) => {
+            driver.output.read.source = Some(id);
+            loop {
+                driver.check(permit)?;
+                let next = reader.next_chunk().map_err(|error| TaskError::Source {
+                    source_name: name.clone(),
+                    partition: driver.chain.partition,
+                    error,
+                })?;
+                let Some(chunk) = next else { break };
+                let read = &mut driver.output.read;
+                let rejected = chunk.rejected.as_ref().map_or(0, RecordBatch::num_rows);
+                read.records += (chunk.rows.num_rows() + rejected) as u64;
+                read.bytes += chunk.bytes as u64;
+                read.replaced += chunk.replaced as u64;
+                read.rejected.extend(chunk.rejected);
+                if chunk.rows.num_rows() > 0 {
+                    driver.push(0, chunk.rows)?;
+                }
+            }
+        }
+    }
+    driver.finish(permit)
+}
+
+struct Driver {
+    chain: Chain,
+    /// One for each link, kept so that its vectors are not made anew for every chunk.
+    emitted: Vec<Emitted>,
+    rejected: Vec<Vec<RecordBatch>>,
+    sent: usize,
+    output: TaskOutput,
+}
+
+impl Driver {
+    fn new(chain: Chain) -> Self {
+        Self {
+            emitted: chain.links.iter().map(|_| Emitted::default()).collect(),
+            rejected: chain.links.iter().map(|_| Vec::new()).collect(),
+            sent: 0,
+            output: TaskOutput {
+                to: vec![Vec::new(); chain.targets],
+                ..TaskOutput::default()
+            },
+            chain,
+        }
+    }
+
+    fn check(&self, permit: &Permit) -> Result<(), TaskError> {
+        match permit.tick() {
+            Tick::Continue => Ok(()),
+            Tick::Abort => Err(TaskError::Aborted {
+                partition: self.chain.partition,
+            }),
+        }
+    }
+
+    /// Pushes a chunk into the link at `level`, and what comes out into the next.
+    fn push(&mut self, level: usize, chunk: RecordBatch) -> Result<(), TaskError> {
+        let partition = self.chain.partition;
+        let Some(link) = self.chain.links.get_mut(level) else {
+            return self
+                .chain
+                .exchange
+                .send(partition, &mut self.sent, chunk, &mut self.output.to)
+                .map_err(|error| TaskError::Exchange { partition, error });
+        };
+        let mut out = std::mem::take(&mut self.emitted[level]);
+        link.step
+            .push(chunk, &mut out)
+            .map_err(|error| blame(link, partition, error))?;
+        self.pass_on(level, out)
+    }
+
+    fn pass_on(&mut self, level: usize, mut out: Emitted) -> Result<(), TaskError> {
+        self.rejected[level].append(&mut out.rejected);
+        for chunk in out.rows.drain(..) {
+            self.push(level + 1, chunk)?;
+        }
+        self.emitted[level] = out;
+        Ok(())
+    }
+
+    fn finish(mut self, permit: &Permit) -> Result<TaskOutput, TaskError> {
+        for level in 0..self.chain.links.len() {
+            let link = &mut self.chain.links[level];
+            let mut out = std::mem::take(&mut self.emitted[level]);
+            link.step
+                .finish(&mut out)
+                .map_err(|error| blame(link, self.chain.partition, error))?;
+            self.pass_on(level, out)?;
+        }
+        let mut output = self.output;
+        for (link, rejected) in self.chain.links.iter().zip(self.rejected) {
+            let usage = link.step.usage();
+            if !usage.cpu.is_zero() {
+                output
+                    .sandboxes
+                    .push((link.operator, usage.cpu, usage.memory_peak));
+            }
+            if !rejected.is_empty() {
+                output.rejected.push((link.operator, rejected));
+            }
+        }
+        // Instances are dropped before the time is taken: that is work, too.
+        drop(self.chain);
+        output.cpu = permit.used();
+        Ok(output)
+    }
+}
+
+fn blame(link: &Link, partition: usize, error: crate::operator::StepError) -> TaskError {
+    TaskError::Operator {
+        operator: link.name.clone(),
+        partition,
+        error,
+    }
+}
