@@ -1,1 +1,8 @@
-fn main() {}
+//! The one integration binary: each module is a suite.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but not in what tests call"
+)]
+
+mod topology_ui;
