@@ -1,12 +1,25 @@
 //! What holds for any text.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
-use rsrt::topology::compile;
+use rsrt::topology::{NodeId, OperatorId, compile};
 
 use super::{catalog::Plugins, defaults, report};
 
 const VALID: &str = include_str!("../topology/valid/word-count.toml");
 const EVERY_VERB: &str = include_str!("../topology/valid/every-verb.toml");
+
+const HEAD: &str = r#"
+name = "chains"
+batch-interval = "1s"
+[source.numbers]
+type = "queue"
+schema = "int64"
+[sink.out]
+input = "numbers"
+type = "null"
+"#;
 
 /// Compiling ends, and what is refused is refused with a reason that can be shown.
 fn compiles_or_says_why(text: &str) {
@@ -71,7 +84,67 @@ fn mutated() -> impl Strategy<Value = String> {
         })
 }
 
+#[test]
+fn deep_nesting_is_refused() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let depth = 100_000;
+        let text = format!("x = {}{}", open.repeat(depth), close.repeat(depth));
+        assert!(compile("topo.toml", &text, &Plugins::default(), &defaults()).is_err());
+    }
+}
+
+#[test]
+fn of_very_many_problems_the_first_hundred_are_shown() {
+    let operators = (0..1_000).map(|n| format!("[operator.o{n}]\ninput = \"i{n}\"\ncount = true"));
+    let text = operators.collect::<Vec<_>>().join("\n");
+    let refused = compile("topo.toml", &text, &Plugins::default(), &defaults());
+    let invalid = refused.unwrap_err();
+    assert_eq!(invalid.problems().len(), 100);
+    let all = "1003 problems, of which 100 are shown, in topo.toml";
+    assert_eq!(invalid.to_string(), all);
+}
+
+/// Operators in random order of definition, each reading one other or the source.
+fn chains() -> impl Strategy<Value = (Vec<usize>, Vec<prop::sample::Index>)> {
+    (1_usize..20).prop_flat_map(|n| {
+        let order = Just((0..n).collect::<Vec<_>>()).prop_shuffle();
+        (
+            order,
+            prop::collection::vec(any::<prop::sample::Index>(), n),
+        )
+    })
+}
+
 proptest! {
+    #[test]
+    fn operators_come_after_what_they_read_and_else_as_defined((order, reads) in chains()) {
+        let mut text = HEAD.to_owned();
+        for &n in &order {
+            let input = match reads[n].index(n + 1).checked_sub(1) {
+                Some(earlier) => format!("o{earlier}"),
+                None => "numbers".to_owned(),
+            };
+            writeln!(text, "[operator.o{n}]\ninput = \"{input}\"\nlimit = 1").unwrap();
+        }
+        let topology = compile("topo.toml", &text, &Plugins::default(), &defaults()).unwrap();
+        let operators = &topology.operators;
+        let defined_at = |at: usize| {
+            let name = operators[at].name.as_str();
+            order.iter().position(|n| name == format!("o{n}")).unwrap()
+        };
+        for (at, operator) in operators.iter().enumerate() {
+            let NodeId::Operator(OperatorId(input)) = operator.inputs[0].node else {
+                continue;
+            };
+            prop_assert!(input < at);
+        }
+        for (at, operator) in operators.iter().enumerate().skip(1) {
+            // Whoever comes earlier than it is defined must have waited for the one before it.
+            let waited = operator.inputs[0].node == NodeId::Operator(OperatorId(at - 1));
+            prop_assert!(waited || defined_at(at - 1) < defined_at(at));
+        }
+    }
+
     #[test]
     fn any_text_compiles_or_is_refused_with_a_reason(text in "\\PC*") {
         compiles_or_says_why(&text);

@@ -201,8 +201,8 @@ pub(crate) fn plugin_reducer<'c>(
         return None;
     };
     let part = match wanted {
-        Wanted::ReduceByKey => "value",
-        _ => "row",
+        Wanted::ReduceByKey => "the stream's value",
+        _ => "the stream",
     };
     let input = found.function.input.as_ref();
     let selected = call::columns_for(found, input, &rows.values, part, at, problems)?;
@@ -218,7 +218,8 @@ pub(crate) fn plugin_reducer<'c>(
             return None;
         }
         (Some(wanted), Some(keys)) => {
-            let keys = call::columns_for(found, Some(wanted), keys, "key", at, problems)?;
+            let keys =
+                call::columns_for(found, Some(wanted), keys, "the stream's key", at, problems)?;
             Some(keys.iter().map(|key| key.index).collect())
         }
     };

@@ -34,9 +34,9 @@ pub(crate) fn columns_for<'c>(
             found: columns::describe(found),
         };
         let problem = problems.report(kind, at);
-        if let Some(help) = columns::first_difference(wanted, found) {
-            problem.help(help);
-        }
+        problem.help(columns::first_difference(wanted, found).unwrap_or_else(|| {
+            "name the columns as the function does, or bring them into its form with a `map`".into()
+        }));
     }
     selected
 }

@@ -34,8 +34,8 @@ pub(crate) fn except<'a>(schema: &'a Schema, indexes: &[usize]) -> Vec<Column<'a
 }
 
 /// Picks what a function wants: by name if the stream has all the names with the right types, else
-/// by place if number and types agree. Wanting nothing means wanting all. Returns none if it
-/// does not fit.
+/// by place if number and types agree. Parts of a key or value go by what follows `key.` or
+/// `value.` too. Wanting nothing means wanting all. Returns none if it does not fit.
 pub(crate) fn select<'a>(wanted: Option<&Schema>, found: &[Column<'a>]) -> Option<Vec<Column<'a>>> {
     let Some(wanted) = wanted else {
         return Some(found.to_vec());
@@ -46,11 +46,23 @@ pub(crate) fn select<'a>(wanted: Option<&Schema>, found: &[Column<'a>]) -> Optio
 
 fn by_name<'a>(wanted: &[Field], found: &[Column<'a>]) -> Option<Vec<Column<'a>>> {
     let column = |wanted: &Field| {
-        let mut columns = found.iter();
-        let column = columns.find(|column| column.field.name == wanted.name)?;
-        accepts(wanted, column.field).then_some(*column)
+        let column = called(&wanted.name, found)?;
+        accepts(wanted, column.field).then_some(column)
     };
     wanted.iter().map(column).collect()
+}
+
+/// The column of this name, or of this name below `key` or `value` if all are below it.
+fn called<'a>(name: &str, found: &[Column<'a>]) -> Option<Column<'a>> {
+    let exactly = found.iter().find(|column| column.field.name == name);
+    let below = || {
+        ["key.", "value."].into_iter().find_map(|head| {
+            let all_below = found.iter().all(|c| c.field.name.starts_with(head));
+            let mut columns = found.iter().filter(|_| all_below);
+            columns.find(|c| c.field.name.strip_prefix(head) == Some(name))
+        })
+    };
+    exactly.or_else(below).copied()
 }
 
 fn by_place<'a>(wanted: &[Field], found: &[Column<'a>]) -> Option<Vec<Column<'a>>> {
@@ -83,8 +95,7 @@ pub(crate) fn same_types<'a>(
 /// What keeps these columns from fitting, as help; none if no single column is to blame.
 pub(crate) fn first_difference(wanted: &Schema, found: &[Column<'_>]) -> Option<String> {
     let by_name = wanted.fields().iter().find_map(|wanted| {
-        let mut columns = found.iter();
-        let column = columns.find(|column| column.field.name == wanted.name)?;
+        let column = called(&wanted.name, found)?;
         (!accepts(wanted, column.field)).then_some((wanted, column.field))
     });
     let by_place = || {
@@ -152,6 +163,16 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{wanted:?}");
         }
         assert_eq!(select(None, &all(&stream)).map(|c| c.len()), Some(3));
+    }
+
+    #[test]
+    fn parts_of_a_value_go_by_their_own_names() {
+        let stream = schema(&[("key", "utf8"), ("value.a", "int64"), ("value.b", "utf8")]);
+        let wanted = schema(&[("b", "utf8")]);
+        let values = at(&stream, &[1, 2]);
+        let found = select(Some(&wanted), &values).map(|found| found[0].index);
+        assert_eq!(found, Some(2));
+        assert!(select(Some(&wanted), &all(&stream)).is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     topology::{
         Catalog, Plugin, PluginId,
         manifest::{FunctionOwner, FunctionRef, PluginEntry},
-        problem::{ProblemKind, Problems, suggest},
+        problem::{ProblemKind, Problems, choices, suggest},
     },
 };
 
@@ -201,6 +201,15 @@ fn plugin_text(owner: &FunctionOwner, info: &PluginInfo) -> String {
     }
 }
 
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {noun}")
+}
+
 fn report_wrong_role(
     function: &Function,
     info: &PluginInfo,
@@ -210,7 +219,7 @@ fn report_wrong_role(
 ) {
     let kind = ProblemKind::WrongRole {
         function: function.name.clone(),
-        role: function.role.noun(),
+        role: with_article(function.role.noun()),
         verb: wanted.verb(),
     };
     let prefix = match &reference.owner {
@@ -227,11 +236,7 @@ fn report_wrong_role(
     let fitting: Vec<_> = fitting.map(|f| f.name.as_str()).collect();
     let help = match callable {
         Some(verb) => format!("write {verb} = \"{prefix}{}\"", function.name),
-        None => suggest(
-            "",
-            &format!("its functions for `{}`", wanted.verb()),
-            fitting,
-        ),
+        None => choices(&format!("its functions for `{}`", wanted.verb()), fitting),
     };
     problems.report(kind, reference.at).help(help);
 }

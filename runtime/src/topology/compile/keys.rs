@@ -5,7 +5,7 @@ use crate::{
     model::Schema,
     topology::{
         manifest::{FunctionRef, Spanned},
-        problem::{ProblemKind, Problems, suggest},
+        problem::{Problem, ProblemKind, Problems, suggest},
     },
 };
 
@@ -30,7 +30,7 @@ pub(crate) fn key_columns(
         return keys;
     };
     let mut keys = Vec::new();
-    let mut complete = true;
+    let mut complete = !names.is_empty(); // else they could not be read
     for name in names {
         let columns = columns_called(&name.value, input);
         if columns.is_empty() {
@@ -59,10 +59,14 @@ fn columns_called(name: &str, input: &Schema) -> Vec<usize> {
 }
 
 /// Reports a column that the stream does not have.
-pub(crate) fn report_unknown(name: &Spanned<String>, input: &Schema, problems: &mut Problems) {
+pub(crate) fn report_unknown<'p>(
+    name: &Spanned<String>,
+    input: &Schema,
+    problems: &'p mut Problems,
+) -> &'p mut Problem {
     let columns = input.fields().iter().map(|field| field.name.as_str());
     let help = suggest(&name.value, "its columns are", columns);
     let column = name.value.clone();
     let problem = problems.report(ProblemKind::UnknownColumn { column }, name.at);
-    problem.help(help);
+    problem.help(help)
 }

@@ -9,7 +9,7 @@ use crate::{
     topology::{
         Manifest, NodeId, OperatorId, Port, SourceId, StreamRef,
         manifest::{SinkEntry, Spanned},
-        problem::{ProblemKind, Problems, suggest},
+        problem::{ProblemKind, Problems, choices, suggest},
     },
 };
 
@@ -103,7 +103,7 @@ impl<'m> Names<'m> {
             return None;
         };
         let Named::Node(node) = *named else {
-            let help = suggest("", "sources and operators", self.streams());
+            let help = choices("there are", self.streams());
             let name = name.to_owned();
             let problem = problems.report(ProblemKind::SinkAsInput { name }, input.at);
             problem.help(help);

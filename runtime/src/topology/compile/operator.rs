@@ -66,7 +66,7 @@ pub(crate) fn check(
     if verb.value == VerbEntry::Union {
         rows::check_union(entry, inputs, problems);
     } else {
-        check_one_input(entry, problems);
+        check_one_input(entry, verb.value.name(), problems);
     }
     let (verb, output) = meaning(&verb.value, site, problems);
     Checked {
@@ -76,11 +76,11 @@ pub(crate) fn check(
     }
 }
 
-fn check_one_input(entry: &OperatorEntry, problems: &mut Problems) {
+fn check_one_input(entry: &OperatorEntry, verb: &str, problems: &mut Problems) {
     if let [_, second, ..] = entry.inputs.as_slice() {
         let kind = ProblemKind::SeveralInputs {
             of: format!("operator `{}`", entry.name.value),
-            verb: "its verb".to_owned(),
+            verb: format!("`{verb}`"),
             found: entry.inputs.len(),
         };
         let problem = problems.report(kind, second.at);

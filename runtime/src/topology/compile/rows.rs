@@ -81,7 +81,10 @@ pub(crate) fn sort_keys(
     let keys = by.iter().map(|entry| {
         let column = input.index_of(&entry.column.value);
         if column.is_none() {
-            keys::report_unknown(&entry.column, input, problems);
+            let problem = keys::report_unknown(&entry.column, input, problems);
+            if entry.column.value.contains(' ') {
+                problem.help("after the column comes asc, which is the default, or desc");
+            }
         }
         Some(SortKey {
             column: column?,

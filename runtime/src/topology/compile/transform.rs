@@ -41,7 +41,7 @@ pub(crate) fn check(
     };
     let wanted = found.function.input.as_ref();
     let all = columns::all(input);
-    let Some(selected) = call::columns_for(&found, wanted, &all, "row", at, problems) else {
+    let Some(selected) = call::columns_for(&found, wanted, &all, "the stream", at, problems) else {
         return (None, declared);
     };
     let output = call::output(site, &found, &transform.output, &selected, at, problems);
@@ -74,7 +74,7 @@ pub(crate) fn filter(
     let all = columns::all(site.input?);
     let wanted = found.function.input.as_ref();
     let at = reference.at;
-    let selected = call::columns_for(&found, wanted, &all, "row", at, problems)?;
+    let selected = call::columns_for(&found, wanted, &all, "the stream", at, problems)?;
     if let Some(Err(reason)) = call::resolve(site, &found, &selected) {
         let function = found.function.name.clone();
         problems.report(ProblemKind::Refused { function, reason }, at);

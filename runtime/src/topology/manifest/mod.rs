@@ -63,6 +63,10 @@ impl Manifest {
         let mut problems = Problems::default();
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
+            // What a broken line opened or closed makes later keys look repeated.
+            if !problems.is_empty() && error.message() == "duplicate key" {
+                continue;
+            }
             let at = error.span().unwrap_or(0..0).into();
             let message = error.message().to_owned();
             problems.report(ProblemKind::Syntax { message }, at);

@@ -37,6 +37,8 @@ pub(crate) struct OperatorEntry {
     /// The verb at its key; none if it could not be read, which has been reported.
     pub(crate) verb: Option<Spanned<VerbEntry>>,
     pub(crate) settings: BTreeMap<String, String>,
+    /// None if the stream's own key is meant; empty if it could not be read, which has been
+    /// reported.
     pub(crate) key: Option<Vec<Spanned<String>>>,
     pub(crate) partitions: Option<NonZeroUsize>,
 }
@@ -66,6 +68,7 @@ pub(super) fn read(
     let Some(verb) = verb else {
         return entry; // which other keys fit is not known
     };
+    table.suggest_only(&["input", verb.value.name()]);
     if verb.value.function().is_some() {
         if let Some(settings) = table.take("settings") {
             entry.settings = read_settings(&settings, problems);
@@ -76,7 +79,8 @@ pub(super) fn read(
     }
     if verb.value.has_key() {
         let value = table.take("key");
-        entry.key = value.and_then(|value| read_key(&value, problems));
+        // A key that could not be read names no columns, and that has been reported.
+        entry.key = value.map(|value| read_key(&value, problems).unwrap_or_default());
     }
     if verb.value.has_partitions() {
         entry.partitions = table.partitions("partitions", problems);

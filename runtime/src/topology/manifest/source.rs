@@ -99,8 +99,8 @@ fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {
         problems.report(ProblemKind::NotYet { what }, value.at);
         return;
     }
-    let help = suggest(name, "there are", TYPES);
-    let (what, name) = ("source type", name.to_owned());
+    let help = suggest(name, "it can be", TYPES);
+    let (what, name) = ("the type of a source".to_owned(), name.to_owned());
     let problem = problems.report(ProblemKind::UnknownChoice { what, name }, value.at);
     problem.help(help);
 }

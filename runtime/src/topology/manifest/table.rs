@@ -81,6 +81,11 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Suggests, for keys that nobody took, only these and those asked for from now on.
+    pub(crate) fn suggest_only(&mut self, keys: &[&'static str]) {
+        self.asked = keys.to_vec();
+    }
+
     /// Reports the keys that nobody took.
     pub(crate) fn finish(&mut self, problems: &mut Problems) {
         for (key, value) in std::mem::take(&mut self.left) {
@@ -192,12 +197,12 @@ impl<'t> Table<'t> {
         let found = choices.iter().find(|(name, _)| *name == text.value);
         if found.is_none() {
             let kind = ProblemKind::UnknownChoice {
-                what: key,
+                what: format!("`{key}`"),
                 name: text.value.to_owned(),
             };
             let help = suggest(
                 text.value,
-                "there are",
+                "it can be",
                 choices.iter().map(|(name, _)| *name),
             );
             problems.report(kind, text.at).help(help);

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::{duration, table::Table};
 use crate::{
-    model::{BatchInterval, TopologyName},
+    model::{BatchInterval, InvalidInterval, TopologyName},
     topology::{
         OnFailedBatch,
         problem::{ProblemKind, Problems},
@@ -60,7 +60,12 @@ fn read_batch_interval(root: &mut Table<'_>, problems: &mut Problems) -> Option<
     let text = value.text(duration::DURATION, problems)?;
     let interval = duration::parse(text.value)
         .map_err(|why| why.to_string())
-        .and_then(|length| BatchInterval::new(length).map_err(|why| why.to_string()));
+        .and_then(|length| {
+            BatchInterval::new(length).map_err(|invalid| match invalid {
+                InvalidInterval::TooShort => "must be at least 1 ms".to_owned(),
+                InvalidInterval::TooLong => "must be shorter than 1,000 years".to_owned(),
+            })
+        });
     match interval {
         Ok(interval) => Some(interval),
         Err(why) => {

@@ -113,6 +113,26 @@ impl VerbEntry {
         }
     }
 
+    /// As topologies write it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Map(_) => "map",
+            Self::FlatMap(_) => "flat-map",
+            Self::Filter(_) => "filter",
+            Self::MapPartitions(_) => "map-partitions",
+            Self::Reduce(_) => "reduce",
+            Self::ReduceByKey(_) => "reduce-by-key",
+            Self::Count => "count",
+            Self::CountByValue => "count-by-value",
+            Self::Union => "union",
+            Self::Repartition(_) => "repartition",
+            Self::Distinct => "distinct",
+            Self::Sort(_) => "sort",
+            Self::Top(..) => "top",
+            Self::Limit(_) => "limit",
+        }
+    }
+
     pub(super) fn has_key(&self) -> bool {
         matches!(self, Self::ReduceByKey(_))
     }

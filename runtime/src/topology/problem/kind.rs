@@ -32,9 +32,9 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::bad_value))]
     BadValue { key: String, why: String },
 
-    #[error("there is no {what} `{name}`")]
+    #[error("{what} cannot be {name:?}")]
     #[diagnostic(code(rsrt::topology::unknown_choice))]
-    UnknownChoice { what: &'static str, name: String },
+    UnknownChoice { what: String, name: String },
 
     #[error("{what} is not supported by this version yet")]
     #[diagnostic(code(rsrt::topology::not_yet))]
@@ -108,15 +108,15 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::unknown_function))]
     UnknownFunction { plugin: String, function: String },
 
-    #[error("`{function}` is a {role} function, so `{verb}` cannot call it")]
+    #[error("`{function}` is {role} function, so `{verb}` cannot call it")]
     #[diagnostic(code(rsrt::topology::wrong_role))]
     WrongRole {
         function: String,
-        role: &'static str,
+        role: String,
         verb: &'static str,
     },
 
-    #[error("`{function}` takes ({wanted}), but the {part} of the stream is ({found})")]
+    #[error("`{function}` takes ({wanted}), but {part} is ({found})")]
     #[diagnostic(code(rsrt::topology::type_mismatch))]
     TypeMismatch {
         function: String,

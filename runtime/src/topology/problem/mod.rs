@@ -6,25 +6,31 @@ mod kind;
 mod nearest;
 
 pub use kind::ProblemKind;
-pub(crate) use nearest::{list, suggest};
+pub(crate) use nearest::{choices, list, suggest};
 
 use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceSpan};
 
-/// A topology that cannot run. Holds every problem, not just the first, in order of place.
+/// Problems shown, at most: whoever has more starts with these.
+const MOST_SHOWN: usize = 100;
+
+/// A topology that cannot run. Holds every problem, not just the first, in order of place; of
+/// very many, the first hundred.
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
-#[error("{} in {}", counted(.problems.len()), .text.name())]
+#[error("{} in {}", counted(*.found), .text.name())]
 pub struct InvalidTopology {
     #[source_code]
     text: NamedSource<String>,
     #[related]
     problems: Vec<Problem>,
+    found: usize,
 }
 
-fn counted(problems: usize) -> String {
-    match problems {
+fn counted(found: usize) -> String {
+    match found {
         1 => "1 problem".to_owned(),
+        n if n > MOST_SHOWN => format!("{n} problems, of which {MOST_SHOWN} are shown,"),
         n => format!("{n} problems"),
     }
 }
@@ -33,9 +39,12 @@ impl InvalidTopology {
     pub(crate) fn new(file: &str, text: String, problems: Problems) -> Self {
         let mut problems = problems.0;
         problems.sort_by_key(|problem| problem.at.offset());
+        let found = problems.len();
+        problems.truncate(MOST_SHOWN);
         Self {
             text: NamedSource::new(file, text).with_language("TOML"),
             problems,
+            found,
         }
     }
 

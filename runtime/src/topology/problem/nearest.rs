@@ -2,15 +2,21 @@
 
 /// A longer word is no slip of a known name, and comparing it would take long.
 const LONGEST: usize = 64;
+/// Names compared and listed, at most: a topology may have thousands, all of them unknown.
+const MOST_COMPARED: usize = 500;
+const MOST_LISTED: usize = 40;
 
 /// The candidate that `word` is most likely a slip of.
 fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }
-    let most = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    // Something must be left of the name that was meant.
+    let most = (length / 3).max(1).min(length.saturating_sub(1));
     candidates
         .into_iter()
+        .take(MOST_COMPARED)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
@@ -26,8 +32,19 @@ pub(crate) fn suggest<'a>(
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match nearest(word, candidates.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if candidates.is_empty() => format!("there are no {what}"),
-        None => format!("{what}: {}", list(candidates)),
+        None => choices(what, candidates),
+    }
+}
+
+/// Help that lists what there is.
+pub(crate) fn choices<'a>(what: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    let more = candidates.len().saturating_sub(MOST_LISTED);
+    candidates.truncate(MOST_LISTED);
+    match (candidates.is_empty(), more) {
+        (true, _) => format!("{what}: none"),
+        (_, 0) => format!("{what}: {}", list(candidates)),
+        _ => format!("{what}: {} and {more} more", list(candidates)),
     }
 }
 
@@ -50,6 +67,7 @@ mod tests {
             ("mpa", Some("map")),
             ("join", None),
             ("", None),
+            ("x", None),
         ];
         for (word, meant) in cases {
             assert_eq!(
@@ -71,6 +89,9 @@ mod tests {
             suggest("x", "streams", ["lines", "words"]),
             "streams: lines, words"
         );
-        assert_eq!(suggest("x", "streams", []), "there are no streams");
+        assert_eq!(suggest("x", "streams", []), "streams: none");
+        let many: Vec<_> = (0..42).map(|n| n.to_string()).collect();
+        let help = choices("streams", many.iter().map(String::as_str));
+        assert!(help.ends_with(" 38, 39 and 2 more"), "{help}");
     }
 }
