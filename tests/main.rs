@@ -1,3 +1,8 @@
-//! The integration tests.
+//! The one integration binary: each module is a suite.
 
-fn main() {}
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but not in what tests call"
+)]
+
+mod topology_ui;

@@ -12,7 +12,9 @@ pub trait Catalog {
     fn plugin(&self, alias: Option<&PluginName>) -> Option<&PluginInfo>;
 
     /// Asks the plugin what comes out of `function` with these settings and this input; only
-    /// called if [`PluginInfo::resolves`].
+    /// called if [`PluginInfo::resolves`]. `input` are the columns that the function gets, for an
+    /// aggregate those of its values. Nothing comes out of a filter: its columns are not looked at,
+    /// and `input` itself will do.
     ///
     /// # Errors
     /// One line that says what is wrong with the settings or the input.

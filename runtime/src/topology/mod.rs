@@ -5,15 +5,21 @@
 //! and reports every problem at once.
 
 mod catalog;
+mod compile;
 mod compiled;
+mod manifest;
 mod operator;
+mod problem;
 mod sink;
 mod source;
 mod stream;
 
 pub use catalog::Catalog;
+pub use compile::{Defaults, compile};
 pub use compiled::{Limits, OnFailedBatch, Plugin, Topology};
+pub use manifest::Manifest;
 pub use operator::{Call, FusedCall, Operator, Reducer, SortKey, StdFunction, Verb};
+pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use sink::{Sink, SinkKind};
 pub use source::{Decoder, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};

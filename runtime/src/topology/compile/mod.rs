@@ -1,0 +1,221 @@
+//! From what a file says to what can run: names resolved, order found, types checked.
+//!
+//! Whatever could not be understood is left out and the rest is still checked, so that one run
+//! reports every problem. **Invariant:** each part that is left out has been reported.
+
+mod aggregate;
+mod call;
+mod columns;
+mod functions;
+mod fusion;
+mod graph;
+mod keys;
+mod names;
+mod operator;
+mod reduced;
+mod rows;
+mod streams;
+mod transform;
+
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Catalog, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Sink, SinkKind, Source,
+    SourceKind, StreamRef, Topology, problem::ProblemKind,
+};
+use functions::Functions;
+use names::Names;
+use operator::Checked;
+use streams::Streams;
+
+/// What a topology that does not say otherwise gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// Partitions after a shuffle.
+    pub parallelism: NonZeroUsize,
+    /// What paths are relative to: the folder of the topology's file.
+    pub base_dir: PathBuf,
+}
+
+/// Compiles `text`; `file` is what messages call it.
+///
+/// # Errors
+/// Every problem there is, with its place.
+pub fn compile(
+    file: &str,
+    text: &str,
+    catalog: &dyn Catalog,
+    defaults: &Defaults,
+) -> Result<Topology, InvalidTopology> {
+    Manifest::parse(file, text)?.compile(catalog, defaults)
+}
+
+impl Manifest {
+    /// Resolves names and checks types against the plugins.
+    ///
+    /// # Errors
+    /// Every problem there is, those found while reading included.
+    pub fn compile(
+        mut self,
+        catalog: &dyn Catalog,
+        defaults: &Defaults,
+    ) -> Result<Topology, InvalidTopology> {
+        let mut problems = std::mem::take(&mut self.problems);
+        if self.sinks.is_empty() {
+            let problem = problems.report(ProblemKind::NothingToExecute, 0.into());
+            problem
+                .help("say where rows go, as in [sink.out] with input = \"…\", type = \"print\"");
+        }
+        let names = Names::of(&self, &mut problems);
+        let inputs: Vec<_> = self
+            .operators
+            .iter()
+            .map(|operator| names.resolve_all(&operator.inputs, &mut problems))
+            .collect();
+        let order = graph::order(&self.operators, &inputs, &mut problems);
+        let parallelism = self.parallelism.unwrap_or(defaults.parallelism);
+        let plugins = self.plugins(&defaults.base_dir);
+        let functions = Functions::new(catalog, &plugins, &self.plugins);
+
+        let mut streams = Streams::of_sources(&self.sources, self.operators.len(), &mut problems);
+        let mut checked: Vec<Option<Checked>> = self.operators.iter().map(|_| None).collect();
+        for &at in &order {
+            let schemas: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
+            let entry = &self.operators[at];
+            let operator = operator::check(entry, &schemas, functions, parallelism, &mut problems);
+            streams.add_operator(at, entry, &operator, &mut problems);
+            checked[at] = Some(operator);
+        }
+        let sink_inputs: Vec<_> = self
+            .sinks
+            .iter()
+            .map(|sink| names.resolve_one(sink, &mut problems))
+            .collect();
+
+        let topology = Assembly {
+            manifest: &self,
+            base_dir: &defaults.base_dir,
+            streams: &streams,
+            order: &order,
+            places: places(&order),
+        };
+        let topology = topology.build(checked, &inputs, &sink_inputs, parallelism, &plugins);
+        match topology {
+            Some(topology) if problems.is_empty() => Ok(topology),
+            _ => Err(InvalidTopology::new(&self.file, self.text, problems)),
+        }
+    }
+}
+
+/// Puts the parts together once all are known.
+struct Assembly<'a> {
+    manifest: &'a Manifest,
+    base_dir: &'a Path,
+    streams: &'a Streams,
+    order: &'a [usize],
+    /// Where in the order an operator is, by its place of definition.
+    places: Vec<OperatorId>,
+}
+
+fn places(order: &[usize]) -> Vec<OperatorId> {
+    let mut places = vec![OperatorId(0); order.len()];
+    for (place, &defined) in order.iter().enumerate() {
+        places[defined] = OperatorId(place);
+    }
+    places
+}
+
+impl Assembly<'_> {
+    fn build(
+        &self,
+        mut checked: Vec<Option<Checked>>,
+        inputs: &[Vec<Option<StreamRef>>],
+        sink_inputs: &[Option<StreamRef>],
+        parallelism: NonZeroUsize,
+        plugins: &[super::Plugin],
+    ) -> Option<Topology> {
+        let operators = self.order.iter().map(|&at| {
+            let entry = &self.manifest.operators[at];
+            let inputs = inputs[at].iter().map(|input| Some(self.placed((*input)?)));
+            Some(Operator {
+                name: entry.name.value.parse().ok()?,
+                inputs: inputs.collect::<Option<_>>()?,
+                verb: checked.get_mut(at)?.take()?.verb?,
+                output: self.streams.operators[at].main.clone()?,
+                rejected: self.streams.operators[at].rejected.clone()?,
+                settings: entry.settings.clone(),
+            })
+        });
+        let operators = operators.collect::<Option<Vec<_>>>()?;
+        let sinks = self.manifest.sinks.iter().zip(sink_inputs);
+        let sinks = sinks.map(|(entry, input)| {
+            Some(Sink {
+                name: entry.name.value.parse().ok()?,
+                input: self.placed((*input)?),
+                kind: self.sink_kind(entry.kind.clone()?),
+            })
+        });
+        Some(Topology {
+            name: self.manifest.name.clone()?,
+            batch_interval: self.manifest.batch_interval?,
+            parallelism,
+            on_failed_batch: self.manifest.on_failed_batch,
+            limits: self.manifest.limits.clone(),
+            plugins: plugins.to_vec(),
+            sources: self.sources()?,
+            operators,
+            sinks: sinks.collect::<Option<_>>()?,
+        })
+    }
+
+    fn sources(&self) -> Option<Vec<Source>> {
+        let sources = self.manifest.sources.iter().zip(&self.streams.sources);
+        let sources = sources.map(|(entry, ports)| {
+            Some(Source {
+                name: entry.name.value.parse().ok()?,
+                schema: ports.main.clone()?,
+                rejected: ports.rejected.clone()?,
+                kind: self.source_kind(entry.kind.clone()?),
+            })
+        });
+        sources.collect()
+    }
+
+    /// The stream by its operator's place in the order.
+    fn placed(&self, stream: StreamRef) -> StreamRef {
+        let NodeId::Operator(OperatorId(defined)) = stream.node else {
+            return stream;
+        };
+        StreamRef {
+            node: NodeId::Operator(self.places[defined]),
+            port: stream.port,
+        }
+    }
+
+    fn source_kind(&self, mut kind: SourceKind) -> SourceKind {
+        match &mut kind {
+            SourceKind::File { path, .. }
+            | SourceKind::Directory { path, .. }
+            | SourceKind::Queue {
+                path: Some(path), ..
+            } => *path = self.base_dir.join(&path),
+            SourceKind::Queue { path: None, .. }
+            | SourceKind::Socket { .. }
+            | SourceKind::Generator(_) => {}
+        }
+        kind
+    }
+
+    fn sink_kind(&self, mut kind: SinkKind) -> SinkKind {
+        match &mut kind {
+            SinkKind::TextFiles { path } | SinkKind::JsonFiles { path } => {
+                *path = self.base_dir.join(&path);
+            }
+            SinkKind::Print { .. } | SinkKind::Null => {}
+        }
+        kind
+    }
+}

@@ -1,0 +1,168 @@
+//! What a topology file says: every key read and checked by itself, with its place in the text.
+//!
+//! Nothing here knows what a name refers to or what a plugin offers: that is `compile`. A manifest
+//! holds what could be read; its problems are kept and reported with those that compiling finds.
+
+mod bytes;
+mod duration;
+mod format;
+mod limits;
+mod operator;
+mod plugin;
+mod schema;
+mod sink;
+mod source;
+mod spanned;
+mod table;
+mod top_level;
+mod value;
+mod verb;
+
+pub(crate) use operator::OperatorEntry;
+pub(crate) use plugin::PluginEntry;
+pub(crate) use sink::SinkEntry;
+pub(crate) use source::SourceEntry;
+pub(crate) use spanned::Spanned;
+pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
+
+use std::{num::NonZeroUsize, path::Path};
+
+use toml::de::DeTable;
+
+use super::{
+    InvalidTopology, Limits, OnFailedBatch, Plugin,
+    problem::{ProblemKind, Problems},
+};
+use crate::model::{BatchInterval, PluginName, TopologyName};
+use table::{Table, Value};
+
+/// A topology file, read but not yet checked against its plugins.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    pub(crate) file: String,
+    pub(crate) text: String,
+    pub(crate) problems: Problems,
+    pub(crate) name: Option<TopologyName>,
+    pub(crate) batch_interval: Option<BatchInterval>,
+    pub(crate) parallelism: Option<NonZeroUsize>,
+    pub(crate) on_failed_batch: OnFailedBatch,
+    pub(crate) limits: Limits,
+    pub(crate) plugins: Vec<PluginEntry>,
+    pub(crate) sources: Vec<SourceEntry>,
+    pub(crate) operators: Vec<OperatorEntry>,
+    pub(crate) sinks: Vec<SinkEntry>,
+}
+
+impl Manifest {
+    /// Reads `text`; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// When the text is not TOML. Every other problem is kept and reported by
+    /// [`Manifest::compile`], so that a person sees all of them at once.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InvalidTopology> {
+        let mut problems = Problems::default();
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            // What a broken line opened or closed makes later keys look repeated.
+            if !problems.is_empty() && error.message() == "duplicate key" {
+                continue;
+            }
+            let at = error.span().unwrap_or(0..0).into();
+            let message = error.message().to_owned();
+            problems.report(ProblemKind::Syntax { message }, at);
+        }
+        if !problems.is_empty() {
+            return Err(InvalidTopology::new(file, text.to_owned(), problems));
+        }
+        let mut root = Table::new("the topology".to_owned(), 0.into(), root.get_ref());
+        let keys = top_level::read(&mut root, &mut problems);
+        let limits = limits::read(&mut root, &mut problems);
+        let plugins = named_tables(&mut root, "plugin", plugin::read, &mut problems);
+        let plugins = plugins.into_iter().flatten().collect();
+        let source = |name, table: &mut _, problems: &mut _| {
+            source::read(name, table, keys.batch_interval, problems)
+        };
+        let sources = named_tables(&mut root, "source", source, &mut problems);
+        let operators = named_tables(&mut root, "operator", operator::read, &mut problems);
+        let sinks = named_tables(&mut root, "sink", sink::read, &mut problems);
+        root.finish(&mut problems);
+        Ok(Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            problems,
+            name: keys.name,
+            batch_interval: keys.batch_interval,
+            parallelism: keys.parallelism,
+            on_failed_batch: keys.on_failed_batch,
+            limits,
+            plugins,
+            sources,
+            operators,
+            sinks,
+        })
+    }
+
+    /// The plugins that operators call, in order of first mention; paths are joined to `base_dir`.
+    /// The default plugin, which has neither alias nor path, is among them if it is called. A
+    /// plugin that is called but not defined is not: compiling reports it.
+    pub fn plugins(&self, base_dir: &Path) -> Vec<Plugin> {
+        let mut plugins: Vec<Plugin> = Vec::new();
+        for function in self.operators.iter().filter_map(OperatorEntry::function) {
+            let plugin = match &function.owner {
+                FunctionOwner::Std => continue,
+                FunctionOwner::Default => Some(Plugin {
+                    alias: None,
+                    path: None,
+                }),
+                FunctionOwner::Plugin(alias) => self.defined_plugin(alias, base_dir),
+            };
+            if let Some(plugin) = plugin
+                && !plugins.contains(&plugin)
+            {
+                plugins.push(plugin);
+            }
+        }
+        plugins
+    }
+
+    /// Whether an operator calls a function of the default plugin, the one on the command line.
+    pub fn uses_default_plugin(&self) -> bool {
+        let mut functions = self.operators.iter().filter_map(OperatorEntry::function);
+        functions.any(|function| function.owner == FunctionOwner::Default)
+    }
+
+    fn defined_plugin(&self, alias: &str, base_dir: &Path) -> Option<Plugin> {
+        let mut entries = self.plugins.iter();
+        let entry = entries.find(|entry| entry.alias.value.as_str() == alias)?;
+        Some(Plugin {
+            alias: Some(PluginName::clone(&entry.alias.value)),
+            path: entry.path.as_ref().map(|path| base_dir.join(path)),
+        })
+    }
+}
+
+/// Reads `[<key>.<name>]` tables, in the order in which they stand in the text.
+fn named_tables<'t, T>(
+    root: &mut Table<'t>,
+    key: &'static str,
+    read: impl Fn(Spanned<String>, &mut Table<'t>, &mut Problems) -> T,
+    problems: &mut Problems,
+) -> Vec<T> {
+    const WANTED: &str = "a table";
+    let Some(outer) = root.take(key) else {
+        return Vec::new();
+    };
+    let Some(tables) = outer.table(WANTED, problems) else {
+        return Vec::new();
+    };
+    let read_one = |entry: Value<'t>| {
+        let inner = entry.table(WANTED, problems)?;
+        let name = Spanned::new(entry.key.to_owned(), entry.key_at);
+        let mut table = Table::new(format!("{key} `{}`", entry.key), entry.key_at, inner);
+        Some(read(name, &mut table, problems))
+    };
+    value::entries(tables)
+        .into_iter()
+        .filter_map(read_one)
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! `[sink.x]`: where rows go.
+
+use std::path::PathBuf;
+
+use super::{
+    operator::read_inputs,
+    spanned::Spanned,
+    table::{Table, Value},
+};
+use crate::topology::{
+    SinkKind,
+    problem::{ProblemKind, Problems, suggest},
+};
+
+/// `n` of print (spec 13.1).
+const PRINT_ROWS: usize = 10;
+
+const TYPES: [&str; 4] = ["print", "text-files", "json-files", "null"];
+const LATER_TYPES: [&str; 9] = [
+    "csv-files",
+    "foreach",
+    "http",
+    "kafka",
+    "object-files",
+    "parquet",
+    "postgres",
+    "s3",
+    "sqlite",
+];
+
+/// A sink as defined.
+#[derive(Debug, Clone)]
+pub(crate) struct SinkEntry {
+    pub(crate) name: Spanned<String>,
+    pub(crate) inputs: Vec<Spanned<String>>,
+    /// None if it could not be read, which has been reported. Paths are as written.
+    pub(crate) kind: Option<SinkKind>,
+}
+
+pub(super) fn read(
+    name: Spanned<String>,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> SinkEntry {
+    let inputs = read_inputs(table, problems);
+    let value = table.require("type", problems);
+    let kind = value.and_then(|value| read_type(&value, table, problems));
+    SinkEntry { name, inputs, kind }
+}
+
+fn read_type(
+    value: &Value<'_>,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> Option<SinkKind> {
+    let text = value.text("a type of sink", problems)?;
+    let kind = match text.value {
+        "print" => {
+            let n = table.size("n", problems).map_or(PRINT_ROWS, usize::from);
+            Some(SinkKind::Print { n })
+        }
+        "text-files" => read_prefix(table, problems).map(|path| SinkKind::TextFiles { path }),
+        "json-files" => read_prefix(table, problems).map(|path| SinkKind::JsonFiles { path }),
+        "null" => Some(SinkKind::Null),
+        other => {
+            report_unknown_type(other, value, problems);
+            return None;
+        }
+    };
+    table.finish(problems);
+    kind
+}
+
+fn read_prefix(table: &mut Table<'_>, problems: &mut Problems) -> Option<PathBuf> {
+    let path = table.require_text("path", "what the names of the files start with", problems)?;
+    Some(PathBuf::from(path.value))
+}
+
+fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {
+    if LATER_TYPES.contains(&name) {
+        let what = format!("the sink type `{name}`");
+        problems.report(ProblemKind::NotYet { what }, value.at);
+        return;
+    }
+    let help = suggest(name, "it can be", TYPES);
+    let (what, name) = ("the type of a sink".to_owned(), name.to_owned());
+    let problem = problems.report(ProblemKind::UnknownChoice { what, name }, value.at);
+    problem.help(help);
+}

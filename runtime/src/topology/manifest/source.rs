@@ -1,0 +1,251 @@
+//! `[source.x]`: where rows come from.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{
+    format, schema,
+    spanned::Spanned,
+    table::{Table, Value},
+};
+use crate::{
+    model::{BatchInterval, Kind, Schema},
+    topology::{
+        GeneratorSpec, QueueOrder, SourceKind,
+        problem::{ProblemKind, Problems, suggest},
+    },
+};
+
+/// `block-interval` of a socket, unless the batch interval is shorter (spec 14).
+const BLOCK_INTERVAL: Duration = Duration::from_millis(200);
+/// `batch-bytes` of a file.
+const BATCH_BYTES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000_000 - 1);
+/// `new-files-only` of a directory (spec 12.3).
+const NEW_FILES_ONLY: bool = true;
+/// `remember` of a directory (spec 12.3).
+const REMEMBER: Duration = Duration::from_mins(1);
+/// `one-at-a-time` of a queue (spec 12.5).
+const ONE_AT_A_TIME: bool = true;
+/// `partitions` of a queue.
+const QUEUE_PARTITIONS: NonZeroUsize = NonZeroUsize::MIN;
+
+const TYPES: [&str; 5] = ["socket", "file", "directory", "queue", "generator"];
+const LATER_TYPES: [&str; 10] = [
+    "binary-records",
+    "flume",
+    "http",
+    "kafka",
+    "kinesis",
+    "mqtt",
+    "parquet",
+    "raw-socket",
+    "twitter",
+    "zeromq",
+];
+
+/// A source as defined.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceEntry {
+    pub(crate) name: Spanned<String>,
+    /// None if it could not be read, which has been reported. Paths are as written.
+    pub(crate) kind: Option<SourceKind>,
+    /// None if it could not be read, which has been reported.
+    pub(crate) schema: Option<Schema>,
+}
+
+pub(super) fn read(
+    name: Spanned<String>,
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> SourceEntry {
+    let (kind, schema) = match table.require("type", problems) {
+        Some(value) => read_type(&value, table, batch_interval, problems),
+        None => (None, None),
+    };
+    SourceEntry { name, kind, schema }
+}
+
+fn read_type(
+    value: &Value<'_>,
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let Some(text) = value.text("a type of source", problems) else {
+        return (None, None);
+    };
+    let read = match text.value {
+        "socket" => read_socket(table, batch_interval, problems),
+        "file" => read_file(table, problems),
+        "directory" => read_directory(table, batch_interval, problems),
+        "queue" => read_queue(table, problems),
+        "generator" => read_generator(table, problems),
+        other => {
+            report_unknown_type(other, value, problems);
+            return (None, None);
+        }
+    };
+    table.finish(problems);
+    read
+}
+
+fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {
+    if LATER_TYPES.contains(&name) {
+        let what = format!("the source type `{name}`");
+        problems.report(ProblemKind::NotYet { what }, value.at);
+        return;
+    }
+    let help = suggest(name, "it can be", TYPES);
+    let (what, name) = ("the type of a source".to_owned(), name.to_owned());
+    let problem = problems.report(ProblemKind::UnknownChoice { what, name }, value.at);
+    problem.help(help);
+}
+
+fn read_socket(
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let (decoder, schema) = format::read(table, problems);
+    let address = read_address(table, problems);
+    let connect_attempts = table.size("connect-attempts", problems);
+    let block_interval = table.duration("block-interval", problems);
+    let longest = batch_interval.map_or(BLOCK_INTERVAL, BatchInterval::as_duration);
+    let kind = address.zip(decoder).map(|(address, decoder)| {
+        let block_interval = block_interval.map_or(BLOCK_INTERVAL.min(longest), |b| b.value);
+        SourceKind::Socket {
+            address,
+            connect_attempts,
+            block_interval,
+            decoder,
+        }
+    });
+    (kind, schema)
+}
+
+fn read_address(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    const WANTED: &str = "host and port such as \"127.0.0.1:9999\"";
+    let value = table.require("address", problems)?;
+    let text = value.text(WANTED, problems)?;
+    let parts = text.value.rsplit_once(':');
+    let is_valid = parts
+        .is_some_and(|(host, port)| !host.is_empty() && matches!(port.parse::<u16>(), Ok(1..)));
+    if !is_valid {
+        value.is_bad(format!("must be {WANTED}"), problems);
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+fn read_file(
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let (decoder, schema) = format::read(table, problems);
+    let path = table.require_text("path", "the path of a file", problems);
+    let batch_bytes = table.bytes("batch-bytes", problems).unwrap_or(BATCH_BYTES);
+    let partitions = table.partitions("partitions", problems);
+    let kind = path.zip(decoder).map(|(path, decoder)| SourceKind::File {
+        path: PathBuf::from(path.value),
+        batch_bytes,
+        partitions,
+        decoder,
+    });
+    (kind, schema)
+}
+
+fn read_directory(
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let (decoder, schema) = format::read(table, problems);
+    let path = table.require_text("path", "the path of a directory", problems);
+    let new_files_only = table.boolean("new-files-only", problems);
+    let remember = table.duration("remember", problems);
+    let remember = remember.map_or(REMEMBER, |remember| remember.value);
+    let kind = path
+        .zip(decoder)
+        .map(|(path, decoder)| SourceKind::Directory {
+            path: PathBuf::from(path.value),
+            new_files_only: new_files_only.unwrap_or(NEW_FILES_ONLY),
+            remember: round_up_to_batches(remember, batch_interval),
+            decoder,
+        });
+    (kind, schema)
+}
+
+/// Spec 12.3: a name is remembered for whole batches.
+fn round_up_to_batches(length: Duration, batch_interval: Option<BatchInterval>) -> Duration {
+    let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let batch = batch_interval.and_then(|b| NonZeroU64::new(b.as_millis().unsigned_abs()));
+    let batch = batch.unwrap_or(NonZeroU64::MIN);
+    Duration::from_millis(millis.div_ceil(batch.get()).saturating_mul(batch.get()))
+}
+
+fn read_queue(
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let schema = table
+        .require("schema", problems)
+        .and_then(|value| schema::read_type_or_columns(&value, problems));
+    let path = table.text("path", "the path of a JSON file", problems);
+    let one_at_a_time = table.boolean("one-at-a-time", problems);
+    let partitions = table.partitions("partitions", problems);
+    let kind = SourceKind::Queue {
+        path: path.map(|path| PathBuf::from(path.value)),
+        order: if one_at_a_time.unwrap_or(ONE_AT_A_TIME) {
+            QueueOrder::OneAtATime
+        } else {
+            QueueOrder::All
+        },
+        partitions: partitions.unwrap_or(QUEUE_PARTITIONS),
+    };
+    (Some(kind), schema)
+}
+
+fn read_generator(
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let rate = table
+        .require("rate", problems)
+        .and_then(|value| super::table::to_size(&value, problems));
+    let count = table.positive("count", problems);
+    let partitions = table.partitions("partitions", problems);
+    let words = table.size("words", problems);
+    let kind = rate.map(|rate| {
+        SourceKind::Generator(GeneratorSpec {
+            rate,
+            count,
+            partitions,
+            words,
+        })
+    });
+    let item = words.map_or(Kind::Int64, |_| Kind::Utf8);
+    (kind, Some(Schema::plain(item)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_remembered_for_whole_batches() {
+        // spec 12.3: batch interval, remembered; all in ms
+        let cases = [(1_000, 60_000), (7_000, 63_000), (120_000, 120_000)];
+        for (batch, expected) in cases {
+            let batch = BatchInterval::new(Duration::from_millis(batch)).ok();
+            assert_eq!(
+                round_up_to_batches(REMEMBER, batch),
+                Duration::from_millis(expected),
+                "{batch:?}"
+            );
+        }
+    }
+}

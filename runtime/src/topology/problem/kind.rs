@@ -1,0 +1,184 @@
+//! Everything that can be wrong with a topology.
+
+use miette::Diagnostic;
+
+use crate::model::{InvalidName, InvalidSchema, Schema, TypeExpr};
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
+#[expect(missing_docs, reason = "the messages are the documentation")]
+pub enum ProblemKind {
+    #[error("not valid TOML: {message}")]
+    #[diagnostic(code(rsrt::topology::syntax))]
+    Syntax { message: String },
+
+    #[error("{of} has no key `{key}`")]
+    #[diagnostic(code(rsrt::topology::unknown_key))]
+    UnknownKey { key: String, of: String },
+
+    #[error("{of} needs `{key}`")]
+    #[diagnostic(code(rsrt::topology::missing_key))]
+    MissingKey { key: &'static str, of: String },
+
+    #[error("`{key}` must be {wanted}, not {found}")]
+    #[diagnostic(code(rsrt::topology::wrong_type))]
+    WrongType {
+        key: String,
+        wanted: &'static str,
+        found: &'static str,
+    },
+
+    #[error("`{key}` {why}")]
+    #[diagnostic(code(rsrt::topology::bad_value))]
+    BadValue { key: String, why: String },
+
+    #[error("{what} cannot be {name:?}")]
+    #[diagnostic(code(rsrt::topology::unknown_choice))]
+    UnknownChoice { what: String, name: String },
+
+    #[error("{what} is not supported by this version yet")]
+    #[diagnostic(code(rsrt::topology::not_yet))]
+    NotYet { what: String },
+
+    #[error("`{key}`: {reason}")]
+    #[diagnostic(code(rsrt::topology::bad_type))]
+    BadType { key: String, reason: TypeExpr },
+
+    #[error("the columns of {of} cannot stand together: {reason}")]
+    #[diagnostic(code(rsrt::topology::bad_columns))]
+    BadColumns { of: String, reason: InvalidSchema },
+
+    #[error(transparent)]
+    #[diagnostic(code(rsrt::topology::bad_name))]
+    BadName(#[from] InvalidName),
+
+    #[error("`{name}` is defined twice; sources, operators and sinks share their names")]
+    #[diagnostic(code(rsrt::topology::duplicate_name))]
+    DuplicateName { name: String },
+
+    #[error("nothing to execute: the topology has no sink")]
+    #[diagnostic(code(rsrt::topology::nothing_to_execute))]
+    NothingToExecute,
+
+    #[error("no source or operator is called `{name}`")]
+    #[diagnostic(code(rsrt::topology::unknown_input))]
+    UnknownInput { name: String },
+
+    #[error("`{name}` is a sink, and nothing can be read from a sink")]
+    #[diagnostic(code(rsrt::topology::unknown_input))]
+    SinkAsInput { name: String },
+
+    #[error("`{node}` has no output `{port}`")]
+    #[diagnostic(code(rsrt::topology::unknown_output))]
+    UnknownPort { node: String, port: String },
+
+    #[error("{of} reads {found} streams, but {verb} reads one")]
+    #[diagnostic(code(rsrt::topology::several_inputs))]
+    SeveralInputs {
+        of: String,
+        verb: String,
+        found: usize,
+    },
+
+    #[error("operators read from each other in a circle: {path}")]
+    #[diagnostic(code(rsrt::topology::cycle))]
+    Cycle { path: String },
+
+    #[error("operator `{operator}` has no verb, so it does nothing")]
+    #[diagnostic(code(rsrt::topology::no_verb))]
+    NoVerb { operator: String },
+
+    #[error("operator `{operator}` has more than one verb: {verbs}")]
+    #[diagnostic(code(rsrt::topology::several_verbs))]
+    SeveralVerbs { operator: String, verbs: String },
+
+    #[error("no plugin is called `{alias}`")]
+    #[diagnostic(code(rsrt::topology::unknown_plugin))]
+    UnknownPlugin { alias: String },
+
+    #[error("plugin `{alias}` is not loaded")]
+    #[diagnostic(code(rsrt::topology::plugin_not_loaded))]
+    PluginNotLoaded { alias: String },
+
+    #[error("`{function}` is to come from the default plugin, but there is none")]
+    #[diagnostic(code(rsrt::topology::no_default_plugin))]
+    NoDefaultPlugin { function: String },
+
+    #[error("{plugin} has no function `{function}`")]
+    #[diagnostic(code(rsrt::topology::unknown_function))]
+    UnknownFunction { plugin: String, function: String },
+
+    #[error("`{function}` is {role} function, so `{verb}` cannot call it")]
+    #[diagnostic(code(rsrt::topology::wrong_role))]
+    WrongRole {
+        function: String,
+        role: String,
+        verb: &'static str,
+    },
+
+    #[error("`{function}` takes ({wanted}), but {part} is ({found})")]
+    #[diagnostic(code(rsrt::topology::type_mismatch))]
+    TypeMismatch {
+        function: String,
+        part: &'static str,
+        wanted: Schema,
+        found: String,
+    },
+
+    #[error("`{function}` does not accept this: {reason}")]
+    #[diagnostic(code(rsrt::topology::refused))]
+    Refused { function: String, reason: String },
+
+    #[error("`std:{function}` {why}")]
+    #[diagnostic(code(rsrt::topology::std_function))]
+    StdFunction { function: String, why: String },
+
+    #[error("`{verb}` needs keys, but the stream ({found}) is not made of pairs")]
+    #[diagnostic(code(rsrt::topology::no_key))]
+    NoKey { verb: &'static str, found: Schema },
+
+    #[error("the stream has no column `{column}`")]
+    #[diagnostic(code(rsrt::topology::unknown_column))]
+    UnknownColumn { column: String },
+
+    #[error("`union` joins streams with the same columns, but these are ({first}) and ({other})")]
+    #[diagnostic(code(rsrt::topology::union))]
+    Union { first: Schema, other: Schema },
+}
+
+impl ProblemKind {
+    /// What to write beside its place.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } => "here",
+            Self::UnknownKey { .. } => "unknown key",
+            Self::MissingKey { .. } => "missing here",
+            Self::WrongType { .. } | Self::BadType { .. } => "wrong type",
+            Self::BadValue { .. } => "not valid",
+            Self::UnknownChoice { .. } => "unknown",
+            Self::NotYet { .. } => "not supported yet",
+            Self::BadColumns { .. } => "these columns",
+            Self::BadName(_) => "not a name",
+            Self::DuplicateName { .. } => "defined again",
+            Self::NothingToExecute => "no [sink.…] in this file",
+            Self::UnknownInput { .. }
+            | Self::SinkAsInput { .. }
+            | Self::UnknownPort { .. }
+            | Self::SeveralInputs { .. }
+            | Self::Cycle { .. }
+            | Self::Union { .. } => "read here",
+            Self::NoVerb { .. } => "needs a verb",
+            Self::SeveralVerbs { .. } => "second verb",
+            Self::UnknownPlugin { .. }
+            | Self::PluginNotLoaded { .. }
+            | Self::NoDefaultPlugin { .. }
+            | Self::UnknownFunction { .. }
+            | Self::WrongRole { .. }
+            | Self::TypeMismatch { .. }
+            | Self::Refused { .. }
+            | Self::StdFunction { .. }
+            | Self::NoKey { .. } => "called here",
+            Self::UnknownColumn { .. } => "unknown column",
+        }
+    }
+}
