@@ -1,5 +1,11 @@
 //! Where batches go.
 
+mod error;
+mod print;
+
+pub use error::{SinkError, SinkProblem};
+pub use print::PrintSink;
+
 use crate::model::{Batch, BatchTime};
 
 /// A sink of a running topology. Batches come in order, each once per attempt.
