@@ -21,7 +21,7 @@ pub(crate) struct TooMuch;
 #[derive(Debug)]
 pub(crate) struct Columns {
     schema: Schema,
-    columns: Vec<Column>,
+    arrays: Vec<Column>,
     rows: usize,
 }
 
@@ -30,7 +30,7 @@ impl Columns {
     pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
         let columns = schema.fields().iter().map(|field| Column::new(field, rows));
         Self {
-            columns: columns.collect(),
+            arrays: columns.collect(),
             schema: schema.clone(),
             rows: 0,
         }
@@ -38,20 +38,20 @@ impl Columns {
 
     /// The column at `at`.
     pub(crate) fn column(&mut self, at: usize) -> &mut Column {
-        &mut self.columns[at]
+        &mut self.arrays[at]
     }
 
     /// The row is complete if every column got exactly one item or list more; else the columns stay
     /// as they are, for the caller to [roll back](Self::rollback).
     pub(crate) fn end_row(&mut self) -> bool {
-        let complete = self.columns.iter().all(|c| c.rows() == self.rows + 1);
+        let complete = self.arrays.iter().all(|c| c.rows() == self.rows + 1);
         self.rows += usize::from(complete);
         complete
     }
 
     /// Takes back everything since the last complete row.
     pub(crate) fn rollback(&mut self) {
-        for column in &mut self.columns {
+        for column in &mut self.arrays {
             column.truncate(self.rows);
         }
     }
@@ -59,7 +59,7 @@ impl Columns {
     /// The complete rows as a chunk.
     pub(crate) fn finish(mut self) -> Result<RecordBatch, ArrowError> {
         self.rollback();
-        let arrays: Result<Vec<_>, _> = self.columns.into_iter().map(Column::finish).collect();
+        let arrays: Result<Vec<_>, _> = self.arrays.into_iter().map(Column::finish).collect();
         RecordBatch::try_new(self.schema.to_arrow(), arrays?)
     }
 }

@@ -33,10 +33,13 @@ fn both(fields: &[(&str, &str)], row: &Value) -> (String, String) {
     (line(text), line(json))
 }
 
+/// Columns, a row, the row as text, and as JSON where that is not the row as given.
+type Case<'a> = (&'a [(&'a str, &'a str)], Value, &'a str, Option<&'a str>);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn rows_look_like_the_table_says() {
-    // columns, row, as text, as JSON (where it is not the row as given)
-    let cases: &[(&[(&str, &str)], Value, &str, Option<&str>)] = &[
+    let cases: &[Case] = &[
         (&[("value", "boolean")], json!(true), "true", None),
         (
             &[("value", "int64")],

@@ -29,23 +29,21 @@ fn decoder(schema: &Schema, format: Format, on_invalid: OnInvalid, max_line: usi
     LineDecoder::new(schema, &rejected_schema(), &decoder)
 }
 
-/// Decodes `bytes` that come in pieces cut at `cuts`: rows as JSON, what was rejected, and how many
-/// lines were repaired.
-fn decode(
-    decoder: &LineDecoder,
-    bytes: &[u8],
-    cuts: &[usize],
-) -> Result<(Vec<String>, Vec<(String, String)>, usize), DecodeError> {
+/// Rows as JSON, what was rejected and why, and how many lines were repaired.
+type Outcome = (Vec<String>, Vec<(String, String)>, usize);
+
+/// Decodes `bytes` that come in pieces cut at `cuts`.
+fn decode(decoder: &LineDecoder, bytes: &[u8], cuts: &[usize]) -> Result<Outcome, DecodeError> {
     let mut splitter = decoder.splitter();
     let (mut rows, mut rejected, mut replaced) = (Vec::new(), Vec::new(), 0);
     let mut take = |lines: Lines| {
         assert!(lines.len() <= CHUNK_ROWS);
-        let decoded = decoder.decode(lines)?;
-        assert_eq!(decoded.rows.schema(), decoder.schema.to_arrow());
-        let values = rows_to_json(&decoded.rows, &decoder.schema).unwrap();
+        let got = decoder.decode(lines)?;
+        assert_eq!(got.rows.schema(), decoder.schema.to_arrow());
+        let values = rows_to_json(&got.rows, &decoder.schema).unwrap();
         rows.extend(values.iter().map(ToString::to_string));
-        replaced += decoded.replaced;
-        if let Some(chunk) = decoded.rejected {
+        replaced += got.replaced;
+        if let Some(chunk) = got.rejected {
             let text = |column: usize, row| chunk.column(column).as_string::<i32>().value(row);
             for row in 0..chunk.num_rows() {
                 rejected.push((text(0, row).to_owned(), text(1, row).to_owned()));
@@ -69,11 +67,7 @@ fn decode(
     Ok((rows, rejected, replaced))
 }
 
-fn text(
-    bytes: &[u8],
-    on_invalid: OnInvalid,
-    max_line: usize,
-) -> (Vec<String>, Vec<(String, String)>, usize) {
+fn text(bytes: &[u8], on_invalid: OnInvalid, max_line: usize) -> Outcome {
     let decoder = decoder(
         &Schema::plain(Kind::Utf8),
         Format::Text,
@@ -243,7 +237,7 @@ proptest! {
         let whole = decode(&decoder, &bytes, &[]).unwrap();
         prop_assert_eq!(&decode(&decoder, &bytes, &cuts).unwrap(), &whole);
         if matches!(format, Format::Text | Format::Binary) {
-            let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let ends = memchr::memchr_iter(b'\n', &bytes).count();
             let last = usize::from(bytes.last().is_some_and(|byte| *byte != b'\n'));
             prop_assert_eq!(whole.0.len() + whole.1.len(), ends + last);
         }

@@ -71,7 +71,7 @@ fn partition_i_of_p_gets_rows_from_i_n_over_p() {
 
 #[test]
 fn many_rows_come_in_chunks() {
-    let rows: Vec<_> = (0..CHUNK_ROWS + 1).collect();
+    let rows: Vec<_> = (0..=CHUNK_ROWS).collect();
     let mut source = source(QueueOrder::OneAtATime, 1, &json!([rows]));
     assert_eq!(claim(&mut source), json!([rows]));
 }
