@@ -1,8 +1,13 @@
 //! A streaming runtime: micro-batches, keyed state and windows, with every user function in a
 //! WebAssembly sandbox.
 
+pub mod clock;
 pub mod codec;
+pub mod format;
 pub mod model;
 pub mod operator;
 pub mod plugin;
+pub mod scheduler;
+pub mod sink;
+pub mod source;
 pub mod topology;

@@ -13,14 +13,12 @@ use super::Missing;
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// A source's rows could not be read.
-    #[error("source `{source_name}`, partition {partition}: {error}")]
+    #[error("partition {partition}: {error}")]
     Source {
-        /// The source.
-        source_name: NodeName,
         /// The partition.
         partition: usize,
         /// Why.
-        error: SourceError,
+        error: Box<SourceError>,
     },
     /// An operator failed.
     #[error("operator `{operator}`, partition {partition}: {error}")]
@@ -30,7 +28,7 @@ pub enum TaskError {
         /// The partition.
         partition: usize,
         /// Why.
-        error: StepError,
+        error: Box<StepError>,
     },
     /// Rows could not be sent to the next stage.
     #[error("partition {partition}, between stages: {error}")]
@@ -38,7 +36,7 @@ pub enum TaskError {
         /// The partition.
         partition: usize,
         /// Why.
-        error: StepError,
+        error: Box<StepError>,
     },
     /// The run is being aborted.
     #[error("partition {partition}: stopped because the run is being aborted")]
@@ -58,14 +56,12 @@ pub enum TaskError {
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// A source could not say what belongs to the batch.
-    #[error("batch {time}: source `{source_name}`: {error}")]
+    #[error("batch {time}: {error}")]
     Claim {
         /// The batch.
         time: BatchTime,
-        /// The source.
-        source_name: NodeName,
-        /// Why.
-        error: SourceError,
+        /// Which, and why.
+        error: Box<SourceError>,
     },
     /// A stream that is needed has no batch.
     #[error("batch {time}: {missing}")]
@@ -84,14 +80,12 @@ pub enum BatchError {
         error: TaskError,
     },
     /// A sink could not take the batch.
-    #[error("batch {time}: sink `{sink}`: {error}")]
+    #[error("batch {time}: {error}")]
     Sink {
         /// The batch.
         time: BatchTime,
-        /// The sink.
-        sink: NodeName,
-        /// Why.
-        error: SinkError,
+        /// Which, and why.
+        error: Box<SinkError>,
     },
 }
 
@@ -100,13 +94,12 @@ impl BatchError {
     pub fn detail(&self) -> String {
         match self {
             BatchError::Task {
-                error:
-                    TaskError::Operator {
-                        error: StepError::Plugin { fault, .. },
-                        ..
-                    },
+                error: TaskError::Operator { error, .. },
                 ..
-            } => fault.detail(),
+            } => match &**error {
+                StepError::Plugin { fault, .. } => fault.detail(),
+                _ => String::new(),
+            },
             _ => String::new(),
         }
     }

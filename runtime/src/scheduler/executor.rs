@@ -151,7 +151,7 @@ impl Executor {
         flow: &mut Flow,
         merged: &mut BTreeSet<usize>,
     ) -> Result<(), TaskError> {
-        let inputs = self.inputs(&self.plan.stages[at], flow);
+        let inputs = inputs(&self.plan.stages[at], flow);
         let (steps, last) = self.joined(at, inputs.len(), merged);
         let output = &self.plan.stages[last].output;
         let exchange = match output {
@@ -193,27 +193,6 @@ impl Executor {
         Ok(())
     }
 
-    fn inputs(&self, stage: &Stage, flow: &mut Flow) -> Vec<TaskInput> {
-        match &stage.input {
-            StageInput::Source(id) => {
-                let name = &self.topology.sources[id.0].name;
-                let readers = flow.readers.remove(id).unwrap_or_default().into_iter();
-                readers
-                    .map(|reader| TaskInput::Source(*id, name.clone(), reader))
-                    .collect()
-            }
-            StageInput::Stored(streams) => streams
-                .iter()
-                .flat_map(|stream| flow.stored.get(stream).cloned().unwrap_or_default())
-                .map(TaskInput::Chunks)
-                .collect(),
-            StageInput::Shuffled(from) => {
-                let partitions = flow.shuffled.remove(from).unwrap_or_default();
-                partitions.into_iter().map(TaskInput::Chunks).collect()
-            }
-        }
-    }
-
     /// The steps of the stage at `at`, and of those after it as long as rows only go from one
     /// partition to one: such a shuffle moves nothing, so what is split around it is done whole.
     fn joined(
@@ -232,7 +211,9 @@ impl Executor {
             if steps.last().is_some_and(|s| s.part == Part::BeforeShuffle) {
                 steps.pop();
             }
-            let fused = steps.last().is_some_and(|s| matches!(s.part, Part::Fused(_)));
+            let fused = steps
+                .last()
+                .is_some_and(|s| matches!(s.part, Part::Fused(_)));
             let mut following = self.plan.stages[next].steps.clone();
             if let (Some(first), false) = (following.first_mut(), fused) {
                 first.part = Part::Whole;
@@ -352,12 +333,29 @@ impl Executor {
     }
 }
 
+fn inputs(stage: &Stage, flow: &mut Flow) -> Vec<TaskInput> {
+    match &stage.input {
+        StageInput::Source(id) => {
+            let readers = flow.readers.remove(id).unwrap_or_default().into_iter();
+            readers
+                .map(|reader| TaskInput::Source(*id, reader))
+                .collect()
+        }
+        StageInput::Stored(streams) => streams
+            .iter()
+            .flat_map(|stream| flow.stored.get(stream).cloned().unwrap_or_default())
+            .map(TaskInput::Chunks)
+            .collect(),
+        StageInput::Shuffled(from) => {
+            let partitions = flow.shuffled.remove(from).unwrap_or_default();
+            partitions.into_iter().map(TaskInput::Chunks).collect()
+        }
+    }
+}
+
 impl StepMaker {
     /// Makes the links of a chain, later and on another thread.
-    fn clone_for(
-        &self,
-        steps: &[StepSpec],
-    ) -> impl FnOnce(&For<'_>) -> Vec<Link> + Send + use<> {
+    fn clone_for(&self, steps: &[StepSpec]) -> impl FnOnce(&For<'_>) -> Vec<Link> + Send + use<> {
         let (maker, steps) = (self.clone(), steps.to_vec());
         move |to| {
             let link = |spec: &StepSpec| {

@@ -76,7 +76,6 @@ impl Scheduler {
             (Event::Tick(time), Mode::Live) if self.next.is_some_and(|next| next <= time) => {
                 self.tick()
             }
-            (Event::Tick(_), _) => Vec::new(),
             (
                 Event::BatchEnded {
                     time,
@@ -93,7 +92,7 @@ impl Scheduler {
                 self.stop = Stop::After(0);
                 self.finish_if_idle()
             }
-            (Event::StopAsked, _) => Vec::new(),
+            (Event::Tick(_) | Event::StopAsked, _) => Vec::new(),
             (Event::ReceiversStopped, _) => {
                 self.stop = Stop::After(2);
                 Vec::new()

@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     operator::Exchange,
-    topology::{
-        FusedCall, NodeId, OperatorId, Port, Reducer, SourceId, StreamRef, Topology, Verb,
-    },
+    topology::{FusedCall, NodeId, OperatorId, Port, Reducer, SourceId, StreamRef, Topology, Verb},
 };
 
 /// The stages of a topology, each after those it reads from.
@@ -97,7 +95,7 @@ impl Plan {
                     .map(|stream| stream.node)
                     .collect(),
             },
-            stored: BTreeMap::new(),
+            stored: BTreeSet::new(),
             fusion,
         };
         for sink in &topology.sinks {
@@ -150,7 +148,7 @@ struct Planner<'a> {
     topology: &'a Topology,
     consumers: BTreeMap<StreamRef, usize>,
     plan: Plan,
-    stored: BTreeMap<StreamRef, ()>,
+    stored: BTreeSet<StreamRef>,
     fusion: bool,
 }
 
@@ -170,7 +168,7 @@ impl Planner<'_> {
                 ..stream
             });
         }
-        if self.stored.insert(stream, ()).is_none() {
+        if self.stored.insert(stream) {
             let chain = self.make(stream);
             self.end(chain, StageOutput::Store(stream));
         }
@@ -243,16 +241,16 @@ impl Planner<'_> {
     /// Lets a fused function stand for the chain's last step and the first part of this
     /// reduce-by-key.
     fn fuse(&self, chain: &mut Chain, reduce: OperatorId) -> bool {
-        let Verb::ReduceByKey { reducer, keys, .. } = &self.topology.operators[reduce.0].verb else {
+        let Verb::ReduceByKey { reducer, keys, .. } = &self.topology.operators[reduce.0].verb
+        else {
             return false;
         };
         let Some(last) = chain.steps.last_mut().filter(|_| self.fusion) else {
             return false;
         };
         let before = &self.topology.operators[last.operator.0];
-        let (call, fused) = match &before.verb {
-            Verb::Map { call, fused } | Verb::FlatMap { call, fused } => (call, fused),
-            _ => return false,
+        let (Verb::Map { call, fused } | Verb::FlatMap { call, fused }) = &before.verb else {
+            return false;
         };
         // The fused function combines by the columns under `key`, in their order.
         let natural = before.output.shape().key_columns();
@@ -291,9 +289,11 @@ fn exchange(verb: &Verb, columns: usize) -> Option<Exchange> {
         | Verb::Filter(_)
         | Verb::MapPartitions(_)
         | Verb::Union => None,
-        Verb::Reduce(_) | Verb::Count | Verb::Sort { .. } | Verb::Top { .. } | Verb::Limit { .. } => {
-            Some(Exchange::Gather)
-        }
+        Verb::Reduce(_)
+        | Verb::Count
+        | Verb::Sort { .. }
+        | Verb::Top { .. }
+        | Verb::Limit { .. } => Some(Exchange::Gather),
         Verb::ReduceByKey {
             keys, partitions, ..
         } => Some(by_key(keys.len(), partitions.get())),

@@ -130,7 +130,10 @@ impl Shared {
                 }
                 None if queue.closed => return,
                 None => {
-                    queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    queue = self
+                        .work
+                        .wait(queue)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
@@ -294,9 +297,7 @@ impl Preempt for Permit {
         }
         let mut held = lock(&self.state);
         self.pay(&mut held);
-        let due = lock(&self.tenant.0.pool.fair)
-            .fair
-            .is_due(self.tenant.0.id);
+        let due = lock(&self.tenant.0.pool.fair).fair.is_due(self.tenant.0.id);
         if due {
             release(&self.tenant);
             wait_for_core(&self.tenant);
@@ -389,7 +390,10 @@ mod tests {
                 1
             }
         };
-        assert_eq!(tenant.run(vec![task(false), task(true), task(false)]), [Some(1), None, Some(1)]);
+        assert_eq!(
+            tenant.run(vec![task(false), task(true), task(false)]),
+            [Some(1), None, Some(1)]
+        );
         assert_eq!(tenant.run(vec![task(false)]), [Some(1)]);
     }
 

@@ -71,23 +71,45 @@ impl StepMaker {
         let sandbox = |call: &Call, function: &str| self.sandbox(spec, call.plugin, function, to);
         let (output, rejected) = (operator.output.clone(), operator.rejected.clone());
         Some(match &operator.verb {
-            Verb::Map { call, .. } | Verb::FlatMap { call, .. } => match (&spec.part, &operator.verb) {
-                (Part::Fused(fused), _) => {
-                    let sandbox = sandbox(call, &fused.function);
-                    Box::new(Transform::map_partitions(sandbox, call.input.clone(), output, rejected))
+            Verb::Map { call, .. } | Verb::FlatMap { call, .. } => {
+                match (&spec.part, &operator.verb) {
+                    (Part::Fused(fused), _) => {
+                        let sandbox = sandbox(call, &fused.function);
+                        Box::new(Transform::map_partitions(
+                            sandbox,
+                            call.input.clone(),
+                            output,
+                            rejected,
+                        ))
+                    }
+                    (_, Verb::Map { .. }) => {
+                        let sandbox = sandbox(call, &call.function);
+                        Box::new(Transform::map(
+                            sandbox,
+                            call.input.clone(),
+                            output,
+                            rejected,
+                        ))
+                    }
+                    _ => {
+                        let sandbox = sandbox(call, &call.function);
+                        Box::new(Transform::flat_map(
+                            sandbox,
+                            call.input.clone(),
+                            output,
+                            rejected,
+                        ))
+                    }
                 }
-                (_, Verb::Map { .. }) => {
-                    let sandbox = sandbox(call, &call.function);
-                    Box::new(Transform::map(sandbox, call.input.clone(), output, rejected))
-                }
-                _ => {
-                    let sandbox = sandbox(call, &call.function);
-                    Box::new(Transform::flat_map(sandbox, call.input.clone(), output, rejected))
-                }
-            },
+            }
             Verb::MapPartitions(call) => {
                 let sandbox = sandbox(call, &call.function);
-                Box::new(Transform::map_partitions(sandbox, call.input.clone(), output, rejected))
+                Box::new(Transform::map_partitions(
+                    sandbox,
+                    call.input.clone(),
+                    output,
+                    rejected,
+                ))
             }
             Verb::Filter(call) => {
                 let sandbox = sandbox(call, &call.function);
@@ -116,7 +138,11 @@ impl StepMaker {
                 (keys.clone(), values, Some(reducer.clone()))
             }
             Verb::Reduce(reducer) => (Vec::new(), all, Some(reducer.clone())),
-            Verb::Count => (Vec::new(), Vec::new(), Some(Reducer::Std(StdFunction::Count))),
+            Verb::Count => (
+                Vec::new(),
+                Vec::new(),
+                Some(Reducer::Std(StdFunction::Count)),
+            ),
             Verb::CountByValue { .. } => (all, Vec::new(), Some(Reducer::Std(StdFunction::Count))),
             _ => (all, Vec::new(), None),
         };
@@ -133,7 +159,10 @@ impl StepMaker {
             // What lies between the parts: keys, then values (one, once they are counted).
             true => {
                 let values = if made_by_count { 1 } else { value_count };
-                ((0..key_count).collect(), (key_count..key_count + values).collect())
+                (
+                    (0..key_count).collect(),
+                    (key_count..key_count + values).collect(),
+                )
             }
         };
         let whole = spec.part == Part::Whole;

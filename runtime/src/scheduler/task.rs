@@ -16,7 +16,7 @@ use crate::{
 /// What a task reads.
 pub(super) enum TaskInput {
     /// A partition of a source.
-    Source(SourceId, NodeName, Box<dyn PartitionReader>),
+    Source(SourceId, Box<dyn PartitionReader>),
     /// Chunks that are there already.
     Chunks(Partition),
 }
@@ -75,14 +75,13 @@ pub(super) fn run(
                 driver.push(0, chunk)?;
             }
         }
-        TaskInput::Source(id, name, mut reader) => {
+        TaskInput::Source(id, mut reader) => {
             driver.output.read.source = Some(id);
             loop {
                 driver.check(permit)?;
                 let next = reader.next_chunk().map_err(|error| TaskError::Source {
-                    source_name: name.clone(),
                     partition: driver.chain.partition,
-                    error,
+                    error: Box::new(error),
                 })?;
                 let Some(chunk) = next else { break };
                 let read = &mut driver.output.read;
@@ -140,7 +139,10 @@ impl Driver {
                 .chain
                 .exchange
                 .send(partition, &mut self.sent, chunk, &mut self.output.to)
-                .map_err(|error| TaskError::Exchange { partition, error });
+                .map_err(|error| TaskError::Exchange {
+                    partition,
+                    error: Box::new(error),
+                });
         };
         let mut out = std::mem::take(&mut self.emitted[level]);
         link.step
@@ -190,6 +192,6 @@ fn blame(link: &Link, partition: usize, error: crate::operator::StepError) -> Ta
     TaskError::Operator {
         operator: link.name.clone(),
         partition,
-        error,
+        error: Box::new(error),
     }
 }

@@ -1,6 +1,19 @@
 //! Where batches go.
 
-use crate::model::{Batch, BatchTime};
+mod error;
+mod files;
+mod null;
+mod print;
+
+pub use error::{SinkError, SinkProblem};
+pub use files::FilesSink;
+pub use null::NullSink;
+pub use print::PrintSink;
+
+use crate::{
+    model::{Batch, BatchTime, Schema},
+    topology::{self, SinkKind},
+};
 
 /// A sink of a running topology. Batches come in order, each once per attempt.
 pub trait Sink: Send {
@@ -10,4 +23,16 @@ pub trait Sink: Send {
     /// # Errors
     /// When the batch could not be put where it belongs.
     fn write(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkError>;
+}
+
+/// The sink that a topology describes, for rows of `schema`. `print` prints on standard output.
+pub fn open_sink(sink: &topology::Sink, schema: &Schema) -> Box<dyn Sink> {
+    match &sink.kind {
+        SinkKind::Print { n } => {
+            Box::new(PrintSink::new(&sink.name, schema, *n, std::io::stdout()))
+        }
+        SinkKind::TextFiles { path } => Box::new(FilesSink::text(&sink.name, schema, path)),
+        SinkKind::JsonFiles { path } => Box::new(FilesSink::json(&sink.name, schema, path)),
+        SinkKind::Null => Box::new(NullSink),
+    }
 }

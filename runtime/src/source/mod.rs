@@ -3,7 +3,16 @@
 //! A [`Source`] decides what belongs to a batch ([`Source::claim`], on the batch loop, cheap); the
 //! [`PartitionReader`]s of the claim then read and decode it, one per partition, on the pool.
 
+mod error;
+mod file;
+mod file_range;
+mod queue;
+
 use arrow_array::RecordBatch;
+
+pub use error::{SourceError, SourceProblem};
+pub use file::FileSource;
+pub use queue::QueueSource;
 
 use crate::model::BatchTime;
 

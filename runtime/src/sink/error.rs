@@ -1,0 +1,55 @@
+//! Why a sink failed.
+
+use std::path::PathBuf;
+
+use crate::{
+    format::WrongColumns,
+    model::{BatchTime, NodeName},
+};
+
+/// A batch that did not get where it belongs. Nothing of it is there.
+#[derive(Debug, thiserror::Error)]
+#[error("sink {name}, batch {batch}: {problem}")]
+pub struct SinkError {
+    name: NodeName,
+    batch: BatchTime,
+    #[source]
+    problem: SinkProblem,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkProblem {
+    /// Standard output takes no more.
+    #[error("cannot print: {0}")]
+    Print(std::io::Error),
+    /// A file or directory could not be made, written or put in place.
+    #[error("cannot {action} {path}: {error}", path = path.display())]
+    File {
+        /// As in "cannot write".
+        action: &'static str,
+        /// What was to be written.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A chunk that the sink's schema does not describe.
+    #[error("internal error: {0}")]
+    Columns(#[from] WrongColumns),
+}
+
+impl SinkError {
+    /// A problem of the sink of this name with the batch at `batch`.
+    pub fn new(name: &NodeName, batch: BatchTime, problem: SinkProblem) -> Self {
+        Self {
+            name: name.clone(),
+            batch,
+            problem,
+        }
+    }
+
+    /// What went wrong.
+    pub fn problem(&self) -> &SinkProblem {
+        &self.problem
+    }
+}

@@ -1,0 +1,213 @@
+//! A directory of files per batch (spec 13.2).
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use arrow_array::RecordBatch;
+
+use super::{Sink, SinkError, SinkProblem};
+use crate::{
+    format::{RowJson, RowText, WrongColumns},
+    model::{Batch, BatchTime, NodeName, Partition, Schema},
+};
+
+/// Text is gathered up to about this size before it is written.
+const GATHERED: usize = 256 << 10;
+
+/// How a row is written.
+#[derive(Debug, Clone)]
+enum Rows {
+    Text(RowText),
+    Json(RowJson),
+}
+
+impl Rows {
+    fn write(&self, chunk: &RecordBatch, out: &mut Vec<u8>) -> Result<(), WrongColumns> {
+        let all = 0..chunk.num_rows();
+        match self {
+            Rows::Text(rows) => rows.write(chunk, all, out),
+            Rows::Json(rows) => rows.write(chunk, all, out),
+        }
+    }
+}
+
+/// Writes each batch to `<path>-<batch ms>/part-00000` and on, one file per partition and at least
+/// one. The directory appears whole, with everything on the disk, or not at all; one that is there
+/// already is replaced, so that a repeated batch is there once.
+#[derive(Debug)]
+pub struct FilesSink {
+    name: NodeName,
+    prefix: PathBuf,
+    rows: Rows,
+}
+
+impl FilesSink {
+    /// One line of text per row.
+    pub fn text(name: &NodeName, schema: &Schema, path: &Path) -> Self {
+        Self::new(name, path, Rows::Text(RowText::new(schema)))
+    }
+
+    /// One line of JSON per row.
+    pub fn json(name: &NodeName, schema: &Schema, path: &Path) -> Self {
+        Self::new(name, path, Rows::Json(RowJson::new(schema)))
+    }
+
+    fn new(name: &NodeName, path: &Path, rows: Rows) -> Self {
+        Self {
+            name: name.clone(),
+            // Without a slash at its end, which would make the prefix a directory.
+            prefix: path.components().collect(),
+            rows,
+        }
+    }
+
+    fn put(&self, time: BatchTime, batch: &Batch) -> Result<(), SinkProblem> {
+        let target = Target::new(&self.prefix, time);
+        make_directories(&target.parent)?;
+        remove(&target.temporary)?;
+        let written = self
+            .write_parts(&target.temporary, batch)
+            .and_then(|()| target.put_in_place());
+        if written.is_err() {
+            // What went wrong is worth more than that this went wrong too.
+            let _ = remove(&target.temporary);
+        }
+        written
+    }
+
+    fn write_parts(&self, directory: &Path, batch: &Batch) -> Result<(), SinkProblem> {
+        fs::create_dir(directory).map_err(failed("make", directory))?;
+        let none = [Partition::new()];
+        let partitions = match batch.partitions.as_slice() {
+            [] => none.as_slice(),
+            partitions => partitions,
+        };
+        let mut text = Vec::new();
+        for (number, chunks) in partitions.iter().enumerate() {
+            let path = directory.join(format!("part-{number:05}"));
+            let mut file = File::create(&path).map_err(failed("make", &path))?;
+            for chunk in chunks {
+                self.rows.write(chunk, &mut text)?;
+                if text.len() >= GATHERED {
+                    file.write_all(&text).map_err(failed("write", &path))?;
+                    text.clear();
+                }
+            }
+            file.write_all(&text).map_err(failed("write", &path))?;
+            text.clear();
+            file.sync_all().map_err(failed("sync", &path))?;
+        }
+        sync_directory(directory)
+    }
+}
+
+impl Sink for FilesSink {
+    fn write(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkError> {
+        self.put(time, batch)
+            .map_err(|problem| SinkError::new(&self.name, time, problem))
+    }
+}
+
+/// Where a batch goes, and where it is made.
+struct Target {
+    path: PathBuf,
+    parent: PathBuf,
+    temporary: PathBuf,
+    /// Where what stood there before waits for its end.
+    replaced: PathBuf,
+}
+
+impl Target {
+    fn new(prefix: &Path, time: BatchTime) -> Self {
+        let mut path = prefix.as_os_str().to_owned();
+        path.push(format!("-{}", time.as_millis()));
+        let path = PathBuf::from(path);
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let hidden = |ending: &str| {
+            let mut name = OsString::from(".");
+            name.push(path.file_name().unwrap_or_default());
+            name.push(ending);
+            parent.join(name)
+        };
+        Self {
+            temporary: hidden(".tmp"),
+            replaced: hidden(".old"),
+            parent,
+            path,
+        }
+    }
+
+    fn put_in_place(&self) -> Result<(), SinkProblem> {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("look at", &self.path)(error)),
+            Ok(there) if there.is_dir() => {
+                remove(&self.replaced)?;
+                fs::rename(&self.path, &self.replaced).map_err(failed("replace", &self.path))?;
+            }
+            Ok(_) => {
+                let error = std::io::Error::other("it is there and is no directory");
+                return Err(failed("replace", &self.path)(error));
+            }
+        }
+        let renamed = fs::rename(&self.temporary, &self.path);
+        if let Err(error) = renamed {
+            // Back to what it was, if anything was there.
+            let _ = fs::rename(&self.replaced, &self.path);
+            return Err(failed("put in place", &self.path)(error));
+        }
+        sync_directory(&self.parent)?;
+        remove(&self.replaced)
+    }
+}
+
+fn failed<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl Fn(std::io::Error) -> SinkProblem + use<'a> {
+    move |error| SinkProblem::File {
+        action,
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// Makes the directory and those above it, so that they outlive a crash.
+fn make_directories(path: &Path) -> Result<(), SinkProblem> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(path).map_err(failed("make", path))?;
+    for made in missing {
+        match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent)?,
+            _ => sync_directory(Path::new("."))?,
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(failed("sync", path))
+}
+
+fn remove(directory: &Path) -> Result<(), SinkProblem> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(failed("remove", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Why a source failed.
+
+use std::{ops::Range, path::PathBuf, sync::Arc};
+
+use crate::{
+    format::{InvalidLine, RowError},
+    model::NodeName,
+};
+
+/// A source that could not say or read what belongs to a batch.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("source {name}: {problem}")]
+pub struct SourceError {
+    name: NodeName,
+    #[source]
+    problem: SourceProblem,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SourceProblem {
+    /// A file could not be opened or read.
+    #[error("cannot read {path}: {error}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: Arc<std::io::Error>,
+    },
+    /// A file has fewer bytes than when the batch was claimed.
+    #[error(
+        "{path} shrank from {expected} bytes to {found} after it was claimed; files that are read must not be cut",
+        path = path.display()
+    )]
+    Shrank {
+        /// The file.
+        path: PathBuf,
+        /// Bytes at the claim.
+        expected: u64,
+        /// Bytes now.
+        found: u64,
+    },
+    /// A line of a file is none, and `on-invalid` is `fail`.
+    #[error("{path}, bytes {} to {}: {error}", range.start, range.end, path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The bytes among which the line is counted.
+        range: Range<u64>,
+        /// Which line, and why.
+        error: InvalidLine,
+    },
+    /// A received line is none, and `on-invalid` is `fail`.
+    #[error("block {block}: {error}")]
+    Received {
+        /// Blocks are counted from 0.
+        block: u64,
+        /// Which line, and why.
+        error: InvalidLine,
+    },
+    /// The file of a queue is no list of batches.
+    #[error(
+        "{path} is no list of batches: {problem}; write one list of rows per batch, or null for no batch: [[1, 2], [], null]",
+        path = path.display()
+    )]
+    NoQueue {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A row of a queue does not have the source's schema.
+    #[error("batch {batch}: {error}")]
+    Row {
+        /// Which of the queue's batches, from 0.
+        batch: usize,
+        /// Which row, and why.
+        error: RowError,
+    },
+    /// A queue without a file, outside of a test.
+    #[error("a queue needs `path`, the JSON file with its batches")]
+    NoPath,
+    /// The source's directory pattern cannot be understood.
+    #[error("{pattern:?} is no pattern of directories: {problem}")]
+    BadPattern {
+        /// As given.
+        pattern: String,
+        /// Why not.
+        problem: String,
+    },
+    /// The receiver failed too often in a row. Nothing will come any more.
+    #[error("gave up after {attempts} failed attempts: {last}")]
+    GaveUp {
+        /// How many.
+        attempts: usize,
+        /// How the last one failed.
+        last: String,
+    },
+    /// The host made columns that do not fit together.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl SourceError {
+    /// A problem of the source of this name.
+    pub fn new(name: &NodeName, problem: SourceProblem) -> Self {
+        Self {
+            name: name.clone(),
+            problem,
+        }
+    }
+
+    /// What went wrong.
+    pub fn problem(&self) -> &SourceProblem {
+        &self.problem
+    }
+
+    /// The run cannot go on, whatever the policy for failed batches.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.problem, SourceProblem::GaveUp { .. })
+    }
+}

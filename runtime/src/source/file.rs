@@ -1,0 +1,130 @@
+//! A file, read once from start to end.
+
+use std::{
+    fs::File,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Claim, PartitionReader, Source, SourceError,
+    file_range::{FilePartition, FileRange, read_at, unreadable},
+};
+use crate::{
+    format::LineDecoder,
+    model::{BatchTime, NodeName},
+};
+
+/// Bytes looked at once when a line's end is searched.
+const STRIDE: usize = 16 << 10;
+
+/// Cuts a file into batches, and batches into partitions, at line ends.
+///
+/// **Invariant:** the ranges of all claims, in order, are the file as it was when it was opened.
+#[derive(Debug)]
+pub struct FileSource {
+    name: NodeName,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    position: u64,
+    batch_bytes: u64,
+    partitions: NonZeroUsize,
+    decoder: Arc<LineDecoder>,
+}
+
+impl FileSource {
+    /// Opens the file. What is appended to it later is not read.
+    ///
+    /// # Errors
+    /// When it cannot be opened or is no file.
+    pub fn open(
+        name: &NodeName,
+        path: &Path,
+        batch_bytes: NonZeroUsize,
+        partitions: NonZeroUsize,
+        decoder: LineDecoder,
+    ) -> Result<Self, SourceError> {
+        let failed = |error| SourceError::new(name, unreadable(path, error));
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            let error = std::io::Error::other("it is no regular file");
+            return Err(failed(error));
+        }
+        Ok(Self {
+            name: name.clone(),
+            path: path.to_owned(),
+            file,
+            length: metadata.len(),
+            position: 0,
+            batch_bytes: u64::try_from(batch_bytes.get()).unwrap_or(u64::MAX),
+            partitions,
+            decoder: Arc::new(decoder),
+        })
+    }
+
+    /// Where the line ends that holds the byte before `target`.
+    fn line_end(&self, target: u64) -> Result<u64, SourceError> {
+        let mut at = target.saturating_sub(1);
+        let mut buffer = vec![0; STRIDE];
+        while at < self.length {
+            let read = read_at(&self.file, &mut buffer, at)
+                .map_err(|error| SourceError::new(&self.name, unreadable(&self.path, error)))?;
+            if let Some(end) = memchr::memchr(b'\n', &buffer[..read]) {
+                return Ok((at + u64::try_from(end).unwrap_or(0) + 1).min(self.length));
+            }
+            if read == 0 {
+                break; // it shrank: the reader says so
+            }
+            at += u64::try_from(read).unwrap_or(0);
+        }
+        Ok(self.length)
+    }
+}
+
+impl Source for FileSource {
+    /// The batch ends with the line in which `batch-bytes` are reached, each partition with the
+    /// line in which its share is; so partitions may be empty.
+    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
+        let start = self.position;
+        let target = start.saturating_add(self.batch_bytes);
+        let end = if target >= self.length {
+            self.length
+        } else {
+            self.line_end(target)?
+        };
+        let count = u64::try_from(self.partitions.get()).unwrap_or(u64::MAX);
+        let mut readers: Vec<Box<dyn PartitionReader>> = Vec::with_capacity(self.partitions.get());
+        let mut from = start;
+        for partition in 1..=count {
+            let share = u128::from(end - start) * u128::from(partition) / u128::from(count);
+            let target = start + u64::try_from(share).unwrap_or(0);
+            let to = if partition == count || target >= end {
+                end
+            } else if target <= from {
+                from
+            } else {
+                self.line_end(target)?.min(end)
+            };
+            let claimed = FileRange {
+                path: self.path.clone(),
+                range: from..to,
+                length: self.length,
+            };
+            let decoder = self.decoder.clone();
+            readers.push(Box::new(FilePartition::new(&self.name, claimed, decoder)));
+            from = to;
+        }
+        self.position = end;
+        Ok(Claim::Batch(readers))
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.position >= self.length
+    }
+}
+
+#[cfg(test)]
+mod tests;
