@@ -83,7 +83,8 @@ impl Plugin {
         self.start(Some(task), limits.clone(), preempt)
     }
 
-    /// Asks `resolution.resolve` for the columns of what `function` puts out.
+    /// Asks `resolution.resolve` for the columns of what `function` puts out; none for a filter or
+    /// `foreach`, which put out nothing of their own.
     ///
     /// # Errors
     /// One line: the plugin's answer, or what went wrong when it was asked.
@@ -92,7 +93,7 @@ impl Plugin {
         function: &str,
         settings: &BTreeMap<String, String>,
         input: &Schema,
-    ) -> Result<Schema, String> {
+    ) -> Result<Option<Schema>, String> {
         let settings: Vec<Setting> = settings
             .iter()
             .map(|(name, value)| Setting {
@@ -120,8 +121,7 @@ impl Plugin {
             )
             .map_err(|fault| fault.to_string())?;
         let fields = answer.map_err(|why| printable(&why, 1_000))?;
-        let schema = lift::schema(fields).map_err(|fault| fault.to_string())?;
-        schema.ok_or_else(|| "the plugin answered with no columns".to_owned())
+        lift::schema(fields).map_err(|fault| fault.to_string())
     }
 
     pub(super) fn exports(&self) -> &Exports {

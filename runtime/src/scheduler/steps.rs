@@ -154,16 +154,13 @@ impl StepMaker {
         let after = spec.part == Part::AfterShuffle;
         let (key_count, value_count) = (keys.len(), values.len());
         let made_by_count = matches!(reduction, Some(Reducer::Std(StdFunction::Count)));
-        let (keys, values) = match after {
-            false => (keys, values),
+        let (keys, values) = if after {
             // What lies between the parts: keys, then values (one, once they are counted).
-            true => {
-                let values = if made_by_count { 1 } else { value_count };
-                (
-                    (0..key_count).collect(),
-                    (key_count..key_count + values).collect(),
-                )
-            }
+            let values = if made_by_count { 1 } else { value_count };
+            let values = key_count..key_count + values;
+            ((0..key_count).collect(), values.collect())
+        } else {
+            (keys, values)
         };
         let whole = spec.part == Part::Whole;
         Aggregate::new(

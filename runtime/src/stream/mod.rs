@@ -1,0 +1,14 @@
+//! One running topology: its sources, its batches and its sinks.
+//!
+//! [`Plugins`] loads what a topology calls; [`Stream`] runs it. What is decided lies in
+//! [`scheduler`](crate::scheduler); here it is done, in the order in which it was decided.
+
+mod plugins;
+mod report;
+mod running;
+mod stop;
+
+pub use plugins::{NoPlugin, Plugins};
+pub use report::{BatchReport, Listener, SinkReport, Summary};
+pub use running::{Run, Stream};
+pub use stop::Stop;
