@@ -85,6 +85,12 @@ impl<T: Row> Collect<T> {
         close::<T>(self.builder, self.rows)
     }
 
+    /// All batches so far.
+    pub(crate) fn batches(&mut self) -> &[Batch] {
+        self.seal();
+        &self.full
+    }
+
     /// All batches that have rows, first to last.
     pub(crate) fn into_pieces(mut self) -> Vec<Batch> {
         let mut full = std::mem::take(&mut self.full);

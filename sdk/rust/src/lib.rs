@@ -21,6 +21,7 @@ mod session;
 #[doc(hidden)]
 pub mod settings;
 mod task;
+pub mod testing;
 
 pub use emitter::{Collect, Emitter, Sink};
 pub use functions::State;

@@ -63,10 +63,9 @@ pub(crate) fn read_settings<S: Settings>() -> Result<S, Fault> {
     settings::parse(pairs).map_err(row::fault)
 }
 
-/// Forgets everything and sets what [`task`] says, for tests.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn start_test(settings: Vec<(String, String)>) {
-    KEPT.with_borrow_mut(Vec::clear);
+/// Sets what [`task`] says to this thread's test.
+#[cfg(test)]
+pub(crate) fn set_test_settings(settings: Vec<(String, String)>) {
     TEST_SETTINGS.set(settings);
 }
 
