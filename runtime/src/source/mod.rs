@@ -3,15 +3,20 @@
 //! A [`Source`] decides what belongs to a batch ([`Source::claim`], on the batch loop, cheap); the
 //! [`PartitionReader`]s of the claim then read and decode it, one per partition, on the pool.
 
+mod directory;
 mod error;
 mod file;
 mod file_range;
+mod generator;
 mod queue;
+mod selection;
 
 use arrow_array::RecordBatch;
 
+pub use directory::DirectorySource;
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;
+pub use generator::GeneratorSource;
 pub use queue::QueueSource;
 
 use crate::model::BatchTime;
