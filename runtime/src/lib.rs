@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod format;
 pub mod model;
+pub mod receiver;
 pub mod sink;
 pub mod source;
 pub mod topology;
