@@ -28,12 +28,45 @@ const SIDEWAYS: [(&str, &str); 3] = [
 
 /// A word that only some files may say: (word, who may, why).
 const WORDS: [(&str, &[&str], &str); 6] = [
-    ("wasmtime::", &["plugin/"], "the engine is narrowed in one folder"),
-    ("bincode::", &["codec.rs"], "bincode is replaceable while one file names it"),
-    ("toml::", &["topology/", "cli/"], "topologies are read in one place"),
-    ("async fn", &["receiver/", "source/", "stream/", "cases/", "cli/", "sink/"], "decisions and operators are synchronous"),
-    ("std::fs", &["receiver/", "source/", "sink/", "plugin/cache.rs", "toolchain/", "stream/", "cases/", "cli/"], "decisions and operators do no I/O"),
-    ("unsafe {", &["plugin/cache.rs"], "one module argues for its `unsafe`"),
+    (
+        "wasmtime::",
+        &["plugin/"],
+        "the engine is narrowed in one folder",
+    ),
+    (
+        "bincode::",
+        &["codec.rs"],
+        "bincode is replaceable while one file names it",
+    ),
+    (
+        "toml::",
+        &["topology/", "cli/"],
+        "topologies are read in one place",
+    ),
+    (
+        "async fn",
+        &["receiver/", "source/", "stream/", "cases/", "cli/", "sink/"],
+        "decisions and operators are synchronous",
+    ),
+    (
+        "std::fs",
+        &[
+            "receiver/",
+            "source/",
+            "sink/",
+            "plugin/cache.rs",
+            "toolchain/",
+            "stream/",
+            "cases/",
+            "cli/",
+        ],
+        "decisions and operators do no I/O",
+    ),
+    (
+        "unsafe {",
+        &["plugin/cache.rs"],
+        "one module argues for its `unsafe`",
+    ),
 ];
 
 #[test]
@@ -59,7 +92,10 @@ fn modules_import_only_downwards() {
             }
         }
     }
-    assert!(wrong.is_empty(), "imports that do not point down: {wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "imports that do not point down: {wrong:#?}"
+    );
 }
 
 #[test]
@@ -68,7 +104,10 @@ fn every_module_has_a_layer() {
     for file in sources() {
         let module = module_of(&file);
         let is_root = ["lib", "main"].contains(&module.as_str());
-        assert!(is_root || known.contains(&module.as_str()), "{module} has no layer");
+        assert!(
+            is_root || known.contains(&module.as_str()),
+            "{module} has no layer"
+        );
     }
 }
 
@@ -76,7 +115,12 @@ fn every_module_has_a_layer() {
 fn some_words_are_said_in_one_place() {
     let mut wrong = Vec::new();
     for file in sources() {
-        let path = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        let path = file
+            .strip_prefix(root())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let is_test = path.contains("/tests/") || path.ends_with("tests.rs");
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
@@ -94,7 +138,11 @@ fn files_are_small_and_named_for_what_they_hold() {
     const MOST: usize = 500;
     for file in sources() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
-        assert!(lines <= MOST, "{} has {lines} lines; {MOST} are the most", file.display());
+        assert!(
+            lines <= MOST,
+            "{} has {lines} lines; {MOST} are the most",
+            file.display()
+        );
         let name = file.file_stem().unwrap().to_str().unwrap();
         let vague = ["utils", "util", "helpers", "common", "misc", "manager"];
         assert!(!vague.contains(&name), "{} says nothing", file.display());
@@ -132,7 +180,10 @@ fn the_ten_hops_of_a_record_exist() {
         let (path, _) = link.split_once(')').unwrap();
         let function = name.rsplit("::").next().unwrap();
         let text = fs::read_to_string(root().join(path)).unwrap();
-        assert!(text.contains(&format!("fn {function}")), "{path} has no fn {function}");
+        assert!(
+            text.contains(&format!("fn {function}")),
+            "{path} has no fn {function}"
+        );
     }
     assert_eq!(hops, 10);
 }
@@ -156,13 +207,22 @@ fn sources() -> Vec<PathBuf> {
 /// The first folder or file below `src`.
 fn module_of(file: &Path) -> String {
     let path = file.strip_prefix(root()).unwrap();
-    let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+    let first = path
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
 /// Every `foo` in a `crate::foo` or `crate::{foo, ..}`.
 fn imports(text: &str) -> Vec<String> {
-    text.split("crate::").skip(1).flat_map(first_segments).collect()
+    text.split("crate::")
+        .skip(1)
+        .flat_map(first_segments)
+        .collect()
 }
 
 fn first_segments(path: &str) -> Vec<String> {
