@@ -2,4 +2,5 @@
 //! WebAssembly sandbox.
 
 pub mod model;
+pub mod toolchain;
 pub mod topology;
