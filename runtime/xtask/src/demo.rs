@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     command::{Failed, execute_to, line},
-    repository::{Profile, Repository},
+    repository::Repository,
 };
 
 /// Text that every Debian machine has.
@@ -26,7 +26,7 @@ pub(crate) fn run(files: &[PathBuf]) -> Result<(), Failed> {
     };
     let text = joined(&repository, &files)?;
 
-    let host = repository.build_host(Profile::Release)?;
+    let host = repository.release_host()?;
     let plugin = repository.build_plugin(&host, "word-count")?;
 
     eprintln!("\nreading {}", files_in_words(&files));

@@ -25,7 +25,7 @@ use workload::{NEEDLE_RANK, Workload};
 
 use crate::{
     command::{Failed, execute},
-    repository::{Host, Profile, Repository},
+    repository::{Host, Repository},
 };
 
 const BATCH_BYTES: u64 = 10_000_000;
@@ -35,7 +35,7 @@ const BATCHES: u64 = 10_000;
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
     let options = Options::parse(arguments)?;
     let repository = Repository::find()?;
-    let host = repository.build_host(Profile::Release)?;
+    let host = repository.release_host()?;
     // This program is compiled without optimisation, but its loops must not be.
     execute(&mut repository.cargo(&["build", "--release", "--package", "xtask"]))?;
     let bench = Bench {
