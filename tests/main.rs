@@ -1,1 +1,3 @@
-fn main() {}
+//! The one integration binary of the crate `rsrt`.
+
+mod sdk_bindings;
