@@ -15,6 +15,8 @@ mod environment;
 mod find;
 mod machine;
 mod no_toolchain;
+mod plugin_project;
+mod sdk_sources;
 
 mod sysroot;
 
@@ -24,6 +26,7 @@ pub use decide::Install;
 pub use environment::{Environment, InvalidWay, Way};
 pub use find::{GuestToolchain, find};
 pub use no_toolchain::NoToolchain;
+pub use plugin_project::{NewPluginError, new_plugin};
 
 /// What guests are compiled for: no operating system, so no import but those of the interface.
 pub const TARGET: &str = "wasm32-unknown-unknown";
