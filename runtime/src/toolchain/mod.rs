@@ -1,7 +1,7 @@
 //! How Rust guests are compiled: finding a compiler for wasm, building a plugin crate with it,
 //! making a component of what comes out, and writing a new plugin's project.
 //!
-//! Used by `rsrt build` and `rsrt new`, never by a running topology, but for [`componentize`],
+//! Used by `rsrt build` and `rsrt new`, never by a running topology, but for [`componentize()`],
 //! which is pure. What to do is decided in `decide.rs`, which runs nothing; everything else is a
 //! thin shell around `cargo`, `rustup` and `apt-get`. Nothing is installed unless
 //! [`Install::Allowed`].
