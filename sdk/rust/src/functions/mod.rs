@@ -82,3 +82,6 @@ fn values<T: Row>() -> Vec<Field> {
     T::fields("value", &mut fields);
     fields
 }
+
+#[cfg(test)]
+mod tests;
