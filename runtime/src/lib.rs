@@ -12,4 +12,5 @@ pub mod scheduler;
 pub mod sink;
 pub mod source;
 pub mod stream;
+pub mod toolchain;
 pub mod topology;
