@@ -1,3 +1,4 @@
 //! The one integration binary of the crate `rsrt`.
 
 mod sdk_bindings;
+mod sdk_signatures;

@@ -8,7 +8,7 @@ use crate::{
     export::{Export, Parameters},
     function::{Function, Parameter},
     names,
-    rows::{count, result, wrong},
+    rows::{count, result, value_of, wrong},
     template::{fill, text},
     types::Type,
 };
@@ -278,6 +278,11 @@ pub fn map_with_state(arguments: TokenStream, item: TokenStream) -> Result<Token
         let found = format!("`{}`", state.of.text());
         wrong(&function, what, expected, state.of.at, &found)
     })?;
+    if state.borrows() {
+        let message = "a state is kept, so it cannot borrow: use String for text, Vec<u8> for bytes, \
+            and structs without lifetimes";
+        return Err(Error::new(state.at, message));
+    }
     let (output, wrap) = match &function.result {
         Some(result) => {
             let output = optional(&function, what, expected, result)?;
@@ -366,7 +371,7 @@ pub fn migrate(arguments: TokenStream, item: TokenStream) -> Result<TokenStream>
             const OF: &'static str = $of;
             const SINCE: u32 = $since;
             type Old = $old;
-            type State = <$result as ::rsrt::outcome::Returned>::Value;
+            type State = $value;
             fn apply<'a>(
                 old: <Self::Old as ::rsrt::Row>::Ref<'a>,
             ) -> ::core::result::Result<<Self::State as ::rsrt::Row>::Ref<'a>, ::rsrt::Reject> {
@@ -379,7 +384,7 @@ pub fn migrate(arguments: TokenStream, item: TokenStream) -> Result<TokenStream>
             ("of", text(&of)),
             ("since", since),
             ("old", old.of.with_static()),
-            ("result", result.with_static()),
+            ("value", value_of(&result)),
             ("name", TokenTree::Ident(function.name.clone()).into()),
         ],
     );
