@@ -30,19 +30,12 @@ impl<'a, const N: usize> Keyed<'a, N> {
             [key, rest @ ..] if rest.len() == N => (Some(&key.of), rest),
             rest => (None, rest),
         };
-        match rest.try_into() {
-            Ok(rest) => Ok(Self { key, rest }),
-            Err(_) => {
-                let found = count(parameters.rows.len());
-                Err(wrong(
-                    function,
-                    what,
-                    expected,
-                    function.parameters_at,
-                    &found,
-                ))
-            }
-        }
+        let found = || {
+            let found = count(parameters.rows.len());
+            wrong(function, what, expected, function.parameters_at, &found)
+        };
+        let rest = rest.try_into().map_err(|_| found())?;
+        Ok(Self { key, rest })
     }
 
     fn key_type(&self) -> TokenStream {
@@ -372,9 +365,9 @@ pub fn migrate(arguments: TokenStream, item: TokenStream) -> Result<TokenStream>
             const SINCE: u32 = $since;
             type Old = $old;
             type State = $value;
-            fn apply<'a>(
-                old: <Self::Old as ::rsrt::Row>::Ref<'a>,
-            ) -> ::core::result::Result<<Self::State as ::rsrt::Row>::Ref<'a>, ::rsrt::Reject> {
+            fn apply(
+                old: <Self::Old as ::rsrt::Row>::Ref<'_>,
+            ) -> ::core::result::Result<<Self::State as ::rsrt::Row>::Ref<'_>, ::rsrt::Reject> {
                 ::rsrt::outcome::Returned::outcome($name(old))
             }
         }

@@ -142,7 +142,9 @@ pub fn flat_map(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
         ],
     );
     for (at, combine) in combines(&arguments)?.into_iter().enumerate() {
-        entries.push_str(&format!(", ::rsrt::functions::fused::<Fused{at}>()"));
+        entries += ", ::rsrt::functions::fused::<Fused";
+        entries += &at.to_string();
+        entries += ">()";
         implementations.extend(fused(
             &function,
             &parameters,
@@ -232,7 +234,7 @@ fn fused(
         generics.extend(fill(",", &[]));
     }
     fill(
-        r#"
+        r"
         enum $fused {}
         impl ::rsrt::functions::Function for $fused {
             const NAME: &'static str = $fused_name;
@@ -260,7 +262,7 @@ fn fused(
                 $done($name($pass row, out))
             }
         }
-        "#,
+        ",
         &[
             ("fused", fill(&format!("Fused{at}"), &[])),
             ("fused_name", text(&fused)),
