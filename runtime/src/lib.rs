@@ -7,6 +7,7 @@ pub mod format;
 pub mod model;
 pub mod operator;
 pub mod plugin;
+pub mod receiver;
 pub mod scheduler;
 pub mod sink;
 pub mod source;

@@ -3,18 +3,33 @@
 //! A [`Source`] decides what belongs to a batch ([`Source::claim`], on the batch loop, cheap); the
 //! [`PartitionReader`]s of the claim then read and decode it, one per partition, on the pool.
 
+mod directory;
 mod error;
 mod file;
 mod file_range;
+mod generator;
+mod open;
 mod queue;
+mod receiver;
+mod rows;
+mod selection;
+
+use std::pin::Pin;
 
 use arrow_array::RecordBatch;
 
+pub use directory::DirectorySource;
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;
+pub use generator::GeneratorSource;
+pub use open::{SourceSetup, open_source};
 pub use queue::QueueSource;
+pub use receiver::ReceiverSource;
 
 use crate::model::BatchTime;
+
+/// What [`Source::stop`] returns.
+pub type Stopping<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A source of a running topology.
 pub trait Source: Send {
@@ -27,6 +42,13 @@ pub trait Source: Send {
     /// Nothing will ever come again: later claims are empty batches. A topology whose sources are
     /// all exhausted is finished.
     fn is_exhausted(&self) -> bool;
+
+    /// Takes in nothing more, for a graceful stop: when it is done, the next claim takes everything
+    /// that was received. Sources without a receiver have nothing to do. Needs the runtime that the
+    /// source was opened with.
+    fn stop(&mut self) -> Stopping<'_> {
+        Box::pin(async {})
+    }
 }
 
 /// What a source has for one batch time.

@@ -5,11 +5,12 @@ use std::{collections::VecDeque, num::NonZeroUsize, path::Path};
 use serde_json::Value;
 
 use super::{
-    Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, file_range::unreadable,
+    Claim, PartitionReader, Source, SourceError, SourceProblem, file_range::unreadable,
+    rows::RowPartition,
 };
 use crate::{
     format::rows_from_json,
-    model::{BatchTime, CHUNK_ROWS, NodeName, Schema},
+    model::{BatchTime, NodeName, Schema},
     topology::QueueOrder,
 };
 
@@ -111,36 +112,6 @@ impl Source for QueueSource {
 
     fn is_exhausted(&self) -> bool {
         self.waiting.is_empty()
-    }
-}
-
-/// Rows that are already there, handed out in chunks.
-#[derive(Debug)]
-pub(super) struct RowPartition {
-    rows: arrow_array::RecordBatch,
-    next: usize,
-}
-
-impl RowPartition {
-    pub(super) fn new(rows: arrow_array::RecordBatch) -> Self {
-        Self { rows, next: 0 }
-    }
-}
-
-impl PartitionReader for RowPartition {
-    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
-        let left = self.rows.num_rows() - self.next;
-        if left == 0 {
-            return Ok(None);
-        }
-        let rows = self.rows.slice(self.next, left.min(CHUNK_ROWS));
-        self.next += rows.num_rows();
-        Ok(Some(SourceChunk {
-            rows,
-            rejected: None,
-            replaced: 0,
-            bytes: 0,
-        }))
     }
 }
 

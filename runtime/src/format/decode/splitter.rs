@@ -61,6 +61,11 @@ impl LineSplitter {
         self.lines() >= CHUNK_ROWS || self.ended() >= CHUNK_BYTES
     }
 
+    /// A line has ended since the last [`take`](Self::take).
+    pub fn has_lines(&self) -> bool {
+        self.lines() > 0
+    }
+
     /// Takes the lines that have ended. What there is of an unfinished one stays.
     pub fn take(&mut self) -> Lines {
         let ended = self.ended();

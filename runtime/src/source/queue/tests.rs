@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::{format::rows_to_json, model::Kind};
+use crate::{
+    format::rows_to_json,
+    model::{CHUNK_ROWS, Kind},
+};
 
 fn source(order: QueueOrder, partitions: usize, batches: &Value) -> QueueSource {
     QueueSource::new(

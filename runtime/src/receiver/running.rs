@@ -1,0 +1,165 @@
+//! A receiver that runs: its tasks, and their end.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Block, BlockGenerator, BlockStore, GaveUp, Receiver, Store, store::Shared,
+    supervisor::supervise,
+};
+use crate::model::{NodeName, Schema};
+
+/// How a receiver is run.
+#[derive(Debug, Clone)]
+pub struct ReceiverSpec {
+    /// Of the source.
+    pub name: NodeName,
+    /// Of the source's rows.
+    pub schema: Schema,
+    /// How often a block is cut; at least a millisecond.
+    pub block_interval: Duration,
+    /// Failed attempts in a row after which it gives up; none: never.
+    pub connect_attempts: Option<NonZeroUsize>,
+    /// Bytes of blocks that no batch has finished; more wait.
+    pub room: usize,
+}
+
+impl ReceiverSpec {
+    /// Of [`Self::room`], where nothing else is said: 256 MiB.
+    pub const ROOM: usize = 256 << 20;
+}
+
+/// A receiver with its block generator and supervisor. Dropping it ends them at once; what is not
+/// yet in a block is lost then, so [`stop`](Self::stop) it first.
+#[derive(Debug)]
+pub struct RunningReceiver {
+    store: Store,
+    blocks: Arc<BlockStore>,
+    /// Tells the receiver to stop.
+    stop: CancellationToken,
+    /// Tells the block generator that no more records come.
+    ended: CancellationToken,
+    gave_up: Arc<OnceLock<GaveUp>>,
+    supervisor: JoinHandle<()>,
+    cutter: JoinHandle<()>,
+    tasks: TaskTracker,
+}
+
+impl RunningReceiver {
+    /// Starts it on `runtime`.
+    pub fn start(runtime: &Handle, spec: ReceiverSpec, receiver: Box<dyn Receiver>) -> Self {
+        let blocks = Arc::new(BlockStore::new(spec.room));
+        let store = Store::new(&spec.schema, blocks.clone());
+        // It is new, so it has not been started.
+        let _ = store.shared().with_generator(BlockGenerator::start);
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let cutter = tasks.spawn_on(
+            cut_blocks(store.clone(), spec.block_interval, ended.clone()),
+            runtime,
+        );
+        let gave_up = Arc::new(OnceLock::new());
+        let supervised = supervise(
+            spec.name,
+            receiver,
+            store.clone(),
+            stop.clone(),
+            spec.connect_attempts,
+        );
+        let why = gave_up.clone();
+        let supervisor = tasks.spawn_on(
+            async move {
+                if let Err(gave_up) = supervised.await {
+                    let _ = why.set(gave_up);
+                }
+            },
+            runtime,
+        );
+        tasks.close();
+        Self {
+            store,
+            blocks,
+            stop,
+            ended,
+            gave_up,
+            supervisor,
+            cutter,
+            tasks,
+        }
+    }
+
+    /// Takes all blocks that no batch has claimed.
+    pub fn claim(&self) -> Vec<Arc<Block>> {
+        self.blocks.claim()
+    }
+
+    /// Why nothing will come any more, if nobody stopped it.
+    pub fn gave_up(&self) -> Option<GaveUp> {
+        if let Some(gave_up) = self.gave_up.get() {
+            return Some(gave_up.clone());
+        }
+        let died = self.supervisor.is_finished() && !self.stop.is_cancelled();
+        died.then(|| GaveUp {
+            attempts: 1,
+            last: "the receiver panicked".to_owned(),
+        })
+    }
+
+    /// All is stopped and all blocks are claimed.
+    pub fn is_drained(&self) -> bool {
+        self.tasks.is_empty() && self.stop.is_cancelled() && self.blocks.is_empty()
+    }
+
+    /// Stops the receiver, then the block generator (spec 9.3). When it returns, everything that
+    /// was stored is in blocks. May be called again.
+    pub async fn stop(&mut self) {
+        self.stop.cancel();
+        // Room comes only with further batches, and the last one waits for this.
+        self.blocks.lift_limit();
+        if !self.supervisor.is_finished() {
+            let _ = (&mut self.supervisor).await;
+        }
+        self.store
+            .shared()
+            .with_generator(BlockGenerator::stop_adding);
+        self.ended.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for RunningReceiver {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.ended.cancel();
+        self.supervisor.abort();
+        self.cutter.abort();
+    }
+}
+
+/// Cuts a block at each interval and keeps it, until no more records come; then keeps the rest.
+async fn cut_blocks(store: Store, interval: Duration, ended: CancellationToken) {
+    let shared: &Shared = store.shared();
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                shared.with_generator(BlockGenerator::cut);
+            }
+            () = shared.cut.notified() => {}
+            () = ended.cancelled() => break,
+        }
+        shared.keep_cut_blocks().await;
+    }
+    // The first cut finds the queue full, if at all; after keeping there is room for the rest.
+    for _ in 0..2 {
+        shared.with_generator(BlockGenerator::cut);
+        shared.keep_cut_blocks().await;
+    }
+}

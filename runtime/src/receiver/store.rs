@@ -1,0 +1,136 @@
+//! What a receiver hands its records to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use tokio::sync::Notify;
+
+use super::{Added, BlockGenerator, BlockRows, BlockStore, StoreError, block_generator::LONGEST};
+use crate::model::{Kind, Position, Schema};
+
+/// Takes what a receiver gets. Clones hand to the same place.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) generator: Mutex<BlockGenerator>,
+    /// The generator cut a block before its time.
+    pub(super) cut: Notify,
+    /// A block was taken from the generator.
+    pub(super) room: Notify,
+    pub(super) blocks: Arc<BlockStore>,
+    /// Of the last block that came with one.
+    position: tokio::sync::Mutex<Option<Position>>,
+    /// Of the source.
+    schema: Schema,
+    records: Schema,
+}
+
+impl Store {
+    pub(super) fn new(schema: &Schema, blocks: Arc<BlockStore>) -> Self {
+        Self(Arc::new(Shared {
+            generator: Mutex::default(),
+            cut: Notify::new(),
+            room: Notify::new(),
+            blocks,
+            position: tokio::sync::Mutex::default(),
+            schema: schema.clone(),
+            records: Schema::plain(Kind::Binary),
+        }))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// Takes one record, in the source's format (a line). Waits when blocks are made faster than
+    /// they are kept. **Promises nothing**: the record is only buffered.
+    ///
+    /// # Errors
+    /// When the receiver has been stopped, or the record is longer than 1 GiB.
+    pub async fn store(&self, record: &[u8]) -> Result<(), StoreError> {
+        if record.len() > LONGEST {
+            return Err(StoreError::TooLong(record.len()));
+        }
+        loop {
+            // Before the look, so that room made between look and wait is not missed.
+            let room = self.0.room.notified();
+            let added = self.0.with_generator(|generator| generator.add(record));
+            match added {
+                Ok(Added::Buffered) => return Ok(()),
+                Ok(Added::BufferedAndCut) => {
+                    self.0.cut.notify_one();
+                    return Ok(());
+                }
+                Ok(Added::Full) => room.await,
+                Err(_) => return Err(StoreError::Stopped),
+            }
+        }
+    }
+
+    /// Takes one block: rows with the source's columns, or records as `value: binary`. It is kept
+    /// when the call returns. If `position` is that of the block before, it is the same block sent
+    /// again, and is acknowledged and dropped.
+    ///
+    /// # Errors
+    /// When the receiver has been stopped, or the columns are others.
+    pub async fn store_many(
+        &self,
+        records: RecordBatch,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        let rows = self.0.rows(records)?;
+        let mut last = self.0.position.lock().await;
+        if self.0.with_generator(|generator| generator.state()) != super::GeneratorState::Active {
+            return Err(StoreError::Stopped);
+        }
+        if last.as_ref() == Some(&position) {
+            return Ok(());
+        }
+        if rows.chunk().num_rows() > 0 {
+            self.0.blocks.keep(rows).await;
+        }
+        *last = Some(position);
+        Ok(())
+    }
+
+    /// The position of the last block that came with one.
+    pub(super) async fn position(&self) -> Option<Position> {
+        self.0.position.lock().await.clone()
+    }
+}
+
+impl Shared {
+    pub(super) fn with_generator<T>(&self, act: impl FnOnce(&mut BlockGenerator) -> T) -> T {
+        // Every step of the generator leaves it whole.
+        act(&mut self
+            .generator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps every block that has been cut.
+    pub(super) async fn keep_cut_blocks(&self) {
+        while let Some(block) = self.with_generator(BlockGenerator::take) {
+            self.room.notify_waiters();
+            self.blocks.keep(BlockRows::Records(block)).await;
+        }
+    }
+
+    fn rows(&self, records: RecordBatch) -> Result<BlockRows, StoreError> {
+        if records.schema_ref() == &self.schema.to_arrow() {
+            Ok(BlockRows::Rows(records))
+        } else if records.schema_ref() == &self.records.to_arrow() {
+            Ok(BlockRows::Records(records))
+        } else {
+            let schema = records.schema();
+            let found = schema.fields().iter();
+            let found = found.map(|field| format!("{}: {}", field.name(), field.data_type()));
+            Err(StoreError::WrongColumns {
+                expected: self.schema.to_string(),
+                found: found.collect::<Vec<_>>().join(", "),
+            })
+        }
+    }
+}

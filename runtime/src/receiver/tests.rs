@@ -1,0 +1,241 @@
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arrow_array::{RecordBatch, cast::AsArray};
+use serde_json::json;
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::*;
+use crate::{
+    format::rows_from_json,
+    model::{Kind, Schema},
+};
+
+/// Does what each of its runs is told.
+struct Scripted<F>(F);
+
+impl<F> Receiver for Scripted<F>
+where
+    F: FnMut(Store, CancellationToken, Option<Position>) -> Receiving<'static> + Send + 'static,
+{
+    fn run(
+        &mut self,
+        store: Store,
+        stop: CancellationToken,
+        from: Option<Position>,
+    ) -> Receiving<'_> {
+        (self.0)(store, stop, from)
+    }
+}
+
+fn start<F>(room: usize, run: F) -> RunningReceiver
+where
+    F: FnMut(Store, CancellationToken, Option<Position>) -> Receiving<'static> + Send + 'static,
+{
+    let spec = ReceiverSpec {
+        name: "lines".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: NonZeroUsize::new(2),
+        room,
+    };
+    RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run)))
+}
+
+fn numbers(numbers: &[i64]) -> RecordBatch {
+    let rows: Vec<_> = numbers.iter().map(|n| json!(n)).collect();
+    rows_from_json(&Schema::plain(Kind::Int64), &rows).unwrap()
+}
+
+fn position(at: u8) -> Position {
+    Position(vec![at])
+}
+
+/// The records of each block.
+fn records(blocks: &[Arc<Block>]) -> Vec<Vec<String>> {
+    let records = |block: &Arc<Block>| {
+        let records = block.rows.chunk().column(0).as_binary::<i32>().iter();
+        records
+            .map(|r| String::from_utf8(r.unwrap().to_vec()).unwrap())
+            .collect()
+    };
+    blocks.iter().map(records).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_one_block_interval_are_one_block() {
+    let (send, mut done) = mpsc::channel(1);
+    let running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+        let send = send.clone();
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            store.store(b"a").await?;
+            store.store(b"b").await?;
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            store.store(b"c").await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            send.send(()).await.unwrap();
+            stop.cancelled().await;
+            Ok(())
+        })
+    });
+    done.recv().await.unwrap();
+    let blocks = running.claim();
+    assert_eq!(records(&blocks), [vec!["a", "b"], vec!["c"]]);
+    assert_eq!(
+        blocks.iter().map(|block| block.id).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert!(running.claim().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graceful_stop_leaves_everything_in_blocks() {
+    let (send, mut stored) = mpsc::channel(1);
+    let mut running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+        let send = send.clone();
+        Box::pin(async move {
+            store.store(b"before").await?;
+            send.send(()).await.unwrap();
+            stop.cancelled().await;
+            store.store(b"last words").await?;
+            Ok(())
+        })
+    });
+    stored.recv().await.unwrap();
+    running.stop().await;
+    assert!(!running.is_drained());
+    let blocks = running.claim();
+    assert_eq!(records(&blocks).concat(), ["before", "last words"]);
+    assert!(running.is_drained());
+    assert_eq!(running.gave_up(), None);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_makes_the_receiver_wait_until_blocks_are_dropped_or_it_is_stopped() {
+    let stored = Arc::new(AtomicUsize::new(0));
+    let counter = stored.clone();
+    let mut running = start(16 << 20, move |store, _, _| {
+        let counter = counter.clone();
+        Box::pin(async move {
+            let record = vec![0; 4 << 20];
+            for _ in 0..100 {
+                store.store(&record).await?;
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+            std::future::pending().await
+        })
+    });
+    let settle = || tokio::time::sleep(Duration::from_secs(5));
+    settle().await;
+    let first = stored.load(Ordering::SeqCst);
+    assert!(first < 50, "{first} records of 4 MiB");
+    drop(running.claim());
+    settle().await;
+    let second = stored.load(Ordering::SeqCst);
+    assert!(first < second && second < 50, "{first}, then {second}");
+    // The receiver does not look at its stop token: the wait for it has to be cut off.
+    let stopped = tokio::time::timeout(Duration::from_mins(1), running.stop()).await;
+    assert!(stopped.is_err());
+    assert_eq!(stored.load(Ordering::SeqCst), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_is_sent_again_is_acknowledged_and_dropped() {
+    let (send, mut seen) = mpsc::channel(9);
+    let mut runs = 0;
+    let mut running = start(ReceiverSpec::ROOM, move |store, stop, from| {
+        runs += 1;
+        let (send, run) = (send.clone(), runs);
+        Box::pin(async move {
+            send.send(from).await.unwrap();
+            if run == 1 {
+                store.store_many(numbers(&[1, 2]), position(1)).await?;
+                store.store_many(numbers(&[3]), position(2)).await?;
+                return Err(ReceiverError::Lost {
+                    source_name: "queue".to_owned(),
+                    error: "before the acknowledgement came".into(),
+                });
+            }
+            store.store_many(numbers(&[3]), position(2)).await?;
+            store.store_many(numbers(&[4]), position(3)).await?;
+            send.send(None).await.unwrap();
+            stop.cancelled().await;
+            Ok(())
+        })
+    });
+    assert_eq!(seen.recv().await.unwrap(), None);
+    assert_eq!(seen.recv().await.unwrap(), Some(position(2)));
+    seen.recv().await.unwrap();
+    running.stop().await;
+    let blocks = running.claim();
+    let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
+    let expected = [&[1, 2][..], &[3], &[4]].map(|rows| BlockRows::Rows(numbers(rows)));
+    assert_eq!(rows, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn columns_of_another_source_are_refused() {
+    let (send, mut refused) = mpsc::channel(1);
+    let _running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+        let send = send.clone();
+        Box::pin(async move {
+            let text = rows_from_json(&Schema::plain(Kind::Utf8), &[json!("a")]).unwrap();
+            let error = store.store_many(text, position(1)).await.unwrap_err();
+            send.send(error.to_string()).await.unwrap();
+            stop.cancelled().await;
+            Ok(())
+        })
+    });
+    assert_eq!(
+        refused.recv().await.unwrap(),
+        "a block has columns (value: Utf8) where the source takes (value: int64)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_starts_again_after_two_seconds_and_gives_up_after_its_attempts() {
+    let starts = Arc::new(Mutex::new(Vec::new()));
+    let log = starts.clone();
+    let begin = tokio::time::Instant::now();
+    let mut running = start(ReceiverSpec::ROOM, move |_, _, _| {
+        let mut log = log.lock().unwrap();
+        log.push(begin.elapsed().as_secs());
+        let run = log.len();
+        Box::pin(async move {
+            // Ends well once, then cannot be reached.
+            if run == 1 {
+                return Ok(());
+            }
+            Err(ReceiverError::Unreachable {
+                source_name: "host:1".to_owned(),
+                error: "refused".into(),
+            })
+        })
+    });
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(*starts.lock().unwrap(), [0, 2, 4]);
+    let gave_up = GaveUp {
+        attempts: 2,
+        last: "cannot reach host:1: refused".to_owned(),
+    };
+    assert_eq!(running.gave_up(), Some(gave_up));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_panics_is_noticed() {
+    let mut running = start(ReceiverSpec::ROOM, |_, _, _| {
+        Box::pin(async { panic!("a bug in a receiver") })
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.gave_up().unwrap().last, "the receiver panicked");
+    running.stop().await;
+}

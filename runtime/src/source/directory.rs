@@ -1,0 +1,202 @@
+//! New files of directories (spec 12.3).
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::{
+    Claim, PartitionReader, Source, SourceError, SourceProblem,
+    file_range::{FilePartition, FileRange},
+    selection::{ListedFile, Selection},
+};
+use crate::{
+    format::LineDecoder,
+    model::{BatchInterval, BatchTime, NodeName},
+};
+
+/// Reads each file of one directory, or of all that a glob matches, in the first batch that is not
+/// older than the file's last change. One partition per file, by path. Does not look into
+/// directories below. A file must appear whole: write it elsewhere and rename it.
+#[derive(Debug)]
+pub struct DirectorySource {
+    name: NodeName,
+    pattern: Vec<Step>,
+    selection: Selection,
+    decoder: Arc<LineDecoder>,
+}
+
+/// A part of the path of a directory.
+#[derive(Debug)]
+enum Step {
+    /// As it is.
+    Plain(PathBuf),
+    /// All directories whose names match.
+    Glob(GlobMatcher),
+}
+
+impl DirectorySource {
+    /// Of the directories that `path` names or matches. Files not changed after `ignored_until`
+    /// (milliseconds since the epoch) are never read; `remember` is rounded up to batches.
+    ///
+    /// # Errors
+    /// When `path` is no pattern. A directory that is not there may come later.
+    pub fn new(
+        name: &NodeName,
+        path: &Path,
+        ignored_until: i64,
+        remember: Duration,
+        interval: BatchInterval,
+        decoder: LineDecoder,
+    ) -> Result<Self, SourceError> {
+        let remember = i64::try_from(remember.as_millis()).unwrap_or(i64::MAX);
+        let interval = interval.as_millis();
+        let batches = remember / interval + i64::from(remember % interval != 0);
+        Ok(Self {
+            name: name.clone(),
+            pattern: steps(path).map_err(|problem| SourceError::new(name, problem))?,
+            selection: Selection::new(ignored_until, batches.saturating_mul(interval)),
+            decoder: Arc::new(decoder),
+        })
+    }
+}
+
+impl Source for DirectorySource {
+    /// Always a batch. When a directory cannot be listed it is empty, with a warning; what is there
+    /// is read later, if it is still within the window then.
+    fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
+        let listed = list(&self.pattern).unwrap_or_else(|(path, error)| {
+            tracing::warn!(source = %self.name, path = %path.display(), %error,
+                "cannot list the directory, so this batch is empty");
+            Vec::new()
+        });
+        let files = self.selection.choose(time.as_millis(), listed);
+        let readers = files.into_iter().map(|file| {
+            let claimed = FileRange {
+                path: file.path,
+                range: 0..file.length,
+                length: file.length,
+            };
+            let reader = FilePartition::new(&self.name, claimed, self.decoder.clone());
+            Box::new(reader) as Box<dyn PartitionReader>
+        });
+        Ok(Claim::Batch(readers.collect()))
+    }
+
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+}
+
+/// Splits a path where names are patterns.
+fn steps(path: &Path) -> Result<Vec<Step>, SourceProblem> {
+    let mut steps: Vec<Step> = Vec::new();
+    for component in path.components() {
+        let name = component.as_os_str();
+        let text = name.to_string_lossy();
+        let is_glob =
+            matches!(component, Component::Normal(_)) && text.contains(['*', '?', '[', '{']);
+        if is_glob {
+            let glob = GlobBuilder::new(&text).build();
+            let glob = glob.map_err(|error| SourceProblem::BadPattern {
+                pattern: path.display().to_string(),
+                problem: error.kind().to_string(),
+            })?;
+            steps.push(Step::Glob(glob.compile_matcher()));
+        } else if let Some(Step::Plain(before)) = steps.last_mut() {
+            before.push(name);
+        } else {
+            steps.push(Step::Plain(name.into()));
+        }
+    }
+    Ok(steps)
+}
+
+type NotListed = (PathBuf, io::Error);
+
+/// The files of all directories that match.
+fn list(pattern: &[Step]) -> Result<Vec<ListedFile>, NotListed> {
+    let mut directories = vec![PathBuf::new()];
+    for step in pattern {
+        match step {
+            Step::Plain(rest) => directories.iter_mut().for_each(|path| path.push(rest)),
+            Step::Glob(glob) => {
+                let mut matching = Vec::new();
+                for directory in directories {
+                    let entries = match entries(&directory) {
+                        // Another match may have no such directory below, or be a file.
+                        Err((_, error)) if is_absent(&error) => continue,
+                        entries => entries?,
+                    };
+                    let matches = |path: &PathBuf| {
+                        path.file_name().is_some_and(|name| glob.is_match(name)) && path.is_dir()
+                    };
+                    matching.extend(entries.into_iter().filter(matches));
+                }
+                directories = matching;
+            }
+        }
+    }
+    let is_glob = pattern.iter().any(|step| matches!(step, Step::Glob(_)));
+    let mut files = Vec::new();
+    for directory in directories {
+        let entries = match entries(&directory) {
+            Err((_, error)) if is_glob && is_absent(&error) => continue,
+            entries => entries?,
+        };
+        for path in entries {
+            match look_at(&path) {
+                Ok(file) => files.extend(file),
+                // It went away since it was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err((path, error)),
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, NotListed> {
+    let here = Path::new(".");
+    let is_here = directory.as_os_str().is_empty();
+    let failed = |error| (directory.to_owned(), error);
+    let listing = fs::read_dir(if is_here { here } else { directory }).map_err(failed)?;
+    let paths = listing.map(|entry| entry.map(|entry| directory.join(entry.file_name())));
+    paths.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// None if it is no file.
+fn look_at(path: &Path) -> io::Result<Option<ListedFile>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(ListedFile {
+        path: path.to_owned(),
+        modified: millis(metadata.modified()?),
+        length: metadata.len(),
+    }))
+}
+
+fn millis(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! A receiver as a source: each block that waits at a tick is a partition of the batch.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, BinaryArray, cast::AsArray};
+
+use super::{
+    Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, Stopping,
+    rows::RowPartition,
+};
+use crate::{
+    format::{DecodeError, LineDecoder, Lines},
+    model::{BatchTime, CHUNK_BYTES, CHUNK_ROWS, NodeName},
+    receiver::{Block, BlockRows, RunningReceiver},
+};
+
+/// Claims the blocks of a receiver.
+#[derive(Debug)]
+pub struct ReceiverSource {
+    name: NodeName,
+    receiver: RunningReceiver,
+    decoder: Arc<LineDecoder>,
+}
+
+impl ReceiverSource {
+    /// Of a receiver that runs; its records are lines for `decoder`.
+    pub fn new(name: &NodeName, receiver: RunningReceiver, decoder: Arc<LineDecoder>) -> Self {
+        Self {
+            name: name.clone(),
+            receiver,
+            decoder,
+        }
+    }
+}
+
+impl Source for ReceiverSource {
+    /// All blocks that wait, whenever they were received (spec 4.2). Once the receiver has given up
+    /// and its blocks are claimed, a fatal error.
+    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
+        let blocks = self.receiver.claim();
+        if blocks.is_empty()
+            && let Some(gave_up) = self.receiver.gave_up()
+        {
+            let problem = SourceProblem::GaveUp {
+                attempts: gave_up.attempts,
+                last: gave_up.last,
+            };
+            return Err(SourceError::new(&self.name, problem));
+        }
+        let readers = blocks.into_iter().map(|block| self.reader(block));
+        Ok(Claim::Batch(readers.collect()))
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.receiver.is_drained()
+    }
+
+    fn stop(&mut self) -> Stopping<'_> {
+        Box::pin(self.receiver.stop())
+    }
+}
+
+impl ReceiverSource {
+    fn reader(&self, block: Arc<Block>) -> Box<dyn PartitionReader> {
+        match &block.rows {
+            BlockRows::Rows(rows) => Box::new(TypedBlock {
+                rows: RowPartition::new(rows.clone()),
+                _room: block,
+            }),
+            BlockRows::Records(_) => Box::new(RecordBlock {
+                source: self.name.clone(),
+                decoder: self.decoder.clone(),
+                next: 0,
+                block,
+            }),
+        }
+    }
+}
+
+/// Reads a block of rows.
+#[derive(Debug)]
+struct TypedBlock {
+    rows: RowPartition,
+    /// Its room in the store is taken until it is read.
+    _room: Arc<Block>,
+}
+
+impl PartitionReader for TypedBlock {
+    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
+        self.rows.next_chunk()
+    }
+}
+
+/// Reads and decodes a block of records.
+#[derive(Debug)]
+struct RecordBlock {
+    source: NodeName,
+    decoder: Arc<LineDecoder>,
+    block: Arc<Block>,
+    next: usize,
+}
+
+impl PartitionReader for RecordBlock {
+    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
+        let failed = |problem| SourceError::new(&self.source, problem);
+        let internal = |what: &str| failed(SourceProblem::Internal(what.to_owned()));
+        let records = self.block.rows.chunk().column(0).as_binary_opt();
+        let records = records.ok_or_else(|| internal("a block holds no records"))?;
+        let Some(lines) = next_lines(records, self.next) else {
+            return Ok(None);
+        };
+        let (bytes, first) = (lines.read(), self.next);
+        let next = first + lines.len();
+        let decoded = self.decoder.decode(lines).map_err(|error| match error {
+            DecodeError::Line(line) => failed(SourceProblem::Received {
+                block: self.block.id,
+                error: line.after(first),
+            }),
+            DecodeError::Chunk(error) => internal(&error.to_string()),
+        })?;
+        self.next = next;
+        Ok(Some(SourceChunk {
+            rows: decoded.rows,
+            rejected: decoded.rejected,
+            replaced: decoded.replaced,
+            bytes,
+        }))
+    }
+}
+
+/// The records from `from` on that make a chunk; none at the end.
+fn next_lines(records: &BinaryArray, from: usize) -> Option<Lines> {
+    let ends = records.value_offsets();
+    let most = (from + CHUNK_ROWS).min(records.len());
+    let start = *ends.get(from)?;
+    let full = i64::from(start) + i64::try_from(CHUNK_BYTES).unwrap_or(i64::MAX);
+    let rows = ends.get(from + 1..=most)?;
+    if rows.is_empty() {
+        return None;
+    }
+    // With the record in which the chunk gets full.
+    let below = rows.partition_point(|end| i64::from(*end) < full);
+    let rows = &rows[..(below + 1).min(rows.len())];
+    let end = rows.last().copied().unwrap_or(start);
+    let mut offsets = Vec::with_capacity(rows.len() + 1);
+    offsets.push(0);
+    offsets.extend(rows.iter().map(|end| end - start));
+    let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
+    let bytes = records.values().slice_with_length(start, end - start);
+    Lines::new(bytes, offsets, end - start)
+}
+
+#[cfg(test)]
+mod tests;
