@@ -11,4 +11,5 @@ pub mod receiver;
 pub mod scheduler;
 pub mod sink;
 pub mod source;
+pub mod toolchain;
 pub mod topology;

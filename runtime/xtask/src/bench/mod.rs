@@ -1,0 +1,197 @@
+//! `cargo xtask bench`: what the sandbox and the batches cost, against loops written by hand.
+//!
+//! One table from one run. Each figure is the median of several processes, host and loop in turns,
+//! so that a busy moment hits both. CPU time is what counts: it depends least on what else runs.
+
+mod measure;
+pub(crate) mod native;
+mod options;
+mod report;
+mod text;
+mod workload;
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use measure::{Cost, measure, median};
+use options::Options;
+use report::{Fixed, Throughput, fixed_table, throughput_table};
+use workload::{NEEDLE_RANK, Workload};
+
+use crate::{
+    command::{Failed, execute},
+    repository::{Host, Profile, Repository},
+};
+
+const BATCH_BYTES: u64 = 10_000_000;
+/// One-line batches of the shorter run whose CPU time is compared with one twice as long.
+const BATCHES: u64 = 10_000;
+
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
+    let options = Options::parse(arguments)?;
+    let repository = Repository::find()?;
+    let host = repository.build_host(Profile::Release)?;
+    // This program is compiled without optimisation, but its loops must not be.
+    execute(&mut repository.cargo(&["build", "--release", "--package", "xtask"]))?;
+    let bench = Bench {
+        folder: repository.target.join("bench"),
+        native: repository.target.join("release/xtask"),
+        needle: text::vocabulary().swap_remove(NEEDLE_RANK),
+        repository,
+        host,
+    };
+    for plugin in ["word-count", "bench"] {
+        bench.repository.build_plugin(&bench.host, plugin)?;
+    }
+    let text = bench.text(options.megabytes)?;
+    let mut rows = Vec::new();
+    for workload in &options.workloads {
+        for threads in &options.threads {
+            rows.push(bench.throughput(*workload, *threads, &text, options.runs)?);
+        }
+    }
+    let fixed = bench.fixed(options.runs)?;
+
+    let tables = format!(
+        "{}\n{}\n{}",
+        heading(&options),
+        throughput_table(fs::metadata(&text)?.len(), &rows),
+        fixed_table(&fixed)
+    );
+    print!("{tables}");
+    if let Some(path) = options.output {
+        fs::write(&path, tables).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// `generate FILE BYTES`: in a process of its own, compiled for speed.
+pub(crate) fn generate(arguments: &[&str]) -> Result<(), Failed> {
+    let [file, bytes] = arguments else {
+        return Err(Failed("generate FILE BYTES".to_owned()));
+    };
+    let part = Path::new(file).with_extension("part");
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&part)?);
+    text::write(&mut out, bytes.parse()?)?;
+    out.flush()?;
+    fs::rename(part, file)?;
+    Ok(())
+}
+
+struct Bench {
+    repository: Repository,
+    host: Host,
+    native: PathBuf,
+    /// Where texts and topologies lie.
+    folder: PathBuf,
+    needle: String,
+}
+
+impl Bench {
+    /// The text, made once.
+    fn text(&self, megabytes: u64) -> Result<PathBuf, Failed> {
+        fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(format!("text-{megabytes}MB.txt"));
+        if !path.is_file() {
+            let mut generate = Command::new(&self.native);
+            generate.arg("generate").arg(&path);
+            execute(generate.arg((megabytes * 1_000_000).to_string()))?;
+        }
+        Ok(path)
+    }
+
+    fn throughput(
+        &self,
+        workload: Workload,
+        threads: usize,
+        text: &Path,
+        runs: usize,
+    ) -> Result<Throughput, Failed> {
+        let mut rsrt = self.rsrt(workload, text, BATCH_BYTES, threads)?;
+        let mut native = Command::new(&self.native);
+        native.args(["native", workload.name()]).arg(text);
+        native.args([BATCH_BYTES.to_string(), threads.to_string()]);
+        measure(&mut rsrt)?; // compiles the plugin into the cache, reads the text into memory
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for run in 1..=runs {
+            eprint!("\r{}, {threads} threads: {run}/{runs} ", workload.name());
+            ours.push(measure(&mut rsrt)?);
+            theirs.push(measure(&mut native)?);
+        }
+        eprintln!();
+        Ok(Throughput {
+            workload,
+            threads,
+            rsrt: median(&ours),
+            native: median(&theirs),
+        })
+    }
+
+    /// What a batch costs that has next to nothing in it.
+    fn fixed(&self, runs: usize) -> Result<Fixed, Failed> {
+        let batches = |batches: u64, runs: usize| {
+            eprintln!("{batches} one-line batches");
+            let text = self.folder.join(format!("lines-{batches}.txt"));
+            fs::write(
+                &text,
+                "one line of text\n".repeat(usize::try_from(batches)?),
+            )?;
+            let mut rsrt = self.rsrt(Workload::WordCount, &text, 1, 1)?;
+            let costs: Result<Vec<Cost>, _> = (0..runs).map(|_| measure(&mut rsrt)).collect();
+            Ok::<_, Failed>(median(&costs?))
+        };
+        let one = batches(1, runs)?;
+        let short = batches(BATCHES, runs)?;
+        let long = batches(2 * BATCHES, runs)?;
+        let memory = |count| Ok::<_, Failed>((count, batches(count, 1)?.peak_memory));
+        let difference = long.cpu.saturating_sub(short.cpu).as_secs_f64();
+        Ok(Fixed {
+            batch: Duration::from_secs_f64(difference / BATCHES as f64),
+            memory_after: vec![memory(1_000)?, memory(100_000)?],
+            one_line: one.wall,
+        })
+    }
+
+    fn rsrt(
+        &self,
+        workload: Workload,
+        text: &Path,
+        batch_bytes: u64,
+        threads: usize,
+    ) -> Result<Command, Failed> {
+        let stem = text.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{}-{threads}-{stem}.toml", workload.name());
+        let topology = self.folder.join(name);
+        fs::write(
+            &topology,
+            workload.topology(text, batch_bytes, threads, &self.needle),
+        )?;
+        let mut rsrt = self.host.command();
+        rsrt.arg("run")
+            .arg(self.repository.component(workload.plugin()));
+        rsrt.arg("--topology").arg(topology);
+        rsrt.args(["--quiet", "--cores", &threads.to_string()]);
+        Ok(rsrt)
+    }
+}
+
+/// What was measured, where.
+fn heading(options: &Options) -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(": ")?.1.to_owned())
+        })
+        .unwrap_or_else(|| "unknown processor".to_owned());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let (megabytes, runs) = (options.megabytes, options.runs);
+    format!(
+        "{megabytes} MB of generated text, batches of 10 MB, median of {runs}; {cpu}, {cores} cores\n"
+    )
+}
