@@ -5,4 +5,5 @@
     reason = "clippy.toml allows it in tests, but not in what tests call"
 )]
 
+mod sdk_bindings;
 mod topology_ui;

@@ -11,5 +11,6 @@ pub mod receiver;
 pub mod scheduler;
 pub mod sink;
 pub mod source;
+pub mod stream;
 pub mod toolchain;
 pub mod topology;

@@ -1,0 +1,13 @@
+//! Lines of text: trim, match, cut, parse, compare.
+
+mod keyed;
+mod lines;
+mod partitions;
+mod reading;
+
+rsrt::plugin! {
+    lines::uppercase, lines::trim, lines::matching, lines::cut,
+    reading::reading,
+    partitions::Runs, partitions::Without,
+    keyed::longest, keyed::sum_and_count, keyed::add_sums, keyed::mean, keyed::changes,
+}
