@@ -5,5 +5,6 @@
     reason = "clippy.toml allows it in tests, but not in what tests call"
 )]
 
+mod layering;
 mod sdk_bindings;
 mod topology_ui;

@@ -1,1 +1,4 @@
+//! The `rsrt` command.
+
 fn main() {}
+

@@ -5,7 +5,11 @@ use rsrt::prelude::*;
 /// The longest of a key's texts; the first of equally long ones.
 #[rsrt::reduce(associative)]
 pub(crate) fn longest<'a>(a: &'a str, b: &'a str) -> &'a str {
-    if b.chars().count() > a.chars().count() { b } else { a }
+    if b.chars().count() > a.chars().count() {
+        b
+    } else {
+        a
+    }
 }
 
 /// Sum and number of a key's values, for their mean.

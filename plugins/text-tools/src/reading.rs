@@ -21,7 +21,9 @@ pub(crate) fn reading(line: &str) -> Result<Reading<'_>, Reject> {
     if let Some(more) = fields.next() {
         return Err(reject(format!("more than three fields: {more:?}")));
     }
-    let at = at.parse().map_err(|e| reject(format!("time {at:?}: {e}")))?;
+    let at = at
+        .parse()
+        .map_err(|e| reject(format!("time {at:?}: {e}")))?;
     let value = match value {
         "" => None,
         value => Some(
@@ -57,7 +59,10 @@ mod tests {
         for (line, reason) in [
             ("kitchen", "no time"),
             ("kitchen,1000", "no value"),
-            ("kitchen,noon,1", "time \"noon\": invalid digit found in string"),
+            (
+                "kitchen,noon,1",
+                "time \"noon\": invalid digit found in string",
+            ),
             ("kitchen,1000,warm", "value \"warm\": invalid float literal"),
             ("kitchen,1000,1,2", "more than three fields: \"2\""),
         ] {

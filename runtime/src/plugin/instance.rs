@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use wasmtime::{
-    Store, Trap, WasmBacktrace,
+    Store,
     component::{ComponentExportIndex, ComponentNamedList, Lift, Lower},
 };
 
@@ -14,8 +14,9 @@ use super::{
         BatchOut, Fault, GroupedIn, Rejected, Selection, StatefulIn, StatefulOutcome,
         TransformOutcome,
     },
+    blame::blame,
     fault::{PluginFault, printable, printable_lines},
-    host::{Host, Interrupt},
+    host::Host,
     lift,
     loaded::Plugin,
     loader::LoadError,
@@ -25,7 +26,7 @@ use super::{
 use crate::model::Schema;
 
 /// Bytes of a guest's message that are kept.
-const LONGEST_MESSAGE: usize = 4_000;
+pub(super) const LONGEST_MESSAGE: usize = 4_000;
 
 /// An instance: one operator, one partition, one batch. It starts fresh and is dropped at the
 /// task's end. After a fault no call reaches the guest again.
@@ -448,63 +449,5 @@ impl Called {
             row: fault.row,
             detail: printable_lines(&fault.detail, LONGEST_MESSAGE),
         })
-    }
-}
-
-/// Who is to blame for a call that did not return.
-fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
-    match error.downcast_ref::<Interrupt>() {
-        Some(Interrupt::Aborted) => return PluginFault::Aborted,
-        Some(Interrupt::OutOfTime) => {
-            return PluginFault::OutOfTime {
-                limit: host.limits.cpu_time,
-            };
-        }
-        Some(Interrupt::NoTask) => {
-            return PluginFault::BadOutput(
-                "host.current-task was called where there is no task".into(),
-            );
-        }
-        None => {}
-    }
-    let Some(trap) = error.downcast_ref::<Trap>() else {
-        let why = format!("{error:#}");
-        // What is left is the engine refusing what it was handed: a string that is not UTF-8, a
-        // pointer out of bounds, more bytes than a transfer may have.
-        return if why.contains("fuel allocated for hostcalls has been exhausted") {
-            PluginFault::OutputTooLarge {
-                limit: host.limits.output,
-            }
-        } else {
-            PluginFault::BadOutput(printable(&why, LONGEST_MESSAGE))
-        };
-    };
-    if *trap == Trap::OutOfFuel {
-        return PluginFault::OutOfFuel {
-            limit: host.limits.fuel.unwrap_or(0),
-        };
-    }
-    if host.memory_refused {
-        return PluginFault::OutOfMemory {
-            limit: host.limits.memory,
-            last_error: host.last_error.clone(),
-        };
-    }
-    let frames = error.downcast_ref::<WasmBacktrace>().map(|trace| {
-        let frames = trace.frames().iter().take(16);
-        frames
-            .map(|frame| {
-                let name = frame
-                    .func_name()
-                    .map(|n| format!("{:#}", rustc_demangle::demangle(n)));
-                let name = name.unwrap_or_else(|| format!("function {}", frame.func_index()));
-                printable(&name, 200)
-            })
-            .collect::<Vec<_>>()
-    });
-    PluginFault::Trapped {
-        reason: trap.to_string(),
-        last_error: host.last_error.clone(),
-        backtrace: frames.unwrap_or_default(),
     }
 }

@@ -10,6 +10,7 @@
 //! is never called again.
 
 mod abi;
+mod blame;
 mod cache;
 mod compiler;
 mod describe;

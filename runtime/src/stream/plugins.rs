@@ -42,7 +42,9 @@ impl Plugins {
         called
             .map(|called| {
                 let plugin = self.get(called.alias.as_ref());
-                plugin.cloned().ok_or_else(|| NoPlugin(called.alias.clone()))
+                plugin
+                    .cloned()
+                    .ok_or_else(|| NoPlugin(called.alias.clone()))
             })
             .collect()
     }

@@ -88,7 +88,9 @@ impl Stream {
             self.topology.on_failed_batch,
         );
         let names = self.topology.sinks.iter();
-        let sinks = names.map(|sink| (sink.name.clone(), sink.input)).zip(self.sinks);
+        let sinks = names
+            .map(|sink| (sink.name.clone(), sink.input))
+            .zip(self.sinks);
         let driver = Driver {
             scheduler,
             sources: Arc::new(Mutex::new(self.sources)),
@@ -209,8 +211,10 @@ impl Driver {
         let sources = self.sources.clone();
         let claim = spawn_blocking(move || {
             let mut sources = lock(&sources);
-            let claims: Result<Vec<Claim>, SourceError> =
-                sources.iter_mut().map(|source| source.claim(time)).collect();
+            let claims: Result<Vec<Claim>, SourceError> = sources
+                .iter_mut()
+                .map(|source| source.claim(time))
+                .collect();
             let exhausted = sources.iter().all(|source| source.is_exhausted());
             (claims, exhausted)
         });
@@ -232,8 +236,11 @@ impl Driver {
         let Some(claimed) = self.claimed.remove(&time) else {
             return;
         };
-        let (executor, sinks, clock) =
-            (self.executor.clone(), self.sinks.clone(), self.run.clock.clone());
+        let (executor, sinks, clock) = (
+            self.executor.clone(),
+            self.sinks.clone(),
+            self.run.clock.clone(),
+        );
         self.running = Some(spawn_blocking(move || {
             let began = clock.monotonic();
             let made = claimed

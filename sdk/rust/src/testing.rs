@@ -12,7 +12,10 @@ use crate::{
 
 impl<T: Row> Emitter<T> {
     /// An emitter that collects rows.
-    #[expect(clippy::new_without_default, reason = "for tests; functions are given theirs")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "for tests; functions are given theirs"
+    )]
     pub fn new() -> Self {
         Self::into(Collect::whole(Room::default()))
     }

@@ -1,0 +1,67 @@
+//! Who is to blame for a call that did not return.
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use super::{
+    fault::{PluginFault, printable},
+    host::{Host, Interrupt},
+    instance::LONGEST_MESSAGE,
+};
+
+/// Who is to blame for a call that did not return.
+pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
+    match error.downcast_ref::<Interrupt>() {
+        Some(Interrupt::Aborted) => return PluginFault::Aborted,
+        Some(Interrupt::OutOfTime) => {
+            return PluginFault::OutOfTime {
+                limit: host.limits.cpu_time,
+            };
+        }
+        Some(Interrupt::NoTask) => {
+            return PluginFault::BadOutput(
+                "host.current-task was called where there is no task".into(),
+            );
+        }
+        None => {}
+    }
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        let why = format!("{error:#}");
+        // What is left is the engine refusing what it was handed: a string that is not UTF-8, a
+        // pointer out of bounds, more bytes than a transfer may have.
+        return if why.contains("fuel allocated for hostcalls has been exhausted") {
+            PluginFault::OutputTooLarge {
+                limit: host.limits.output,
+            }
+        } else {
+            PluginFault::BadOutput(printable(&why, LONGEST_MESSAGE))
+        };
+    };
+    if *trap == Trap::OutOfFuel {
+        return PluginFault::OutOfFuel {
+            limit: host.limits.fuel.unwrap_or(0),
+        };
+    }
+    if host.memory_refused {
+        return PluginFault::OutOfMemory {
+            limit: host.limits.memory,
+            last_error: host.last_error.clone(),
+        };
+    }
+    let frames = error.downcast_ref::<WasmBacktrace>().map(|trace| {
+        let frames = trace.frames().iter().take(16);
+        frames
+            .map(|frame| {
+                let name = frame
+                    .func_name()
+                    .map(|n| format!("{:#}", rustc_demangle::demangle(n)));
+                let name = name.unwrap_or_else(|| format!("function {}", frame.func_index()));
+                printable(&name, 200)
+            })
+            .collect::<Vec<_>>()
+    });
+    PluginFault::Trapped {
+        reason: trap.to_string(),
+        last_error: host.last_error.clone(),
+        backtrace: frames.unwrap_or_default(),
+    }
+}
