@@ -109,6 +109,7 @@ fn compile(
         .args(["--config", "profile.release.codegen-units=1"])
         .args(["--config", "profile.release.lto=\"fat\""])
         .args(["--config", "profile.release.panic=\"abort\""])
+        .args(["--config", "profile.release.strip=\"debuginfo\""]) // names stay, for traces
         .arg("--manifest-path")
         .arg(manifest)
         .current_dir(&guest.directory) // for its rust-toolchain and .cargo/config.toml
@@ -135,6 +136,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
         _ => Path::new("."),
     };
     let write = || {
+        fs::create_dir_all(parent)?;
         let mut file = tempfile::Builder::new()
             .prefix(".rsrt-build-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
@@ -236,7 +238,7 @@ mod tests {
         write_whole(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-        let error = write_whole(&directory.path().join("no/a.wasm"), b"x").unwrap_err();
-        assert!(error.to_string().contains("no/a.wasm"), "{error}");
+        let error = write_whole(&path.join("b.wasm"), b"x").unwrap_err();
+        assert!(error.to_string().contains("a.wasm/b.wasm"), "{error}");
     }
 }

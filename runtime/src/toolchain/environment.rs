@@ -57,6 +57,12 @@ impl Environment {
             Some(text) => Some(text.parse()?),
             None => None,
         };
+        // Without it no tool would start, and blame would fall on the tool.
+        let directory = if directory.is_dir() {
+            directory
+        } else {
+            Path::new(".")
+        };
         Ok(Self {
             directory: directory.to_owned(),
             install,
@@ -103,6 +109,14 @@ mod tests {
         for (xdg, home, expected) in cases {
             assert_eq!(cache(xdg, home), expected);
         }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_does_not_hide_the_tools() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |path: &Path| Environment::read(path, Install::Forbidden).unwrap();
+        assert_eq!(read(directory.path()).directory, directory.path());
+        assert_eq!(read(&directory.path().join("no")).directory, Path::new("."));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tracing::info;
 use super::{
     Environment, NoToolchain, TARGET,
     command::output_of,
-    decide::{Failure, Step, next_step},
+    decide::{Failure, Machine, Step, next_step},
     machine::{self, DEBIAN_RUSTC},
     sysroot,
 };
@@ -70,7 +70,7 @@ pub fn find(environment: &Environment) -> Result<GuestToolchain, NoToolchain> {
                 return Err(NoToolchain::new(&machine, forced, install, &failed));
             }
             Step::AddTarget => add_target(environment),
-            Step::InstallPackages => install_packages(),
+            Step::InstallPackages => install_packages(&machine),
             Step::BuildSysroot => build_sysroot(environment),
         };
         // A step that changed nothing would come again; that it was tried counts as a failure.
@@ -91,21 +91,22 @@ fn add_target(environment: &Environment) -> Result<(), String> {
     output_of(&mut rustup).map(drop).map_err(|e| e.to_string())
 }
 
-fn install_packages() -> Result<(), String> {
-    info!("installing Debian's Rust compiler: rustc-web, rust-web-src");
+fn install_packages(machine: &Machine) -> Result<(), String> {
+    let mut packages = vec!["rustc-web", "rust-web-src"];
+    if machine.linker.is_none() {
+        packages.push("lld-19");
+    }
+    info!("installing Debian's Rust compiler: {}", packages.join(", "));
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         output_of(&mut apt).map_err(|error| error.to_string())
     };
     let install = [
-        "install",
-        "-y",
-        "-q",
-        "--no-install-recommends",
-        "rustc-web",
-        "rust-web-src",
-    ];
+        &["install", "-y", "-q", "--no-install-recommends"],
+        packages.as_slice(),
+    ]
+    .concat();
     // Lists may be missing or old: fetch them if the first try fails, which is rare and slow.
     apt(&install)
         .or_else(|_| apt(&["update", "-q"]).and_then(|_| apt(&install)))

@@ -64,7 +64,7 @@ impl NoToolchain {
             "not installed in the active toolchain"
         };
         let debian_missing = if machine.debian_rustc {
-            "a linker for wasm is missing: install rustup's toolchain, or the package lld"
+            "it lacks a linker for wasm: install the package lld-19"
         } else {
             "apt-get was not found"
         };

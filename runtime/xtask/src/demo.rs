@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    command::{Failed, execute_to, line},
-    repository::{Profile, Repository},
+    command::{Failed, execute_to},
+    repository::Repository,
 };
 
 /// Text that every Debian machine has.
@@ -26,7 +26,7 @@ pub(crate) fn run(files: &[PathBuf]) -> Result<(), Failed> {
     };
     let text = joined(&repository, &files)?;
 
-    let host = repository.build_host(Profile::Release)?;
+    let host = repository.release_host()?;
     let plugin = repository.build_plugin(&host, "word-count")?;
 
     eprintln!("\nreading {}", files_in_words(&files));
@@ -36,16 +36,15 @@ pub(crate) fn run(files: &[PathBuf]) -> Result<(), Failed> {
         .arg(format!("source.lines.path={}", text.display()));
     execute_to(&mut rsrt)?;
 
-    let (program, plugin) = (host.program.display(), plugin.display());
+    let (program, plugin) = (shown(&host.program), shown(&plugin));
+    let (program, plugin) = (program.display(), plugin.display());
     eprintln!(
-        "\nThe command again:\n    {}\n\
-         \nWhat to try next:\
+        "\nWhat to try next:\
          \n  your own text:\n    cargo xtask demo FILE...\
          \n  what the plugin is and may do:\n    {program} inspect {plugin}\
-         \n  words that you type; `nc -lk 9999` in another terminal first:\
+         \n  words that you type, counted each second (`nc -lk 9999` in another terminal first):\
          \n    {program} run {plugin} --topology examples/network-word-count/topo.toml\
          \n  a plugin of your own:\n    {program} new my-plugin",
-        line(&rsrt)
     );
     Ok(())
 }
@@ -96,6 +95,12 @@ fn joined(repository: &Repository, files: &[PathBuf]) -> Result<PathBuf, Failed>
         }
     }
     Ok(path)
+}
+
+/// As short as it can be typed from where the user is.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_owned()
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failed {

@@ -8,14 +8,8 @@ use std::{
 
 use crate::command::{Failed, execute};
 
-/// How the host is compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// Quickly.
-    Dev,
-    /// For speed.
-    Release,
-}
+/// Every test but those in documentation.
+pub(crate) const TESTS: [&str; 5] = ["test", "--workspace", "--lib", "--bins", "--tests"];
 
 /// This repository.
 pub(crate) struct Repository {
@@ -50,21 +44,26 @@ impl Repository {
         cargo
     }
 
-    /// Builds the host and returns it.
-    pub(crate) fn build_host(&self, profile: Profile) -> Result<Host, Failed> {
-        let (folder, flags): (_, &[&str]) = match profile {
-            Profile::Dev => ("debug", &[]),
-            Profile::Release => ("release", &["--release"]),
-        };
-        execute(
-            self.cargo(&["build", "--package", "rsrt", "--bin", "rsrt"])
-                .args(flags),
-        )?;
-        Ok(Host {
+    /// The host, compiled for speed.
+    pub(crate) fn release_host(&self) -> Result<Host, Failed> {
+        let arguments = ["build", "--release", "--package", "rsrt", "--bin", "rsrt"];
+        execute(&mut self.cargo(&arguments))?;
+        Ok(self.host("release"))
+    }
+
+    /// All tests, compiled, and the host with them: by itself it would be compiled once more, as
+    /// tests turn on features of its dependencies.
+    pub(crate) fn test_host(&self) -> Result<Host, Failed> {
+        execute(self.cargo(&TESTS).arg("--no-run"))?;
+        Ok(self.host("debug"))
+    }
+
+    fn host(&self, folder: &str) -> Host {
+        Host {
             program: self.target.join(folder).join("rsrt"),
             root: self.root.clone(),
             guests: self.target.join("guests"),
-        })
+        }
     }
 
     /// Where the component of a plugin goes.

@@ -3,11 +3,17 @@
 //! A step that fails ends it, with its output just above. What did not run is said at the end,
 //! with the reason.
 
-use std::{ffi::OsStr, path::Path, process::Command};
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::Path,
+    process::{self, Command},
+};
 
 use crate::{
     command::{Failed, answers, execute, execute_to},
-    repository::{Host, Profile, Repository},
+    repository::{Host, Repository, TESTS},
 };
 
 /// What to run.
@@ -49,7 +55,7 @@ impl Steps {
             "clippy",
             &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"],
         )?;
-        let host = self.repository.build_host(Profile::Dev)?;
+        let host = self.repository.test_host()?;
         self.plugins(&host)?;
         self.workspace_tests()?;
         self.cargo("doc tests", &["test", "--workspace", "--doc"])?;
@@ -91,15 +97,10 @@ impl Steps {
         let (name, arguments): (_, &[&str]) = if nextest {
             ("tests (nextest)", &["nextest", "run", "--workspace"])
         } else {
-            let all = &["test", "--workspace", "--lib", "--bins", "--tests"];
-            ("tests", all)
+            ("tests", &TESTS)
         };
         // Their result lines are what a reader of a build log looks for: standard output.
-        execute_to(
-            self.repository
-                .cargo(arguments)
-                .env("RSRT_PLUGINS", self.repository.target.join("plugins")),
-        )?;
+        execute_to(&mut self.repository.cargo(arguments))?;
         self.ran(name);
         Ok(())
     }
@@ -142,7 +143,8 @@ impl Steps {
 
     /// What `rsrt new` writes compiles and passes its own tests, away from this repository.
     fn new_project(&mut self, host: &Host) -> Result<(), Failed> {
-        let folder = self.repository.fresh_folder("new-plugin")?;
+        let folder = env::temp_dir().join(format!("rsrt-new-{}", process::id()));
+        fs::create_dir_all(&folder)?;
         let project = folder.join("room-heat");
         execute(
             host.command()
@@ -162,6 +164,7 @@ impl Steps {
                 .args(["run", "room-heat.wasm", "--topology", "topo.toml"])
                 .current_dir(&project),
         )?;
+        fs::remove_dir_all(&folder)?;
         self.ran("a project of rsrt new");
         Ok(())
     }

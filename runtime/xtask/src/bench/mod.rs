@@ -25,7 +25,7 @@ use workload::{NEEDLE_RANK, Workload};
 
 use crate::{
     command::{Failed, execute},
-    repository::{Host, Profile, Repository},
+    repository::{Host, Repository},
 };
 
 const BATCH_BYTES: u64 = 10_000_000;
@@ -35,13 +35,13 @@ const BATCHES: u64 = 10_000;
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
     let options = Options::parse(arguments)?;
     let repository = Repository::find()?;
-    let host = repository.build_host(Profile::Release)?;
+    let host = repository.release_host()?;
     // This program is compiled without optimisation, but its loops must not be.
     execute(&mut repository.cargo(&["build", "--release", "--package", "xtask"]))?;
     let bench = Bench {
         folder: repository.target.join("bench"),
         native: repository.target.join("release/xtask"),
-        needle: text::vocabulary().swap_remove(NEEDLE_RANK),
+        needle: text::word(NEEDLE_RANK),
         repository,
         host,
     };
@@ -115,7 +115,7 @@ impl Bench {
         let mut rsrt = self.rsrt(workload, text, BATCH_BYTES, threads)?;
         let mut native = Command::new(&self.native);
         native.args(["native", workload.name()]).arg(text);
-        native.args([BATCH_BYTES.to_string(), threads.to_string()]);
+        native.args([&BATCH_BYTES.to_string(), &threads.to_string(), &self.needle]);
         measure(&mut rsrt)?; // compiles the plugin into the cache, reads the text into memory
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for run in 1..=runs {

@@ -15,25 +15,17 @@ use std::{
 use foldhash::fast::FixedState;
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 
-use super::{
-    text,
-    workload::{NEEDLE_RANK, Workload},
-};
+use super::workload::Workload;
 use crate::command::Failed;
 
-/// `native WORKLOAD FILE BATCH-BYTES THREADS`
+/// `native WORKLOAD FILE BATCH-BYTES THREADS NEEDLE`
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
-    let [workload, file, batch_bytes, threads] = arguments else {
-        return Err(Failed(
-            "native WORKLOAD FILE BATCH-BYTES THREADS".to_owned(),
-        ));
+    let [workload, file, batch_bytes, threads, needle] = arguments else {
+        let usage = "native WORKLOAD FILE BATCH-BYTES THREADS NEEDLE";
+        return Err(Failed(usage.to_owned()));
     };
     let workload = Workload::named(workload).ok_or("no such workload")?;
     let (batch_bytes, threads) = (batch_bytes.parse()?, threads.parse()?);
-    let needle = match workload {
-        Workload::FilterField => text::vocabulary().swap_remove(NEEDLE_RANK),
-        _ => String::new(),
-    };
     let mut batches = Batches {
         file: BufReader::with_capacity(64 << 10, File::open(file)?),
         bytes: batch_bytes,
@@ -47,7 +39,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
                 black_box(merged(counts));
             }
             Workload::FilterField => {
-                black_box(each(&parts, |text| third_fields(checked(text)?, &needle))?);
+                black_box(each(&parts, |text| third_fields(checked(text)?, needle))?);
             }
             Workload::Identity => {
                 black_box(each(&parts, |text| copied(checked(text)?))?);

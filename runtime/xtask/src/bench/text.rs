@@ -36,12 +36,17 @@ impl Random {
     }
 }
 
-/// All words, the most frequent first; frequent ones are short, as in real text.
-pub(super) fn vocabulary() -> Vec<String> {
+/// The word of this rank, counted from 0.
+pub(super) fn word(rank: usize) -> String {
+    vocabulary(rank + 1).pop().unwrap_or_default()
+}
+
+/// The most frequent words, the first one first; frequent ones are short, as in real text.
+fn vocabulary(count: usize) -> Vec<String> {
     let mut random = Random(SEED);
-    let mut known = HashSet::with_capacity(WORDS);
-    let mut words = Vec::with_capacity(WORDS);
-    while words.len() < WORDS {
+    let mut known = HashSet::with_capacity(count);
+    let mut words = Vec::with_capacity(count);
+    while words.len() < count {
         let shortest = match words.len() {
             0..20 => 1,
             20..200 => 3,
@@ -60,7 +65,7 @@ pub(super) fn vocabulary() -> Vec<String> {
 
 /// Writes whole lines, `bytes` of them at least.
 pub(super) fn write(out: &mut impl Write, bytes: u64) -> io::Result<()> {
-    let words = vocabulary();
+    let words = vocabulary(WORDS);
     let mut total = 0;
     let up_to_rank: Vec<u64> = (1..=WORDS as u64)
         .map(|rank| {
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn words_are_distinct_and_follow_zipf() {
-        let words = vocabulary();
+        let words = vocabulary(WORDS);
         assert_eq!(words.iter().collect::<HashSet<_>>().len(), WORDS);
         let text = text(1_000_000);
         let count = |word: &str| text.split_whitespace().filter(|w| *w == word).count();

@@ -59,8 +59,10 @@ impl Workload {
     /// A folder of `plugins/`.
     pub(super) fn plugin(self) -> &'static str {
         match self {
-            Self::WordCount | Self::WordCountUncombined => "word-count",
-            Self::FilterField | Self::Identity | Self::Neighbours => "bench",
+            Self::WordCount => "word-count",
+            Self::WordCountUncombined | Self::FilterField | Self::Identity | Self::Neighbours => {
+                "bench"
+            }
         }
     }
 
@@ -74,7 +76,7 @@ impl Workload {
     ) -> String {
         let (operators, last) = match self {
             Self::WordCount => (reduced("split", "sum"), "counts"),
-            Self::WordCountUncombined => (reduced("split", "std:sum"), "counts"),
+            Self::WordCountUncombined => (reduced("words", "std:sum"), "counts"),
             Self::Neighbours => (reduced("neighbours", "add"), "counts"),
             Self::Identity => (one("same", "lines", "map = \"same\""), "same"),
             Self::FilterField => {

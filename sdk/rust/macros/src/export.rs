@@ -13,7 +13,8 @@ use crate::{
 /// A function about to be exported.
 pub struct Export {
     pub name: Ident,
-    pub visibility: TokenStream,
+    /// Declares the type that stands for it.
+    pub declaration: TokenStream,
     pub doc: String,
     /// `()` if it takes none.
     pub settings: TokenStream,
@@ -23,7 +24,16 @@ impl Export {
     pub fn of(function: &Function, settings: Option<&Type>) -> Self {
         Self {
             name: function.name.clone(),
-            visibility: function.visibility.clone(),
+            declaration: fill(
+                "$visibility enum $marker {}",
+                &[
+                    ("visibility", function.visibility.clone()),
+                    (
+                        "marker",
+                        TokenTree::Ident(names::marker(&function.name)).into(),
+                    ),
+                ],
+            ),
             doc: function.doc.clone(),
             settings: settings_type(settings),
         }
@@ -42,7 +52,7 @@ impl Export {
     ) -> TokenStream {
         let parts = [
             ("item", item),
-            ("visibility", self.visibility.clone()),
+            ("declaration", self.declaration.clone()),
             ("marker", self.marker()),
             ("name", text(&names::kebab(&self.name))),
             ("doc", text(&self.doc)),
@@ -55,7 +65,7 @@ impl Export {
             $item
             #[doc(hidden)]
             #[allow(non_camel_case_types, reason = "named like the function it stands for")]
-            $visibility enum $marker {}
+            $declaration
             #[allow(clippy::pedantic, clippy::let_unit_value, clippy::unit_arg, reason = "not written by hand")]
             const _: () = {
                 impl ::rsrt::functions::Function for $marker {

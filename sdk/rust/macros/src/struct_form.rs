@@ -67,10 +67,16 @@ impl Block {
         })
     }
 
+    /// The struct itself carries the implementations: so they are as visible as it is.
     fn export(&self) -> Export {
+        let name = TokenTree::Ident(self.name.clone());
+        let marker = TokenTree::Ident(names::marker(&self.name));
         Export {
             name: self.name.clone(),
-            visibility: fill("pub(crate)", &[]),
+            declaration: fill(
+                "pub(crate) type $marker = $name;",
+                &[("marker", marker.into()), ("name", name.into())],
+            ),
             doc: self.doc.clone(),
             settings: settings_type(self.settings.as_ref()),
         }

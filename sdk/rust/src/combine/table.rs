@@ -257,3 +257,99 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         differ | (u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b))
     }) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Numbers that look random and are the same each time (a linear congruence, high bits).
+    fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
+        move |below| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        }
+    }
+
+    /// A key over few letters, so that many share their ends.
+    fn key(next: &mut impl FnMut(u64) -> u64, longest: u64) -> Vec<u8> {
+        let len = next(longest + 1);
+        (0..len).map(|_| u8::try_from(next(2)).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_table_holds_what_a_hash_map_does_in_order_of_arrival() {
+        for seed in 0..40 {
+            let mut next = numbers(seed);
+            let longest = [3, 8, 17, 40][usize::try_from(seed % 4).unwrap()];
+            let (mut table, mut expected) = (Table::new(), HashMap::new());
+            let mut order = Vec::new();
+            for _ in 0..3_000 {
+                let (key, value) = (key(&mut next, longest), next(100));
+                table.upsert(&key, value, false, |a, b| a + b);
+                let sum = expected.entry(key.clone()).or_insert_with(|| {
+                    order.push(key);
+                    0
+                });
+                *sum += value;
+            }
+            assert_eq!(table.len(), order.len());
+            for (at, key) in order.iter().enumerate() {
+                assert_eq!(table.get(at), (&key[..], &expected[key]), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn changes_that_are_taken_back_leave_no_trace() {
+        for seed in 0..20 {
+            let mut next = numbers(seed);
+            let (mut table, mut twin) = (Table::new(), Table::new());
+            for round in 0..400 {
+                let mut changes = Vec::new();
+                let rejected = next(3) == 0;
+                for _ in 0..next(20) {
+                    let (key, value) = (key(&mut next, 12), next(100));
+                    changes.extend(table.upsert(&key, value, true, |a, b| a + b));
+                    if !rejected {
+                        twin.upsert(&key, value, false, |a, b| a + b);
+                    }
+                }
+                if rejected {
+                    for change in changes.into_iter().rev() {
+                        match change {
+                            Change::Added => table.pop(),
+                            Change::Replaced(number, old) => table.set(number, old),
+                        }
+                    }
+                }
+                assert_eq!(table.len(), twin.len(), "seed {seed}, round {round}");
+            }
+            for at in 0..table.len() {
+                assert_eq!(table.get(at), twin.get(at));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cleared_table_starts_again() {
+        let mut table = Table::new();
+        table.upsert(b"a", 1, false, |a, b| a + b);
+        table.clear();
+        assert_eq!((table.len(), table.key_bytes()), (0, 0));
+        table.upsert(b"a", 2, false, |a, b| a + b);
+        assert_eq!(table.get(0), (&b"a"[..], &2));
+    }
+
+    #[test]
+    fn keys_of_equal_letters_differ_by_length() {
+        let mut table = Table::new();
+        for len in 0..40 {
+            table.upsert(&vec![b'a'; len], len, false, |a, _| a);
+        }
+        assert_eq!(table.len(), 40);
+    }
+}

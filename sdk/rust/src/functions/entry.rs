@@ -23,54 +23,81 @@ pub enum Entry {
     Migration(MigrationEntry),
 }
 
-type Resolve = fn(Vec<Setting>) -> Result<Vec<Field>, String>;
+/// How settings are checked.
+pub type Resolve = fn(Vec<Setting>) -> Result<Vec<Field>, String>;
 
 /// A function of the interface `transform`.
 pub struct TransformEntry {
-    pub(crate) name: &'static str,
-    pub(crate) describe: fn() -> transform::Function,
-    pub(crate) feed: fn(u32, Batch) -> Result<(), Fault>,
-    pub(crate) process: fn(Batch) -> Result<transform::Outcome, Fault>,
-    pub(crate) finish: fn() -> Result<Option<Batch>, Fault>,
-    pub(crate) resolve: Resolve,
+    /// As topologies call it.
+    pub name: &'static str,
+    /// What the plugin says of it.
+    pub describe: fn() -> transform::Function,
+    /// Takes a chunk of a side.
+    pub feed: fn(u32, Batch) -> Result<(), Fault>,
+    /// Takes a chunk.
+    pub process: fn(Batch) -> Result<transform::Outcome, Fault>,
+    /// After the last chunk.
+    pub finish: fn() -> Result<Option<Batch>, Fault>,
+    /// Checks settings and tells the columns of the result.
+    pub resolve: Resolve,
 }
 
 /// A function of the interface `filter`.
 pub struct FilterEntry {
-    pub(crate) name: &'static str,
-    pub(crate) describe: fn() -> filter::Function,
-    pub(crate) select: fn(Batch) -> Result<filter::Selection, Fault>,
-    pub(crate) resolve: Resolve,
+    /// As topologies call it.
+    pub name: &'static str,
+    /// What the plugin says of it.
+    pub describe: fn() -> filter::Function,
+    /// Takes a chunk.
+    pub select: fn(Batch) -> Result<filter::Selection, Fault>,
+    /// Checks settings and tells the columns of the result.
+    pub resolve: Resolve,
 }
 
 /// A function of the interface `aggregate`.
 pub struct AggregateEntry {
-    pub(crate) name: &'static str,
-    pub(crate) describe: fn() -> aggregate::Function,
-    pub(crate) reduce: fn(Grouped) -> Result<Batch, Fault>,
-    pub(crate) resolve: Resolve,
+    /// As topologies call it.
+    pub name: &'static str,
+    /// What the plugin says of it.
+    pub describe: fn() -> aggregate::Function,
+    /// Takes groups.
+    pub reduce: fn(Grouped) -> Result<Batch, Fault>,
+    /// Checks settings and tells the columns of the result.
+    pub resolve: Resolve,
 }
 
 /// A function of the interface `stateful`.
 pub struct StatefulEntry {
-    pub(crate) name: &'static str,
-    pub(crate) describe: fn() -> stateful::Function,
-    pub(crate) update: fn(stateful::Input) -> Result<stateful::Outcome, Fault>,
-    pub(crate) resolve: Resolve,
+    /// As topologies call it.
+    pub name: &'static str,
+    /// What the plugin says of it.
+    pub describe: fn() -> stateful::Function,
+    /// Takes groups and their states.
+    pub update: fn(stateful::Input) -> Result<stateful::Outcome, Fault>,
+    /// Checks settings and tells the columns of the result.
+    pub resolve: Resolve,
 }
 
 /// A function of the interface `foreach`.
 pub struct ForeachEntry {
-    pub(crate) name: &'static str,
-    pub(crate) describe: fn() -> foreach::Function,
-    pub(crate) accept: fn(Batch) -> Result<Vec<Rejected>, Fault>,
-    pub(crate) finish: fn() -> Result<(), Fault>,
-    pub(crate) resolve: Resolve,
+    /// As topologies call it.
+    pub name: &'static str,
+    /// What the plugin says of it.
+    pub describe: fn() -> foreach::Function,
+    /// Takes a chunk.
+    pub accept: fn(Batch) -> Result<Vec<Rejected>, Fault>,
+    /// After the last chunk.
+    pub finish: fn() -> Result<(), Fault>,
+    /// Checks settings and tells the columns of the result.
+    pub resolve: Resolve,
 }
 
 /// A migration of a stateful function's state.
 pub struct MigrationEntry {
-    pub(crate) of: &'static str,
-    pub(crate) since: u32,
-    pub(crate) migrate: fn(Batch) -> Result<Batch, Fault>,
+    /// The stateful function.
+    pub of: &'static str,
+    /// The version that the state has.
+    pub since: u32,
+    /// Takes states.
+    pub migrate: fn(Batch) -> Result<Batch, Fault>,
 }

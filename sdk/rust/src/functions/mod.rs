@@ -15,7 +15,8 @@ mod update_state;
 
 pub use aggregate::{Aggregate, Key, NoKey, Reduce, aggregate, reduce};
 pub use entry::{
-    AggregateEntry, Entry, FilterEntry, ForeachEntry, MigrationEntry, StatefulEntry, TransformEntry,
+    AggregateEntry, Entry, FilterEntry, ForeachEntry, MigrationEntry, Resolve, StatefulEntry,
+    TransformEntry,
 };
 pub use filter::{Filter, filter};
 pub use flat_map::{FlatMap, flat_map};
@@ -81,3 +82,6 @@ fn values<T: Row>() -> Vec<Field> {
     T::fields("value", &mut fields);
     fields
 }
+
+#[cfg(test)]
+mod tests;

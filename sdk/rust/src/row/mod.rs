@@ -147,3 +147,6 @@ pub fn join(name: &str, part: &str) -> String {
         format!("{name}.{part}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Incoming columns, taken one after another.
 
+use super::bits::bit;
 use crate::abi::{
     columns::{Batch, Column, Kind},
     faults::Fault,
@@ -36,20 +37,21 @@ impl<'a> Columns<'a> {
                 name(kind)
             )));
         }
-        if column.lists.is_some() != self.listed {
-            return Err(fault(format!(
-                "a {} column is {}a list in the stream, but not so in the function",
-                name(kind),
-                if self.listed { "not " } else { "" }
-            )));
-        }
-        if !self.nullable && column.validity.is_some() {
-            return Err(fault(format!(
-                "a {} column may hold nulls; the function must take an Option",
+        match (column.lists.is_some(), self.listed) {
+            (true, false) => Err(fault(format!(
+                "a {} column is a list in the stream, but not in the function",
                 name(kind)
-            )));
+            ))),
+            (false, true) => Err(fault(format!(
+                "a {} column is not a list in the stream, but is one in the function",
+                name(kind)
+            ))),
+            _ if !self.nullable && has_null(column) => Err(fault(format!(
+                "a {} column holds nulls: the function must take an Option",
+                name(kind)
+            ))),
+            _ => Ok(column),
         }
-        Ok(column)
     }
 
     /// The next column, without taking it.
@@ -78,6 +80,16 @@ impl<'a> Columns<'a> {
         self.listed = false;
         reader
     }
+}
+
+fn has_null(column: &Column) -> bool {
+    let items = match column.kind {
+        Kind::Boolean => return column.validity.is_some(),
+        Kind::Utf8 | Kind::Binary => (column.offsets.len() / 4).saturating_sub(1),
+        Kind::Int64 | Kind::Float64 | Kind::Timestamp => column.data.len() / 8,
+    };
+    let is_null = |bits: &Vec<u8>| (0..items).any(|at| !bit(bits, at));
+    column.validity.as_ref().is_some_and(is_null)
 }
 
 pub(crate) fn fault(message: String) -> Fault {
