@@ -7,4 +7,5 @@
 
 mod layering;
 mod sdk_bindings;
+mod sdk_signatures;
 mod topology_ui;

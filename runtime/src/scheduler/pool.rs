@@ -27,7 +27,8 @@ const THREADS_PER_CORE: usize = 4;
 /// Guests recurse up to the engine's limit on the host's stack; the host's own frames come on top.
 const STACK: usize = 4 << 20;
 
-/// The pool. Dropping it ends its threads after the tasks they are at.
+/// The pool. Dropping it ends its threads after the tasks they are at; tenants that are left run
+/// their tasks on their own thread alone.
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -360,7 +361,8 @@ mod tests {
 
     #[test]
     fn results_come_back_in_the_order_of_the_tasks() {
-        let tenant = pool(2).tenant(NonZeroU32::MIN);
+        let pool = pool(2);
+        let tenant = pool.tenant(NonZeroU32::MIN);
         let tasks: Vec<_> = (0..100).map(|n| move |_: &Arc<Permit>| n * n).collect();
         let expected: Vec<_> = (0..100).map(|n| Some(n * n)).collect();
         assert_eq!(tenant.run(tasks), expected);
@@ -369,7 +371,8 @@ mod tests {
 
     #[test]
     fn two_cores_run_two_tasks_at_once() {
-        let tenant = pool(2).tenant(NonZeroU32::MIN);
+        let pool = pool(2);
+        let tenant = pool.tenant(NonZeroU32::MIN);
         let both = Arc::new(Barrier::new(2));
         let meet = |barrier: Arc<Barrier>| {
             move |_: &Arc<Permit>| {

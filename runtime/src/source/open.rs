@@ -114,3 +114,101 @@ pub fn open_source(
         )),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        clock::ManualClock,
+        model::{BatchTime, Field, Kind, Schema},
+        source::Claim,
+        topology::{Format, GeneratorSpec, OnInvalid, QueueOrder},
+    };
+
+    fn open(kind: SourceKind) -> Result<Box<dyn Source>, String> {
+        let fields = ["value", "reason"].map(|name| Field::new(name, Kind::Utf8));
+        let source = topology::Source {
+            name: "in".parse().unwrap(),
+            schema: Schema::plain(Kind::Utf8),
+            rejected: Schema::new(fields.to_vec()).unwrap(),
+            kind,
+        };
+        let setup = SourceSetup {
+            clock: &ManualClock::at(5_000),
+            runtime: &Handle::current(),
+            interval: BatchInterval::new(Duration::from_secs(1)).unwrap(),
+            parallelism: NonZeroUsize::new(3).unwrap(),
+        };
+        open_source(&source, setup).map_err(|error| error.to_string())
+    }
+
+    /// Partitions of the first batch.
+    fn partitions(source: Result<Box<dyn Source>, String>) -> usize {
+        match source.unwrap().claim(BatchTime::from_millis(6_000)) {
+            Ok(Claim::Batch(readers)) => readers.len(),
+            _ => panic!("no batch"),
+        }
+    }
+
+    fn decoder() -> Decoder {
+        Decoder {
+            format: Format::Text,
+            on_invalid: OnInvalid::Replace,
+            max_line: NonZeroUsize::new(100).unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_kind_of_source_opens() {
+        let root = tempfile::tempdir().unwrap();
+        let old = root.path().join("old");
+        std::fs::write(&old, "[[\"a\"]]").unwrap();
+        let modified = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(4);
+        let times = std::fs::FileTimes::new().set_modified(modified);
+        let file = std::fs::File::options().write(true).open(&old).unwrap();
+        file.set_times(times).unwrap();
+
+        let file = SourceKind::File {
+            path: old.clone(),
+            batch_bytes: NonZeroUsize::MIN,
+            partitions: None,
+            decoder: decoder(),
+        };
+        assert_eq!(partitions(open(file)), 3);
+        for (new_files_only, expected) in [(true, 0), (false, 1)] {
+            let directory = SourceKind::Directory {
+                path: root.path().to_owned(),
+                new_files_only,
+                remember: Duration::from_mins(1),
+                decoder: decoder(),
+            };
+            assert_eq!(partitions(open(directory)), expected, "{new_files_only}");
+        }
+        let queue = |path| SourceKind::Queue {
+            path,
+            order: QueueOrder::OneAtATime,
+            partitions: NonZeroUsize::MIN,
+        };
+        assert_eq!(partitions(open(queue(Some(old)))), 1);
+        assert_eq!(
+            open(queue(None)).err().unwrap(),
+            "source in: a queue needs `path`, the JSON file with its batches"
+        );
+        let generator = SourceKind::Generator(GeneratorSpec {
+            rate: NonZeroUsize::MIN,
+            count: None,
+            partitions: None,
+            words: NonZeroUsize::new(2),
+        });
+        assert_eq!(partitions(open(generator)), 3);
+        let socket = SourceKind::Socket {
+            address: "127.0.0.1:9".to_owned(),
+            connect_attempts: None,
+            block_interval: Duration::from_millis(200),
+            decoder: decoder(),
+        };
+        assert_eq!(partitions(open(socket)), 0);
+    }
+}

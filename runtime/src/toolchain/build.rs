@@ -166,7 +166,8 @@ mod tests {
         Guest {
             directory: directory.to_owned(),
             output: None,
-            target_directory: None,
+            // Of its own: crates of other tests have the same name.
+            target_directory: Some(directory.join("target")),
         }
     }
 

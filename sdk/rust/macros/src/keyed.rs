@@ -8,7 +8,7 @@ use crate::{
     export::{Export, Parameters},
     function::{Function, Parameter},
     names,
-    rows::{count, result, wrong},
+    rows::{count, result, value_of, wrong},
     template::{fill, text},
     types::Type,
 };
@@ -30,19 +30,12 @@ impl<'a, const N: usize> Keyed<'a, N> {
             [key, rest @ ..] if rest.len() == N => (Some(&key.of), rest),
             rest => (None, rest),
         };
-        match rest.try_into() {
-            Ok(rest) => Ok(Self { key, rest }),
-            Err(_) => {
-                let found = count(parameters.rows.len());
-                Err(wrong(
-                    function,
-                    what,
-                    expected,
-                    function.parameters_at,
-                    &found,
-                ))
-            }
-        }
+        let found = || {
+            let found = count(parameters.rows.len());
+            wrong(function, what, expected, function.parameters_at, &found)
+        };
+        let rest = rest.try_into().map_err(|_| found())?;
+        Ok(Self { key, rest })
     }
 
     fn key_type(&self) -> TokenStream {
@@ -278,6 +271,11 @@ pub fn map_with_state(arguments: TokenStream, item: TokenStream) -> Result<Token
         let found = format!("`{}`", state.of.text());
         wrong(&function, what, expected, state.of.at, &found)
     })?;
+    if state.borrows() {
+        let message = "a state is kept, so it cannot borrow: use String for text, Vec<u8> for bytes, \
+            and structs without lifetimes";
+        return Err(Error::new(state.at, message));
+    }
     let (output, wrap) = match &function.result {
         Some(result) => {
             let output = optional(&function, what, expected, result)?;
@@ -366,10 +364,10 @@ pub fn migrate(arguments: TokenStream, item: TokenStream) -> Result<TokenStream>
             const OF: &'static str = $of;
             const SINCE: u32 = $since;
             type Old = $old;
-            type State = <$result as ::rsrt::outcome::Returned>::Value;
-            fn apply<'a>(
-                old: <Self::Old as ::rsrt::Row>::Ref<'a>,
-            ) -> ::core::result::Result<<Self::State as ::rsrt::Row>::Ref<'a>, ::rsrt::Reject> {
+            type State = $value;
+            fn apply(
+                old: <Self::Old as ::rsrt::Row>::Ref<'_>,
+            ) -> ::core::result::Result<<Self::State as ::rsrt::Row>::Ref<'_>, ::rsrt::Reject> {
                 ::rsrt::outcome::Returned::outcome($name(old))
             }
         }
@@ -379,7 +377,7 @@ pub fn migrate(arguments: TokenStream, item: TokenStream) -> Result<TokenStream>
             ("of", text(&of)),
             ("since", since),
             ("old", old.of.with_static()),
-            ("result", result.with_static()),
+            ("value", value_of(&result)),
             ("name", TokenTree::Ident(function.name.clone()).into()),
         ],
     );

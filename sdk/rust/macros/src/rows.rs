@@ -8,7 +8,7 @@ use crate::{
     export::{Export, Parameters},
     function::{Function, split, unquote},
     names,
-    template::{fill, text},
+    template::{fill, fill_at, text},
     types::Type,
 };
 
@@ -42,7 +42,7 @@ pub fn map(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
         r"
         impl ::rsrt::functions::Map for $marker {
             type Input = $input;
-            type Output = <$result as ::rsrt::outcome::Returned>::Value;
+            type Output = $value;
             #[inline]
             fn apply<'a>(
                 settings: &'a Self::Settings,
@@ -56,7 +56,7 @@ pub fn map(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
         &[
             ("marker", export.marker()),
             ("input", row.with_static()),
-            ("result", result.with_static()),
+            ("value", value_of(&result)),
             ("name", TokenTree::Ident(function.name.clone()).into()),
             ("pass", parameters.pass_settings()),
         ],
@@ -128,7 +128,7 @@ pub fn flat_map(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
                 out: &mut ::rsrt::Emitter<Self::Output>,
             ) -> ::core::result::Result<(), ::rsrt::Reject> {
                 let _ = settings;
-                ::rsrt::outcome::Done::done($name($pass row, out))
+                $done($name($pass row, out))
             }
         }
         ",
@@ -136,12 +136,15 @@ pub fn flat_map(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
             ("marker", export.marker()),
             ("input", row.of.with_static()),
             ("output", output.with_static()),
+            ("done", done(&function)),
             ("name", TokenTree::Ident(function.name.clone()).into()),
             ("pass", parameters.pass_settings()),
         ],
     );
     for (at, combine) in combines(&arguments)?.into_iter().enumerate() {
-        entries.push_str(&format!(", ::rsrt::functions::fused::<Fused{at}>()"));
+        entries += ", ::rsrt::functions::fused::<Fused";
+        entries += &at.to_string();
+        entries += ">()";
         implementations.extend(fused(
             &function,
             &parameters,
@@ -231,7 +234,7 @@ fn fused(
         generics.extend(fill(",", &[]));
     }
     fill(
-        r#"
+        r"
         enum $fused {}
         impl ::rsrt::functions::Function for $fused {
             const NAME: &'static str = $fused_name;
@@ -256,10 +259,10 @@ fn fused(
                 $attributes
                 fn $name<$generics __Sink: ::rsrt::Sink<$output>>($parameters) $arrow $body
                 let _ = settings;
-                ::rsrt::outcome::Done::done($name($pass row, out))
+                $done($name($pass row, out))
             }
         }
-        "#,
+        ",
         &[
             ("fused", fill(&format!("Fused{at}"), &[])),
             ("fused_name", text(&fused)),
@@ -271,6 +274,7 @@ fn fused(
             ("result", result),
             ("input", parameters.rows[0].of.with_static()),
             ("output", output.with_static()),
+            ("done", done(function)),
             ("attributes", function.attributes.clone()),
             ("name", TokenTree::Ident(function.name.clone()).into()),
             ("generics", generics),
@@ -301,6 +305,25 @@ fn one_row(
             ))
         }
     }
+}
+
+/// The row type of a result that may be a `Result`. Complaints point at the result.
+pub fn value_of(result: &Type) -> TokenStream {
+    let parts = [("result", result.with_static())];
+    fill_at(
+        result.at,
+        "<$result as ::rsrt::outcome::Returned>::Value",
+        &parts,
+    )
+}
+
+/// `Done::done`. Complaints point at the result, if there is one.
+pub fn done(function: &Function) -> TokenStream {
+    let at = function
+        .result
+        .as_ref()
+        .map_or(function.name.span(), |result| result.at);
+    fill_at(at, "::rsrt::outcome::Done::done", &[])
 }
 
 /// The result type, which must be there.

@@ -62,10 +62,22 @@ impl Type {
             .then(|| Type::new(rest[open + 1..].to_vec(), self.at))
     }
 
+    /// Has a reference or a lifetime in it.
+    pub fn borrows(&self) -> bool {
+        borrows(self.tokens.iter().cloned())
+    }
+
     /// The first lifetime that has a name, other than `'_` and `'static`.
     pub fn named_lifetime(&self) -> Option<Ident> {
         named_lifetime(self.tokens.iter().cloned())
     }
+}
+
+fn borrows(tokens: impl IntoIterator<Item = TokenTree>) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => borrows(group.stream()),
+        token => is(&token, '&') || is(&token, '\''),
+    })
 }
 
 fn named_lifetime(tokens: impl IntoIterator<Item = TokenTree>) -> Option<Ident> {

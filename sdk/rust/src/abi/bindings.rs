@@ -8,10 +8,6 @@
 #[allow(dead_code, clippy::all)]
 pub mod rsrt {
     pub mod plugin {
-        /// What the topology sets for an operator, as text:
-        ///
-        ///     [operator.words]
-        ///     settings = { separator = "," }
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod settings {
             #[used]
@@ -35,7 +31,6 @@ pub mod rsrt {
                 }
             }
         }
-        /// What a plugin may ask of the host. Nothing here needs to be used.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod host {
             #[used]
@@ -79,18 +74,13 @@ pub mod rsrt {
                     }
                 }
             }
-            /// The task this instance serves. It does not change while the instance lives.
             #[derive(Clone)]
             pub struct Task {
                 pub topology: _rt::String,
                 pub operator: _rt::String,
-                /// Milliseconds since 1970-01-01T00:00:00Z. The only clock there is.
                 pub batch_time: i64,
                 pub partition: u32,
-                /// For random numbers: the same for the same topology, operator, batch time and partition.
-                /// Below 2^31.
                 pub seed: u32,
-                /// The operator's settings, as in the topology; no name twice.
                 pub settings: _rt::Vec<Setting>,
             }
             impl ::core::fmt::Debug for Task {
@@ -109,8 +99,6 @@ pub mod rsrt {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Only inside calls that get rows. There is no task while the plugin is asked who it is and what
-            /// its functions are: calling this then is a trap.
             #[allow(async_fn_in_trait)]
             pub fn current_task() -> Task {
                 unsafe {
@@ -218,7 +206,6 @@ pub mod rsrt {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Goes to the topology's log, with the task's name. The host drops lines if there are too many.
             #[allow(async_fn_in_trait)]
             pub fn log(level: Level, message: &str) -> () {
                 unsafe {
@@ -239,33 +226,20 @@ pub mod rsrt {
                 }
             }
         }
-        /// Rows as columns, laid out as in Apache Arrow. Every buffer is a byte list, so that it crosses
-        /// the boundary as one block copy in every language. All numbers in buffers are little-endian.
-        /// A buffer is shorter than 2 GiB. Most allocators align it to eight bytes; nothing promises it.
-        ///
-        /// The host checks what comes back: kinds, numbers of rows and columns, lengths, offsets, UTF-8,
-        /// nulls against the schema. Nothing is clipped or repaired; a result that does not fit is a fault.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod columns {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// What the items of a column are, and how `data` holds them.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Kind {
-                /// One bit an item, packed as in `bitmap`.
                 Boolean,
-                /// Eight bytes an item: a signed integer.
                 Int64,
-                /// Eight bytes an item: IEEE 754.
                 Float64,
-                /// UTF-8 text, items one after another; `offsets` says where each one starts and ends.
                 Utf8,
-                /// Bytes, laid out like `utf8`.
                 Binary,
-                /// Eight bytes an item: milliseconds since 1970-01-01T00:00:00Z, signed.
                 Timestamp,
             }
             impl ::core::fmt::Debug for Kind {
@@ -300,18 +274,11 @@ pub mod rsrt {
                     }
                 }
             }
-            /// One bit an item: item i is bit i % 8 (bit 0 is the lowest) of byte i / 8.
-            /// Exactly ceil(n / 8) bytes for n items; spare bits of the last byte mean nothing.
             pub type Bitmap = _rt::Vec<u8>;
-            /// Unsigned 32-bit integers, little-endian, four bytes each.
             pub type Indexes = _rt::Vec<u8>;
-            /// Which items belong to which row, in a column whose rows are lists.
             #[derive(Clone)]
             pub struct Nesting {
-                /// rows + 1 entries: the first 0, never decreasing, the last = number of items.
-                /// Row r holds items offsets[r] up to, not including, offsets[r + 1].
                 pub offsets: Indexes,
-                /// Bit r is 1 if row r is a list, 0 if it is null. None: no row is null.
                 pub validity: ::core::option::Option<Bitmap>,
             }
             impl ::core::fmt::Debug for Nesting {
@@ -325,19 +292,12 @@ pub mod rsrt {
                         .finish()
                 }
             }
-            /// A column of n items. A plain column has one item a row, so n = rows.
             #[derive(Clone)]
             pub struct Column {
                 pub kind: Kind,
-                /// `utf8` and `binary`: n + 1 entries, the first 0, never decreasing, the last = length of
-                /// `data`; item i is data[offsets[i]..offsets[i + 1]]. With no items it is one entry, 0.
-                /// Other kinds: empty.
                 pub offsets: Indexes,
                 pub data: _rt::Vec<u8>,
-                /// Bit i is 1 if item i has a value, 0 if it is null. None: no item is null.
-                /// A null still takes its place in `data` or `offsets`; what is there means nothing.
                 pub validity: ::core::option::Option<Bitmap>,
-                /// None: a plain column. Some: each row is a list of items.
                 pub lists: ::core::option::Option<Nesting>,
             }
             impl ::core::fmt::Debug for Column {
@@ -354,8 +314,6 @@ pub mod rsrt {
                         .finish()
                 }
             }
-            /// Rows in their order. Every column has `rows` rows. The columns are those of the function's
-            /// schema, in its order: a batch carries no names.
             #[derive(Clone)]
             pub struct Batch {
                 pub rows: u32,
@@ -372,14 +330,9 @@ pub mod rsrt {
                         .finish()
                 }
             }
-            /// Rows brought together by key, keys in no particular order. There are keys.rows groups; group g
-            /// is row g of `keys` and the rows groups[g] up to, not including, groups[g + 1] of `values`,
-            /// in order of arrival.
             #[derive(Clone)]
             pub struct Grouped {
-                /// One row a group. No columns (but still its `rows`) if the function did not ask for keys.
                 pub keys: Batch,
-                /// keys.rows + 1 entries: the first 0, never decreasing, the last = values.rows.
                 pub groups: Indexes,
                 pub values: Batch,
             }
@@ -395,21 +348,11 @@ pub mod rsrt {
                         .finish()
                 }
             }
-            /// A named column of a schema.
             #[derive(Clone)]
             pub struct Field {
-                /// Names say what rows look like. A dot goes one level down, a number is a place in a tuple:
-                /// - `value` alone: plain values. `value.0`, `value.1`: plain values that are tuples.
-                /// - `key` and `value`, each alone or with parts (`key.0`, `value.user`): pairs.
-                /// - anything else (`user`, `amount`): records with these fields.
-                /// Columns that are `listed` and share all of their name before the last dot are one list of
-                /// records: their row offsets and row validity must be equal.
                 pub name: _rt::String,
                 pub kind: Kind,
-                /// May hold nulls. If false and a null comes back, that is a fault.
                 pub nullable: bool,
-                /// Each row is a list of `kind`. `nullable` then speaks of the items; a list itself is never
-                /// null unless it comes from the host and a side of a join is absent.
                 pub listed: bool,
             }
             impl ::core::fmt::Debug for Field {
@@ -425,24 +368,18 @@ pub mod rsrt {
                         .finish()
                 }
             }
-            /// Columns, in order. Names are unique.
             pub type Schema = _rt::Vec<Field>;
         }
-        /// How calls fail.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod faults {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// A call that failed as a whole. Nothing this task did is kept.
             #[derive(Clone)]
             pub struct Fault {
-                /// One line, for people.
                 pub message: _rt::String,
-                /// The input row to blame, if known.
                 pub row: ::core::option::Option<u32>,
-                /// Where it happened, such as a stack trace. May be empty.
                 pub detail: _rt::String,
             }
             impl ::core::fmt::Debug for Fault {
@@ -466,7 +403,6 @@ pub mod rsrt {
                 }
             }
             impl ::core::error::Error for Fault {}
-            /// An input row that the function could not handle.
             #[derive(Clone)]
             pub struct Rejected {
                 pub row: u32,
@@ -491,7 +427,6 @@ pub mod rsrt {
 pub mod exports {
     pub mod rsrt {
         pub mod plugin {
-            /// Rows to rows, without a key: `map`, `flat-map`, `map-partitions`, `transform`, `transform-with`.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod transform {
                 #[used]
@@ -506,14 +441,9 @@ pub mod exports {
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
                 pub enum Verb {
-                    /// One output row for each input row, in the same order, less the rejected ones.
                     Map,
-                    /// Any number of rows. Looks at no chunk but the one it gets; `finish` is not called.
                     FlatMap,
-                    /// Any number of rows, and `finish` is called. May keep things in globals between chunks.
                     MapPartitions,
-                    /// As `map-partitions`, over all rows of a batch (the host brings them into one partition
-                    /// unless the topology says otherwise). Also `transform-with`, with a side.
                     Transform,
                 }
                 impl ::core::fmt::Debug for Verb {
@@ -546,14 +476,9 @@ pub mod exports {
                         }
                     }
                 }
-                /// Says that a `map-partitions` function does `first` and then combines by key with `combine`, in
-                /// one go. If `first` is followed by `reduce-by-key` with `combine`, the host may call it instead
-                /// of `first`, and reduces what comes out further.
                 #[derive(Clone)]
                 pub struct Fusion {
-                    /// A function of this interface.
                     pub first: _rt::String,
-                    /// A function of `aggregate` in this plugin, or a built-in such as "std:sum".
                     pub combine: _rt::String,
                 }
                 impl ::core::fmt::Debug for Fusion {
@@ -567,13 +492,9 @@ pub mod exports {
                             .finish()
                     }
                 }
-                /// Rows that a function wants whole before its first chunk: a second stream's batch of the same
-                /// time (`with` in the topology), or a data set loaded from a file (`reference`), which the host
-                /// reads again when the file changes.
                 #[derive(Clone)]
                 pub struct Side {
                     pub name: _rt::String,
-                    /// The columns to pass; the host picks them. None: all that there are.
                     pub input: ::core::option::Option<Schema>,
                 }
                 impl ::core::fmt::Debug for Side {
@@ -591,9 +512,7 @@ pub mod exports {
                 pub struct Function {
                     pub name: _rt::String,
                     pub verb: Verb,
-                    /// The columns to pass; the host picks them from the stream. None: all that there are.
                     pub input: ::core::option::Option<Schema>,
-                    /// In the order of `feed`'s `side`. Usually empty.
                     pub sides: _rt::Vec<Side>,
                     pub output: Schema,
                     pub fusion: ::core::option::Option<Fusion>,
@@ -618,11 +537,7 @@ pub mod exports {
                 #[derive(Clone)]
                 pub struct Outcome {
                     pub rows: Batch,
-                    /// For each output row the input row it came from, never decreasing. Lets the host carry other
-                    /// columns along, such as the key in `flat-map-values`. None: not told; for `map` it goes
-                    /// without saying.
                     pub origins: ::core::option::Option<Indexes>,
-                    /// In rising order of `row`.
                     pub rejected: _rt::Vec<Rejected>,
                 }
                 impl ::core::fmt::Debug for Outcome {
@@ -2259,26 +2174,19 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once, at load. The answer never changes.
                     #[allow(async_fn_in_trait)]
                     fn functions() -> _rt::Vec<Function>;
-                    /// One chunk of a side. All chunks of side 0 come first, then side 1, and all of them before the
-                    /// first `process`. A side without rows gets no call. Never called for a function without sides.
                     #[allow(async_fn_in_trait)]
                     fn feed(
                         name: _rt::String,
                         side: u32,
                         input: Batch,
                     ) -> ::core::result::Result<(), Fault>;
-                    /// One chunk. Called with no rows too, but not for a partition without chunks.
                     #[allow(async_fn_in_trait)]
                     fn process(
                         name: _rt::String,
                         input: Batch,
                     ) -> ::core::result::Result<Outcome, Fault>;
-                    /// After the last chunk of the partition, also if there was none: what is still to come out, in
-                    /// pieces of at most one chunk each (the host refuses more than its limit on output). Called
-                    /// again until it returns none.
                     #[allow(async_fn_in_trait)]
                     fn finish(
                         name: _rt::String,
@@ -2335,7 +2243,6 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Keep a row or not: `filter`. The host keeps the columns; the function only says which rows.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod filter {
                 #[used]
@@ -2350,7 +2257,6 @@ pub mod exports {
                 #[derive(Clone)]
                 pub struct Function {
                     pub name: _rt::String,
-                    /// The columns to look at; the host passes only these. None: all that there are.
                     pub input: ::core::option::Option<Schema>,
                     pub doc: _rt::String,
                 }
@@ -2368,9 +2274,7 @@ pub mod exports {
                 }
                 #[derive(Clone)]
                 pub struct Selection {
-                    /// Bit r is 1 to keep row r.
                     pub keep: Bitmap,
-                    /// In rising order of `row`. A rejected row is not kept, whatever its bit.
                     pub rejected: _rt::Vec<Rejected>,
                 }
                 impl ::core::fmt::Debug for Selection {
@@ -2877,7 +2781,6 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once, at load. The answer never changes.
                     #[allow(async_fn_in_trait)]
                     fn functions() -> _rt::Vec<Function>;
                     #[allow(async_fn_in_trait)]
@@ -2921,7 +2824,6 @@ pub mod exports {
                         + 5 * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Rows of one key to one row: `reduce-by-key`, its windows, `reduce`, `combine-by-key`.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod aggregate {
                 #[used]
@@ -2935,21 +2837,11 @@ pub mod exports {
                 #[derive(Clone)]
                 pub struct Function {
                     pub name: _rt::String,
-                    /// The key columns to pass. None: no keys, and the function works with any.
                     pub keys: ::core::option::Option<Schema>,
-                    /// The columns of `values`.
                     pub input: Schema,
-                    /// One row a group, keys not repeated. Must equal `input` if `associative`.
                     pub output: Schema,
-                    /// f(f(a, b), c) = f(a, f(b, c)), so the host may reduce in parts and reduce the results, as it
-                    /// does for windows and before a shuffle. If false, a call gets all rows of its keys.
                     pub associative: bool,
-                    /// `combine-by-key`: this function makes a combiner of the values of one partition, and `merge`,
-                    /// an associative function of this interface whose `input` is this `output`, makes one of
-                    /// several. None: this function serves no `combine-by-key`.
                     pub merge: ::core::option::Option<_rt::String>,
-                    /// A function of this interface that takes values out again, for windows. Its groups have two
-                    /// rows: the value so far, and what leaves.
                     pub inverse: ::core::option::Option<_rt::String>,
                     pub doc: _rt::String,
                 }
@@ -3994,10 +3886,8 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once, at load. The answer never changes.
                     #[allow(async_fn_in_trait)]
                     fn functions() -> _rt::Vec<Function>;
-                    /// Row g of the result is the result of group g. No group is empty.
                     #[allow(async_fn_in_trait)]
                     fn reduce(
                         name: _rt::String,
@@ -4041,7 +3931,6 @@ pub mod exports {
                         + 5 * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Rows of one key and what is remembered of it: `update-state-by-key`, `map-with-state`.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod stateful {
                 #[used]
@@ -4057,11 +3946,7 @@ pub mod exports {
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
                 pub enum Verb {
-                    /// One call has all new values of a key. Every known key is visited in every batch, and the
-                    /// host emits key and state itself: `output` is empty.
                     UpdateStateByKey,
-                    /// The function takes the values of a group one by one, in order: a later one sees what an
-                    /// earlier one left. Keys without new values are visited only when their time is up.
                     MapWithState,
                 }
                 impl ::core::fmt::Debug for Verb {
@@ -4096,18 +3981,11 @@ pub mod exports {
                 pub struct Function {
                     pub name: _rt::String,
                     pub verb: Verb,
-                    /// The key columns to pass. None: no keys, and the function works with any.
                     pub keys: ::core::option::Option<Schema>,
-                    /// The columns of `values`.
                     pub input: Schema,
-                    /// What is remembered of a key.
                     pub state: Schema,
-                    /// Raise it when `state` changes shape or meaning; see `migration`.
                     pub state_version: u32,
-                    /// Rows that `map-with-state` passes on. Empty: none.
                     pub output: Schema,
-                    /// `update-state-by-key`: with no new values a key's state stays as it is. The host then calls
-                    /// only for keys with new values, and still emits all: much faster when keys are many.
                     pub skips_idle: bool,
                     pub doc: _rt::String,
                 }
@@ -4131,15 +4009,9 @@ pub mod exports {
                 }
                 #[derive(Clone)]
                 pub struct Input {
-                    /// The new rows by key. A group may be empty.
                     pub rows: Grouped,
-                    /// One row a group: the state so far.
                     pub states: Batch,
-                    /// Bit g is 1 if group g has a state. Where it is 0, row g of `states` means nothing.
-                    /// None: all have one.
                     pub present: ::core::option::Option<Bitmap>,
-                    /// Bit g is 1 if the key was idle too long. This is its last call: it may still put out rows,
-                    /// and its state is dropped whatever `keep` says. None: no key was.
                     pub expired: ::core::option::Option<Bitmap>,
                 }
                 impl ::core::fmt::Debug for Input {
@@ -4157,15 +4029,9 @@ pub mod exports {
                 }
                 #[derive(Clone)]
                 pub struct Outcome {
-                    /// One row a group: the state from now on.
                     pub states: Batch,
-                    /// Bit g is 0 to forget key g; row g of `states` then means nothing. None: keep all.
                     pub keep: ::core::option::Option<Bitmap>,
-                    /// Rows to pass on, as in the function's `output`; no columns and no rows if that is empty.
                     pub output: Batch,
-                    /// For each row of `output` what it answers: row v of `values` as v, the expiry of group g as
-                    /// values.rows + g. The host puts rows out in the order in which the values arrived. Must be
-                    /// there if `output` has columns.
                     pub origins: ::core::option::Option<Indexes>,
                 }
                 impl ::core::fmt::Debug for Outcome {
@@ -5735,7 +5601,6 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once, at load. The answer never changes.
                     #[allow(async_fn_in_trait)]
                     fn functions() -> _rt::Vec<Function>;
                     #[allow(async_fn_in_trait)]
@@ -5778,7 +5643,6 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Rows out of the topology: a sink of type `foreach`. It has only what its topology was granted.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod foreach {
                 #[used]
@@ -5792,7 +5656,6 @@ pub mod exports {
                 #[derive(Clone)]
                 pub struct Function {
                     pub name: _rt::String,
-                    /// The columns to pass; the host picks them from the stream. None: all that there are.
                     pub input: ::core::option::Option<Schema>,
                     pub doc: _rt::String,
                 }
@@ -6375,17 +6238,13 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once, at load. The answer never changes.
                     #[allow(async_fn_in_trait)]
                     fn functions() -> _rt::Vec<Function>;
-                    /// One chunk. `host.current-task` tells batch time and partition, which together identify the
-                    /// rows: a batch that is run again has the same rows under the same identity.
                     #[allow(async_fn_in_trait)]
                     fn accept(
                         name: _rt::String,
                         input: Batch,
                     ) -> ::core::result::Result<_rt::Vec<Rejected>, Fault>;
-                    /// After the last chunk of the partition, also if there was none: flush, close, commit.
                     #[allow(async_fn_in_trait)]
                     fn finish(name: _rt::String) -> ::core::result::Result<(), Fault>;
                 }
@@ -6432,9 +6291,6 @@ pub mod exports {
                         + 5 * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Settings checked, and schemas that depend on them, before anything runs. Export it if a function
-            /// takes settings or declares columns that its settings choose (a CSV parser, say). Without it the
-            /// host passes settings unchecked.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod resolution {
                 #[used]
@@ -6674,10 +6530,6 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once for each operator that names a function of this plugin, at load, with the
-                    /// operator's settings and the columns of its input. Returns the columns of the function's result
-                    /// (`output`; the state for `update-state-by-key`; nothing for a filter or `foreach`), or one line
-                    /// that says what is wrong with the settings or the input.
                     #[allow(async_fn_in_trait)]
                     fn resolve(
                         name: _rt::String,
@@ -6714,7 +6566,6 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// State written by an older version of the plugin. Export it once a `state-version` is raised.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod migration {
                 #[used]
@@ -7177,8 +7028,6 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// `states` has the columns that the state had at version `since`. Returns the same rows with
-                    /// today's columns. A fault stops the deployment, and the older plugin goes on.
                     #[allow(async_fn_in_trait)]
                     fn migrate(
                         name: _rt::String,
@@ -7215,7 +7064,6 @@ pub mod exports {
                         + 5 * ::core::mem::size_of::<*const u8>()],
                 );
             }
-            /// Who the plugin is. Every plugin exports this. Called once, at load.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod registry {
                 #[used]
@@ -7224,11 +7072,8 @@ pub mod exports {
                 use super::super::super::super::_rt;
                 #[derive(Clone)]
                 pub struct About {
-                    /// As in topologies, `text` in "text:split": lower-case letters, digits and `-`.
                     pub name: _rt::String,
-                    /// Semantic version, such as 1.2.0.
                     pub version: _rt::String,
-                    /// First line: what it is for.
                     pub doc: _rt::String,
                 }
                 impl ::core::fmt::Debug for About {
@@ -7444,22 +7289,6 @@ mod _rt {
     }
     extern crate alloc as alloc_crate;
 }
-/// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
-/// the root implementation of all generated traits.
-///
-/// For more information see the documentation of `wit_bindgen::generate!`.
-///
-/// ```rust
-/// # macro_rules! export_plugin{ ($($t:tt)*) => (); }
-/// # trait Guest {}
-/// struct MyType;
-///
-/// impl Guest for MyType {
-///     // ...
-/// }
-///
-/// export_plugin!(MyType);
-/// ```
 #[allow(unused_macros)]
 #[doc(hidden)]
 #[macro_export]

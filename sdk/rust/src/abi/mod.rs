@@ -12,6 +12,8 @@
     missing_docs,
     unreachable_pub,
     clippy::pedantic,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
     clippy::allow_attributes_without_reason,
     reason = "generated"
 )]

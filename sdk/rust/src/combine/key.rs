@@ -50,7 +50,7 @@ macro_rules! fixed {
             fn append($key: $type, out: &mut Vec<u8>) {
                 out.extend_from_slice(&$to);
             }
-            fn split<'a>(bytes: &mut &'a [u8]) -> $type {
+            fn split<'a>(bytes: &mut &'a [u8]) -> Self::Ref<'a> {
                 let $bytes = take(bytes);
                 $from
             }
@@ -64,7 +64,7 @@ fixed!(Timestamp, t => t.0.to_le_bytes(), b => Timestamp(i64::from_le_bytes(b)))
 fixed!(bool, b => [u8::from(b)], b => b == [1]);
 
 macro_rules! items {
-    ($type:ty, [$($generics:tt)*], $ref:ty, $key:ident => $to:expr, $bytes:ident => $from:expr) => {
+    ($type:ty, [$($generics:tt)*], $key:ident => $to:expr, $bytes:ident => $from:expr) => {
         impl $($generics)* CombineKey for $type {
             #[inline]
             fn with_bytes<R>(
@@ -83,7 +83,7 @@ macro_rules! items {
                 out.extend_from_slice(&crate::row::offset(bytes.len()));
                 out.extend_from_slice(bytes);
             }
-            fn split<'a>(bytes: &mut &'a [u8]) -> $ref {
+            fn split<'a>(bytes: &mut &'a [u8]) -> Self::Ref<'a> {
                 let len = u32::from_le_bytes(take(bytes)) as usize;
                 let ($bytes, rest) = bytes.split_at(len);
                 *bytes = rest;
@@ -93,10 +93,10 @@ macro_rules! items {
     };
 }
 
-items!(&'x str, [<'x>], &'a str, key => key.as_bytes(), bytes => incoming_text(bytes));
-items!(String, [], String, key => key.as_bytes(), bytes => incoming_text(bytes).to_owned());
-items!(&'x [u8], [<'x>], &'a [u8], key => key, bytes => bytes);
-items!(Vec<u8>, [], Vec<u8>, key => &key, bytes => bytes.to_vec());
+items!(&'x str, [<'x>], key => key.as_bytes(), bytes => incoming_text(bytes));
+items!(String, [], key => key.as_bytes(), bytes => incoming_text(bytes).to_owned());
+items!(&'x [u8], [<'x>], key => key, bytes => bytes);
+items!(Vec<u8>, [], key => &key, bytes => bytes.to_vec());
 
 impl<T: CombineKey> CombineKey for Option<T>
 where

@@ -39,7 +39,7 @@ impl Key for NoKey {
     fn key_schema() -> Option<Vec<Field>> {
         None
     }
-    fn read_keys<'a>(_: &mut Columns<'a>) -> Result<(), Fault> {
+    fn read_keys(_: &mut Columns<'_>) -> Result<(), Fault> {
         Ok(())
     }
     fn key<'a>((): &Self::Reader<'a>, _: usize) -> Self::Ref<'a> {}

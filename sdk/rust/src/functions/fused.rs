@@ -131,7 +131,7 @@ macro_rules! std_sum {
             const MERGE: Option<&'static str> = None;
             const INVERSE: Option<&'static str> = None;
             #[inline]
-            fn apply<'a>((): &'a (), (): &(), $a: $type, $b: $type) -> $type {
+            fn apply((): &(), (): &(), $a: $type, $b: $type) -> $type {
                 $sum
             }
         }

@@ -18,9 +18,9 @@ pub trait Migrate: 'static {
     /// The state as it is.
     type State: Row;
     /// The function.
-    fn apply<'a>(
-        old: <Self::Old as Row>::Ref<'a>,
-    ) -> Result<<Self::State as Row>::Ref<'a>, crate::Reject>;
+    fn apply(
+        old: <Self::Old as Row>::Ref<'_>,
+    ) -> Result<<Self::State as Row>::Ref<'_>, crate::Reject>;
 }
 
 /// The function as an entry of the plugin's table.

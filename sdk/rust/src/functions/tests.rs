@@ -120,6 +120,7 @@ impl Known {
         Ok(())
     }
 
+    #[expect(clippy::unused_self, reason = "the form of `finish`")]
     fn finish(&mut self, out: &mut Emitter<(&str, i64)>) {
         for n in 0..5000 {
             out.emit(("end", n));

@@ -104,7 +104,7 @@ impl Row for NoRows {
     const LISTED: bool = false;
 
     fn fields(_: &str, _: &mut Vec<Field>) {}
-    fn read<'a>(_: &mut Columns<'a>) -> Result<(), Fault> {
+    fn read(_: &mut Columns<'_>) -> Result<(), Fault> {
         Ok(())
     }
     fn get<'a>((): &Self::Reader<'a>, at: usize) -> Self::Ref<'a> {

@@ -34,9 +34,9 @@ where
 {
     for mark in 0..=rows.len() {
         let mut out = Collect::<T>::whole(Room::default());
-        rows.iter().for_each(|row| out.put(row.clone()));
+        rows.iter().cloned().for_each(|row| out.put(row));
         out.truncate(u32::try_from(mark).unwrap());
-        rows.iter().for_each(|row| out.put(row.clone()));
+        rows.iter().cloned().for_each(|row| out.put(row));
         let expected = batch::<T>(rows[..mark].iter().chain(rows).cloned());
         assert_eq!(format!("{:?}", out.close()), format!("{expected:?}"));
     }
@@ -59,7 +59,7 @@ fn scalars_come_back() {
     check(&[0.5, -0.0, f64::INFINITY]);
     check(&[true, false, true, true, false, false, true, false, true]);
     check(&[Timestamp(0), Timestamp(-1)]);
-    check(&["".to_owned(), "ä".into(), "abc".into()]);
+    check(&[String::new(), "ä".into(), "abc".into()]);
     check(&[vec![], vec![0_u8, 255], vec![7]]);
 }
 

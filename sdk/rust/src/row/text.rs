@@ -77,10 +77,10 @@ impl ItemsBuilder {
 /// From 4 GiB on, which no guest's memory holds.
 #[inline]
 pub(crate) fn offset(at: usize) -> [u8; 4] {
-    match u32::try_from(at) {
-        Ok(at) => at.to_le_bytes(),
-        Err(_) => panic!("a column is larger than 4 GiB"),
-    }
+    let Ok(at) = u32::try_from(at) else {
+        panic!("a column is larger than 4 GiB")
+    };
+    at.to_le_bytes()
 }
 
 macro_rules! items {
