@@ -125,7 +125,9 @@ words = { input = "lines" }
 "#;
 
     fn set(assignment: &str) -> Result<String, String> {
-        let assignment: Assignment = assignment.parse().map_err(|e: BadAssignment| e.to_string())?;
+        let assignment: Assignment = assignment
+            .parse()
+            .map_err(|e: BadAssignment| e.to_string())?;
         assign(TEXT, &[assignment]).map_err(|error| error.to_string())
     }
 
@@ -147,7 +149,10 @@ words = { input = "lines" }
     #[test]
     fn a_value_that_is_not_there_is_added() {
         let added = set("source.lines.batch-bytes=1KB").unwrap();
-        assert!(added.contains("# which file\nbatch-bytes = \"1KB\"\n"), "{added}");
+        assert!(
+            added.contains("# which file\nbatch-bytes = \"1KB\"\n"),
+            "{added}"
+        );
         let added = set("limits.cpu-time=1s").unwrap();
         assert!(added.contains("[limits]\ncpu-time = \"1s\"\n"), "{added}");
         let added = set("operator.words.flat-map=split").unwrap();
@@ -156,7 +161,11 @@ words = { input = "lines" }
                 || added.contains(r#"{ input = "lines", flat-map = "split" }"#),
             "{added}"
         );
-        assert!(set("parallelism=3").unwrap().contains("\nparallelism = 3\n"));
+        assert!(
+            set("parallelism=3")
+                .unwrap()
+                .contains("\nparallelism = 3\n")
+        );
     }
 
     #[test]
