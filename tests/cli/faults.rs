@@ -32,7 +32,7 @@ fn every_way_not_to_return_is_caught() {
     for (function, expected) in [
         ("aborts", "the function trapped"),
         ("indexes-past-the-end", "the function trapped"),
-        ("recurses", "stack"),
+        ("recurses", "the function trapped"),
         ("eats-memory", "needs more than its 64 MiB of memory"),
         ("fails", "the function gave up: this function always fails"),
     ] {

@@ -242,7 +242,7 @@ fn a_plugin_shows_what_it_offers_and_what_it_may_do() {
         "flat-map split: (value: utf8) -> (key: utf8, value: int64)",
         "digest      blake3:",
         "imports     rsrt:plugin/host@0.1.0",
-        "no files",
+        "no files, network",
     ] {
         assert!(text.stdout.contains(expected), "{}", text.stdout);
     }

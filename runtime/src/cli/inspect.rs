@@ -26,9 +26,11 @@ Examples:
   rsrt inspect plugin.wasm --format json | jq '.functions[].name'";
 
 /// What every plugin is held to.
-const GUARANTEES: &str = "each function runs in a fresh instance for every operator, partition and batch: \
-what it remembers is gone after the batch; it has no files, no network, no environment, no clock and \
-no random numbers, so a batch that runs again gives the same bits";
+const GUARANTEES: [&str; 3] = [
+    "a fresh instance for each operator, partition and batch: nothing is remembered between them",
+    "no files, network, environment, clock or random numbers but the task's batch time and seed",
+    "so a batch that runs again gives the same bits",
+];
 
 /// Show a plugin's functions, their types, its imports, size and digest
 #[derive(Debug, clap::Args)]
@@ -93,19 +95,32 @@ fn text(path: &Path, plugin: &Plugin, imports: &[String]) -> String {
     for function in &info.functions {
         text.push_str(&describe(function));
     }
-    let imports = match imports {
-        [] => "none".to_owned(),
-        names => names.join(", "),
-    };
     let _ = write!(
         text,
-        "\nfile        {}, {} bytes\ndigest      blake3:{}\nimports     {imports}\nguarantees  {}\n",
+        "\nfile        {}, {} bytes\ndigest      blake3:{}\nimports     {}\nguarantees  {}\n",
         path.display(),
         grouped(plugin.size() as u64),
         plugin.digest(),
-        GUARANTEES.replace("; ", ";\n            ")
+        granted(imports),
+        GUARANTEES.join("\n            ")
     );
     text
+}
+
+/// Imports as people read them: of those granted, only the host's interface has functions.
+fn granted(imports: &[String]) -> String {
+    let (host, types): (Vec<_>, Vec<_>) = imports.iter().partition(|name| name.contains("/host@"));
+    let types: Vec<&str> = types.into_iter().map(String::as_str).collect();
+    let types = match types.as_slice() {
+        [] => String::new(),
+        names => format!("types only: {}", names.join(", ")),
+    };
+    match (host.first(), types.is_empty()) {
+        (None, true) => "none".to_owned(),
+        (None, false) => types,
+        (Some(host), true) => format!("{host} (its task, the log)"),
+        (Some(host), false) => format!("{host} (its task, the log)\n            {types}"),
+    }
 }
 
 fn heading(info: &PluginInfo) -> String {
