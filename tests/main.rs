@@ -5,6 +5,9 @@
     reason = "clippy.toml allows it in tests, but not in what tests call"
 )]
 
+mod cli;
+mod examples;
+mod guests;
 mod layering;
 mod sdk_bindings;
 mod sdk_signatures;

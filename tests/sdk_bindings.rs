@@ -14,13 +14,15 @@ fn the_sdks_bindings_are_those_of_the_interface() {
     let (package, _) = resolve.push_path(root.join("wit")).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
 
-    let mut options = wit_bindgen_rust::Opts::default();
-    options.format = true;
-    options.generate_all = true;
-    options.runtime_path = Some("crate::abi::rt".into());
-    options.export_macro_name = Some("export_plugin".into());
-    options.pub_export_macro = true;
-    options.default_bindings_module = Some("::rsrt::abi::bindings".into());
+    let options = wit_bindgen_rust::Opts {
+        format: true,
+        generate_all: true,
+        runtime_path: Some("crate::abi::rt".into()),
+        export_macro_name: Some("export_plugin".into()),
+        pub_export_macro: true,
+        default_bindings_module: Some("::rsrt::abi::bindings".into()),
+        ..Default::default()
+    };
     let mut files = Files::default();
     options
         .build()

@@ -134,12 +134,12 @@ fn wrong_signatures_are_refused_in_words_about_signatures() {
         check("#[rsrt::map] fn same(n: i64) -> i64 { n }\nrsrt::plugin! { same }");
     assert!(compiles, "a right signature is refused:\n{said}");
 
-    let mut failures = String::new();
+    let mut failures = Vec::new();
     for (code, expected) in WRONG {
         let (compiles, said) = check(code);
         if compiles || !said.contains(expected) {
-            failures += &format!("expected: {expected}\nsaid:\n{said}\n\n");
+            failures.push(format!("expected: {expected}\nsaid:\n{said}"));
         }
     }
-    assert!(failures.is_empty(), "{failures}");
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

@@ -1,6 +1,8 @@
 //! A streaming runtime: micro-batches, keyed state and windows, with every user function in a
 //! WebAssembly sandbox.
 
+pub mod cases;
+pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod format;
@@ -12,5 +14,6 @@ pub mod scheduler;
 pub mod sink;
 pub mod source;
 pub mod stream;
+pub mod telemetry;
 pub mod toolchain;
 pub mod topology;

@@ -80,7 +80,7 @@ pub enum BatchError {
         error: TaskError,
     },
     /// A sink could not take the batch.
-    #[error("batch {time}: {error}")]
+    #[error("batch {time}: sink {}: {}", .error.sink(), .error.problem())]
     Sink {
         /// The batch.
         time: BatchTime,

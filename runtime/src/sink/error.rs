@@ -48,6 +48,11 @@ impl SinkError {
         }
     }
 
+    /// The sink.
+    pub fn sink(&self) -> &NodeName {
+        &self.name
+    }
+
     /// What went wrong.
     pub fn problem(&self) -> &SinkProblem {
         &self.problem

@@ -56,6 +56,18 @@ impl Stream {
         pool: &Arc<Pool>,
     ) -> Self {
         let plan = Plan::new(&topology);
+        Self::planned(topology, plan, plugins, sources, sinks, pool)
+    }
+
+    /// As [`Stream::new`], with a plan of this topology.
+    pub fn planned(
+        topology: Arc<Topology>,
+        plan: Plan,
+        plugins: Vec<Plugin>,
+        sources: Vec<Box<dyn Source>>,
+        sinks: Vec<Box<dyn Sink>>,
+        pool: &Arc<Pool>,
+    ) -> Self {
         let tenant = pool.tenant(NonZeroU32::MIN);
         let executor = Executor::new(topology.clone(), plugins, plan, tenant);
         Self {

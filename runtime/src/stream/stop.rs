@@ -31,6 +31,11 @@ impl Stop {
         self.graceful.is_cancelled()
     }
 
+    /// [`Stop::abort`] was called.
+    pub fn is_aborted(&self) -> bool {
+        self.abort.is_cancelled()
+    }
+
     pub(super) async fn asked(&self) {
         self.graceful.cancelled().await;
     }

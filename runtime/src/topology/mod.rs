@@ -4,6 +4,7 @@
 //! means, with every name resolved and every type checked. [`compile`] goes from one to the other
 //! and reports every problem at once.
 
+mod assignment;
 mod catalog;
 mod compile;
 mod compiled;
@@ -14,11 +15,13 @@ mod sink;
 mod source;
 mod stream;
 
+pub use assignment::{Assignment, BadAssignment, assign};
 pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
 pub use compiled::{Limits, OnFailedBatch, Plugin, Topology};
 pub use manifest::Manifest;
 pub use operator::{Call, FusedCall, Operator, Reducer, SortKey, StdFunction, Verb};
+pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use sink::{Sink, SinkKind};
 pub use source::{Decoder, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind};

@@ -1,0 +1,214 @@
+//! Runs a case: the topology as it is, with other sources and sinks.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use super::{CaptureSink, Case, Got, file::Batches};
+use crate::{
+    clock::ManualClock,
+    plugin::Plugin,
+    scheduler::{Mode, Plan, Pool},
+    sink::Sink,
+    source::{QueueSource, Source},
+    stream::{BatchReport, Listener, Run, Stop, Stream},
+    topology::{self, QueueOrder, SourceKind, Topology},
+};
+
+/// Runs the cases of one topology, one after the other.
+pub struct CaseRunner {
+    topology: Arc<Topology>,
+    plan: Plan,
+    plugins: Vec<Plugin>,
+    pool: Arc<Pool>,
+}
+
+impl CaseRunner {
+    /// For a topology with its plugins, in its order, run by this plan.
+    pub fn new(topology: Arc<Topology>, plan: Plan, plugins: Vec<Plugin>, pool: Arc<Pool>) -> Self {
+        Self {
+            topology,
+            plan,
+            plugins,
+            pool,
+        }
+    }
+
+    /// Runs a case of this topology, on a tokio runtime.
+    pub async fn run(&self, case: &Case) -> Got {
+        let given = self.topology.sources.iter().zip(&case.sources);
+        let sources = given.map(|(source, batches)| queue(source, batches.clone()));
+        let names = self.topology.sinks.iter().map(|sink| &sink.name);
+        let sinks: Vec<CaptureSink> = names.map(CaptureSink::new).collect();
+        let captures = sinks.iter().cloned();
+        let stream = Stream::planned(
+            self.topology.clone(),
+            self.plan.clone(),
+            self.plugins.clone(),
+            sources.collect(),
+            captures
+                .map(|sink| Box::new(sink) as Box<dyn Sink>)
+                .collect(),
+            &self.pool,
+        );
+        let mut batches = Ended::default();
+        let run = Run {
+            mode: Mode::Virtual,
+            start: Some(0),
+            batches: Some(case.batches),
+            clock: Arc::new(ManualClock::at(0)),
+            stop: Stop::new(),
+        };
+        stream.run(run, &mut batches).await;
+        Got {
+            sinks: sinks.iter().map(CaptureSink::captured).collect(),
+            batches: batches.0,
+            load_error: None,
+        }
+    }
+}
+
+/// Any source hands out the given batches; a queue does so as the topology says.
+fn queue(source: &topology::Source, batches: Batches) -> Box<dyn Source> {
+    let (order, partitions) = match &source.kind {
+        SourceKind::Queue {
+            order, partitions, ..
+        } => (*order, *partitions),
+        _ => (QueueOrder::OneAtATime, NonZeroUsize::MIN),
+    };
+    let (name, schema) = (&source.name, &source.schema);
+    Box::new(QueueSource::new(name, schema, order, partitions, batches))
+}
+
+/// The batches that were run, with their errors.
+#[derive(Default)]
+struct Ended(Vec<(crate::model::BatchTime, Vec<String>)>);
+
+impl Listener for Ended {
+    fn batch_ended(&mut self, batch: &BatchReport) {
+        let errors = batch.errors.iter().map(|error| {
+            let detail = error.detail();
+            match detail.as_str() {
+                "" => error.to_string(),
+                detail => format!("{error}\n{detail}"),
+            }
+        });
+        self.0.push((batch.time, errors.collect()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        cases::{CaseFile, judge},
+        stream::Plugins,
+        topology::{Defaults, compile},
+    };
+
+    const SUMS: &str = r#"
+name = "sums"
+batch-interval = "2s"
+[source.numbers]
+type = "queue"
+schema = { key = "utf8", value = "int64" }
+partitions = 3
+[operator.sums]
+input = "numbers"
+reduce-by-key = "std:sum"
+[operator.count]
+input = "numbers"
+count = true
+[sink.out]
+input = "sums"
+type = "print"
+[sink.rows]
+input = "count"
+type = "text-files"
+path = "nowhere"
+"#;
+
+    fn run(topology: &str, case: &Value) -> Vec<String> {
+        let two = NonZeroUsize::new(2).unwrap();
+        let defaults = Defaults {
+            parallelism: two,
+            base_dir: "/does/not/exist".into(),
+        };
+        let topology = compile("sums.toml", topology, &Plugins::default(), &defaults).unwrap();
+        let topology = Arc::new(topology);
+        let text = json!({ "cases": [case] }).to_string();
+        let entry = CaseFile::parse(text.as_bytes()).unwrap().cases.remove(0);
+        let case = Case::new(entry, &topology).unwrap();
+        let plan = Plan::new(&topology);
+        let runner = CaseRunner::new(topology, plan, Vec::new(), Pool::new(two).unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let got = runtime.block_on(runner.run(&case));
+        let differences = judge(&case, &got).differences;
+        differences.iter().map(|d| format!("{d:?}")).collect()
+    }
+
+    #[test]
+    fn batches_go_in_and_are_compared_with_what_comes_out() {
+        let case = json!({
+            "name": "sums",
+            "sources": {"numbers": [[["a", 1], ["b", 2], ["a", 3]], []]},
+            "batches": 3,
+            "expect": {"out": [[["b", 2], ["a", 4]], [], []], "rows": [[3], [0], [0]]},
+        });
+        assert_eq!(run(SUMS, &case), [""; 0]);
+    }
+
+    #[test]
+    fn batch_i_is_at_i_times_the_interval() {
+        let case = json!({
+            "name": "sums",
+            "sources": {"numbers": [[], []]},
+            "expect": {"out": [[], [["a", 1]]]},
+        });
+        insta::assert_snapshot!(
+            run(SUMS, &case).join("\n"),
+            @r#"Batch { sink: 0, number: 2, time: BatchTime(4000), expected: Some([Array [String("a"), Number(1)]]), got: Some([]) }"#
+        );
+    }
+
+    #[test]
+    fn an_overflow_is_an_error_that_can_be_expected() {
+        let most = i64::MAX;
+        let case = json!({
+            "name": "overflow",
+            "sources": {"numbers": [[["a", 1]], [["a", most], ["a", 1]], [["b", 1]]]},
+            "expect": {"out": [[["a", 1]], null, [["b", 1]]]},
+            "expect-error": "std:sum overflows int64 for key",
+        });
+        assert_eq!(run(SUMS, &case), [""; 0]);
+        let stopping = SUMS.replacen("name", "on-failed-batch = \"stop\"\nname", 1);
+        assert_eq!(run(&stopping, &case), [""; 0]);
+    }
+
+    #[test]
+    fn any_source_has_the_batches_that_it_is_given() {
+        let lines = r#"
+name = "lines"
+batch-interval = "1s"
+[source.lines]
+type = "file"
+path = "missing.txt"
+[sink.out]
+input = "lines"
+type = "null"
+[sink.bad]
+input = "lines.rejected"
+type = "null"
+"#;
+        let case = json!({
+            "name": "lines",
+            "sources": {"lines": [["b", "a"], null, []]},
+            "expect": {"out": [["b", "a"], null, []], "bad": [[], null, []]},
+            "ordered": true,
+        });
+        assert_eq!(run(lines, &case), [""; 0]);
+    }
+}

@@ -1,0 +1,39 @@
+//! `rsrt check`: is a topology right, and what does it mean?
+
+use std::{path::PathBuf, process::ExitCode};
+
+use super::{
+    Environment, Failure,
+    flow::flow,
+    loading::{self, Given},
+    output,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  rsrt check topo.toml --plugin plugin.wasm
+  rsrt check topo.toml --plugin text=text.wasm --set parallelism=4
+
+Nothing is run and no source is opened. Exit codes: 0 it is right, 2 it is not.";
+
+/// Check a topology against its plugins, and show the flow and its types
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The topology
+    #[arg(value_name = "TOPOLOGY")]
+    topology: PathBuf,
+    #[command(flatten)]
+    given: Given,
+}
+
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    let loaded = loading::load(
+        &arguments.topology,
+        &arguments.given,
+        loading::cores(),
+        environment,
+    )?;
+    output::answer(&format!("ok\n\n{}", flow(&loaded.topology)))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! A topology as a list: what reads what, and which columns come out. Pure.
+
+use std::fmt::Write as _;
+
+use crate::topology::{
+    Call, OnFailedBatch, Port, Reducer, SinkKind, SourceKind, StreamRef, Topology, Verb,
+};
+
+/// One line a node, aligned.
+pub(super) fn flow(topology: &Topology) -> String {
+    let mut lines = Vec::new();
+    for source in &topology.sources {
+        lines.push([
+            "source".to_owned(),
+            source.name.to_string(),
+            describe_source(&source.kind),
+            format!("-> {}", source.schema),
+        ]);
+    }
+    for operator in &topology.operators {
+        let inputs = operator.inputs.iter().map(|input| stream(topology, *input));
+        let inputs = inputs.collect::<Vec<_>>().join(", ");
+        lines.push([
+            "operator".to_owned(),
+            operator.name.to_string(),
+            format!("{} of {inputs}", describe_verb(topology, &operator.verb)),
+            format!("-> {}", operator.output),
+        ]);
+    }
+    for sink in &topology.sinks {
+        lines.push([
+            "sink".to_owned(),
+            sink.name.to_string(),
+            format!(
+                "{} of {}",
+                describe_sink(&sink.kind),
+                stream(topology, sink.input)
+            ),
+            format!("<- {}", topology.schema(sink.input)),
+        ]);
+    }
+    let policy = match topology.on_failed_batch {
+        OnFailedBatch::Stop => "a failed batch stops the run",
+        OnFailedBatch::Continue => "the run goes on after a failed batch",
+    };
+    format!(
+        "{}: a batch every {:?}, {} after a shuffle, {policy}\n{}",
+        topology.name,
+        topology.batch_interval.as_duration(),
+        super::output::counted(topology.parallelism.get() as u64, "partition", "partitions"),
+        aligned(&lines)
+    )
+}
+
+fn stream(topology: &Topology, stream: StreamRef) -> String {
+    let name = topology.node_name(stream.node);
+    match stream.port {
+        Port::Main => name.to_string(),
+        Port::Rejected => format!("{name}.rejected"),
+    }
+}
+
+fn describe_source(kind: &SourceKind) -> String {
+    match kind {
+        SourceKind::Socket { address, .. } => format!("socket {address}, at most once"),
+        SourceKind::File { path, .. } => format!("file {}", path.display()),
+        SourceKind::Directory { path, .. } => format!("directory {}", path.display()),
+        SourceKind::Queue { path: None, .. } => "queue, for tests only".to_owned(),
+        SourceKind::Queue {
+            path: Some(path), ..
+        } => format!("queue {}", path.display()),
+        SourceKind::Generator(spec) => match spec.count {
+            Some(count) => format!("generator of {count} rows"),
+            None => format!("generator of {} rows/s", spec.rate),
+        },
+    }
+}
+
+fn describe_sink(kind: &SinkKind) -> String {
+    match kind {
+        SinkKind::Print { n } => format!("print the first {n}"),
+        SinkKind::TextFiles { path } => format!("text files {}-*", path.display()),
+        SinkKind::JsonFiles { path } => format!("JSON files {}-*", path.display()),
+        SinkKind::Null => "drop the rows".to_owned(),
+    }
+}
+
+fn describe_verb(topology: &Topology, verb: &Verb) -> String {
+    let called = |call: &Call| function(topology, call);
+    let reduced = |reducer: &Reducer| match reducer {
+        Reducer::Std(function) => format!("std:{}", function.name()),
+        Reducer::Plugin { call, .. } => called(call),
+    };
+    match verb {
+        Verb::Map { call, .. } => format!("map {}", called(call)),
+        Verb::FlatMap { call, .. } => format!("flat-map {}", called(call)),
+        Verb::Filter(call) => format!("filter {}", called(call)),
+        Verb::MapPartitions(call) => format!("map-partitions {}", called(call)),
+        Verb::Reduce(reducer) => format!("reduce {}", reduced(reducer)),
+        Verb::ReduceByKey { reducer, .. } => format!("reduce-by-key {}", reduced(reducer)),
+        Verb::Count => "count".to_owned(),
+        Verb::CountByValue { .. } => "count-by-value".to_owned(),
+        Verb::Union => "union".to_owned(),
+        Verb::Repartition { partitions } => format!("repartition to {partitions}"),
+        Verb::Distinct { .. } => "distinct".to_owned(),
+        Verb::Sort { .. } => "sort".to_owned(),
+        Verb::Top { n, .. } => format!("top {n}"),
+        Verb::Limit { n } => format!("limit {n}"),
+    }
+}
+
+fn function(topology: &Topology, call: &Call) -> String {
+    let plugin = topology.plugins.get(call.plugin.0);
+    match plugin.and_then(|plugin| plugin.alias.as_ref()) {
+        Some(alias) => format!("{alias}:{}", call.function),
+        None => call.function.clone(),
+    }
+}
+
+/// Columns as wide as their widest cell; the last stays ragged.
+fn aligned(lines: &[[String; 4]]) -> String {
+    let mut text = String::new();
+    let width = |column: usize| {
+        let cells = lines.iter().map(|line| line[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let (kind, name, what) = (width(0), width(1), width(2));
+    for line in lines {
+        let [a, b, c, d] = line;
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "  {a:kind$}  {b:name$}  {c:what$}  {d}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        stream::Plugins,
+        topology::{Defaults, compile},
+    };
+
+    #[test]
+    fn a_flow_reads_from_source_to_sink() {
+        let text = r#"
+name = "numbers"
+batch-interval = "500ms"
+
+[source.lines]
+type = "socket"
+address = "127.0.0.1:9999"
+format = "json"
+schema = { user = "utf8", amount = "float64?" }
+
+[operator.total]
+input = "lines"
+reduce-by-key = "std:sum"
+key = ["user"]
+
+[operator.most]
+input = "total"
+top = 3
+by = ["amount desc"]
+
+[sink.out]
+input = "most"
+type = "print"
+
+[sink.bad]
+input = "lines.rejected"
+type = "json-files"
+path = "bad"
+"#;
+        let defaults = Defaults {
+            parallelism: std::num::NonZeroUsize::MIN,
+            base_dir: "dir".into(),
+        };
+        let topology = compile("a.toml", text, &Plugins::default(), &defaults).unwrap();
+        insta::assert_snapshot!(flow(&topology));
+    }
+}

@@ -1,0 +1,220 @@
+//! A topology's file and its plugins, loaded and checked.
+
+use std::{
+    env, fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use super::{Environment, Failure};
+use crate::{
+    model::PluginName,
+    plugin::{
+        CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
+    },
+    stream::Plugins,
+    toolchain::componentize,
+    topology::{self, Assignment, Defaults, Manifest, Topology},
+};
+
+/// What a topology is loaded from, besides its file.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Given {
+    /// A plugin: FILE is the default one, NAME=FILE the one that the topology calls NAME
+    #[arg(long = "plugin", value_name = "[NAME=]FILE")]
+    pub(super) plugins: Vec<GivenPlugin>,
+    /// Set a value of the topology, such as source.lines.path=FILE (a relative path starts at the
+    /// topology's directory)
+    #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
+    pub(super) assignments: Vec<Assignment>,
+}
+
+/// A plugin on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GivenPlugin {
+    /// None: the default.
+    alias: Option<PluginName>,
+    path: PathBuf,
+}
+
+impl FromStr for GivenPlugin {
+    type Err = std::convert::Infallible;
+
+    /// What stands before `=` is a name only if it could be one.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = text
+            .split_once('=')
+            .and_then(|(name, path)| Some((name.parse().ok()?, path)));
+        Ok(match named {
+            Some((alias, path)) => Self {
+                alias: Some(alias),
+                path: path.into(),
+            },
+            None => Self::default_plugin(Path::new(text)),
+        })
+    }
+}
+
+impl GivenPlugin {
+    /// The default plugin.
+    pub(super) fn default_plugin(path: &Path) -> Self {
+        Self {
+            alias: None,
+            path: path.to_owned(),
+        }
+    }
+}
+
+/// A topology that can run, with what it calls.
+pub(super) struct Loaded {
+    pub(super) topology: Arc<Topology>,
+    /// In the topology's order.
+    pub(super) plugins: Vec<Plugin>,
+}
+
+/// Loads a topology and the plugins it calls, and checks them.
+pub(super) fn load(
+    file: &Path,
+    given: &Given,
+    parallelism: NonZeroUsize,
+    environment: &Environment,
+) -> Result<Loaded, Failure> {
+    let manifest = read(file, given)?;
+    let base_dir = file.parent().unwrap_or(Path::new("")).to_owned();
+    let default = default_plugin(given)?;
+    let mut plugins = Plugins::default();
+    let called = manifest.plugins(&base_dir);
+    let options = EngineOptions {
+        fuel: manifest.limits.fuel.is_some(),
+    };
+    let mut loader = None;
+    for plugin in called {
+        let path = match &plugin.alias {
+            Some(_) => plugin.path.as_deref(),
+            None => default,
+        };
+        // Who calls a plugin that has no file is told so, with its place, by the compiler.
+        if let Some(path) = path {
+            let loader = match &loader {
+                Some(loader) => loader,
+                None => loader.insert(plugin_loader(options, environment)?),
+            };
+            plugins.add(plugin.alias.clone(), load_plugin(loader, path)?);
+        }
+    }
+    if let (Some(path), false) = (default, manifest.uses_default_plugin()) {
+        let loader = loader.map_or_else(|| plugin_loader(options, environment), Ok)?;
+        plugins.add(None, load_plugin(&loader, path)?);
+        tracing::warn!("no operator calls a function of {}", path.display());
+    }
+    let defaults = Defaults {
+        parallelism,
+        base_dir,
+    };
+    let topology = manifest.compile(&plugins, &defaults)?;
+    let plugins = plugins.of(&topology).map_err(Failure::input)?;
+    Ok(Loaded {
+        topology: Arc::new(topology),
+        plugins,
+    })
+}
+
+/// The topology's text, with what was given put into it.
+fn read(file: &Path, given: &Given) -> Result<Manifest, Failure> {
+    let name = file.display().to_string();
+    let text = fs::read(file)
+        .map_err(|error| Failure::input(format!("cannot read topology {name}: {error}")))?;
+    let text = String::from_utf8(text)
+        .map_err(|error| Failure::input(format!("topology {name} is no text: {error}")))?;
+    let mut assignments = given.assignments.clone();
+    for plugin in &given.plugins {
+        if let Some(alias) = &plugin.alias {
+            let path = std::path::absolute(&plugin.path).unwrap_or_else(|_| plugin.path.clone());
+            let path = path.to_str().ok_or_else(|| {
+                Failure::input(format!("the path {} is no UTF-8", path.display()))
+            })?;
+            assignments.push(Assignment::text(&["plugin", alias.as_str(), "path"], path));
+        }
+    }
+    let text = topology::assign(&text, &assignments).map_err(Failure::input)?;
+    Ok(Manifest::parse(&name, &text)?)
+}
+
+fn default_plugin(given: &Given) -> Result<Option<&Path>, Failure> {
+    let mut defaults = given.plugins.iter().filter(|plugin| plugin.alias.is_none());
+    let default = defaults.next();
+    if let (Some(first), Some(second)) = (default, defaults.next()) {
+        let (first, second) = (first.path.display(), second.path.display());
+        let failure =
+            format!("there can be one default plugin, but {first} and {second} are given");
+        return Err(Failure::input(failure).hint("name the others: --plugin NAME=FILE"));
+    }
+    Ok(default.map(|plugin| plugin.path.as_path()))
+}
+
+/// Loads plugins through the cache of compiled code, compiling in a child process.
+pub(super) fn plugin_loader(
+    options: EngineOptions,
+    environment: &Environment,
+) -> Result<Loader, Failure> {
+    let engine = Engine::new(options).map_err(Failure::run)?;
+    let program = env::current_exe()
+        .map_err(|error| Failure::run(format!("where this program lies is not known: {error}")))?;
+    let compiler = Compiler::Child {
+        program,
+        limits: CompileLimits::default(),
+    };
+    let cache = environment.code_cache.as_ref().and_then(|directory| {
+        CodeCache::open(directory)
+            .inspect_err(|error| {
+                let why = std::error::Error::source(error).map(ToString::to_string);
+                let why = why.map_or(String::new(), |why| format!(": {why}"));
+                tracing::warn!("{error}{why}; plugins are compiled each time");
+            })
+            .ok()
+    });
+    Ok(Loader::new(engine, compiler, cache.map(Arc::new)))
+}
+
+/// Loads a plugin's file; of a core module that carries its interface, a component is made first.
+pub(super) fn load_plugin(loader: &Loader, path: &Path) -> Result<Plugin, Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::input(format!("cannot load plugin {}: {why}", path.display()))
+    };
+    let mut bytes = fs::read(path).map_err(|error| failed(&error))?;
+    if is_core_module(&bytes) {
+        bytes = componentize(bytes).map_err(|error| failed(&error))?;
+    }
+    loader
+        .load(&bytes)
+        .map_err(|error| match std::error::Error::source(&error) {
+            Some(source) => failed(&format!("{error}: {source}")),
+            None => failed(&error),
+        })
+}
+
+/// The cores of this machine that this process may use.
+pub(super) fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_named_by_what_could_be_a_name() {
+        for (text, alias, path) in [
+            ("text.wasm", None, "text.wasm"),
+            ("text=a/b.wasm", Some("text"), "a/b.wasm"),
+            ("text=a=b.wasm", Some("text"), "a=b.wasm"),
+            ("Dir/a=b.wasm", None, "Dir/a=b.wasm"),
+        ] {
+            let given: GivenPlugin = text.parse().unwrap();
+            assert_eq!(given.alias.as_ref().map(PluginName::as_str), alias);
+            assert_eq!(given.path, Path::new(path));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line: what was typed, what it means, and what people are told.
+//!
+//! One subcommand a file. Standard output carries what a topology's sinks print, or what a
+//! subcommand was asked for; everything else goes to standard error. Exit codes: 0 done, 1 it
+//! failed, 2 what was given is wrong.
+
+mod build;
+mod check;
+mod compile_component;
+mod console;
+mod environment;
+mod failure;
+mod flow;
+mod inspect;
+mod loading;
+mod new;
+mod output;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use console::Console;
+use environment::Environment;
+use failure::Failure;
+
+use crate::telemetry::{self, LogFilter};
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(name = "rsrt", version, about = "A streaming runtime whose functions are sandboxed WebAssembly components", after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rsrt new my-plugin                               a plugin to start from
+  rsrt build my-plugin                             -> my-plugin/my-plugin.wasm
+  rsrt inspect my-plugin/my-plugin.wasm            what it offers
+  rsrt test topo.toml --plugin my-plugin.wasm --cases cases.json
+  rsrt run my-plugin.wasm --topology topo.toml
+
+Exit codes: 0 done, 1 it failed, 2 what was given is wrong.
+Environment: RSRT_CACHE (where compiled plugins are kept), NO_COLOR, RSRT_GUEST_TOOLCHAIN (rustup or debian).";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Test(test::Arguments),
+    Check(check::Arguments),
+    Inspect(inspect::Arguments),
+    New(new::Arguments),
+    Build(build::Arguments),
+    CompileComponent(compile_component::Arguments),
+}
+
+/// Does what the process was started for.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse(); // ends the process with 2 if it cannot
+    let environment = Environment::read();
+    let done = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &environment),
+        Command::Test(arguments) => logging(&environment, |e| test::run(&arguments, e)),
+        Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
+        Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
+        Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),
+    };
+    done.unwrap_or_else(|failure| {
+        Console::plain(environment.colors).write(&failure.render(environment.colors));
+        ExitCode::from(failure.code())
+    })
+}
+
+/// With what is logged on standard error.
+fn logging(
+    environment: &Environment,
+    command: impl FnOnce(&Environment) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
+    let filter = LogFilter::parse("info").map_err(Failure::input)?;
+    let console = Console::plain(environment.colors);
+    telemetry::start(filter, environment.colors, console);
+    command(environment)
+}

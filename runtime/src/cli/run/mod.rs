@@ -1,0 +1,218 @@
+//! `rsrt run`: a topology in this process, until its sources end or someone stops it.
+
+mod clock_mode;
+mod narrator;
+mod signals;
+mod summary;
+
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
+
+use tokio::runtime::Runtime;
+
+use super::{
+    Environment, Failure,
+    console::Console,
+    loading::{self, Given, GivenPlugin, Loaded},
+    output::Format,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    model::NodeName,
+    scheduler::{Mode, Outcome, Plan, Pool},
+    sink::{PrintSink, Sink, open_sink},
+    source::{Source, SourceSetup, open_source},
+    stream::{Run, Stop, Stream, Summary},
+    telemetry::{self, LogFilter},
+    topology::{SinkKind, SourceKind, Topology},
+};
+use narrator::Narrator;
+
+const EXAMPLES: &str = "\
+Examples:
+  rsrt run plugin.wasm --topology topo.toml
+  rsrt run plugin.wasm --topology topo.toml --set source.lines.path=/var/log/syslog
+  rsrt run --topology topo.toml --plugin text=text.wasm --cores 2
+  rsrt run plugin.wasm --topology topo.toml --quiet --format json 2>summary.json
+
+Standard output carries what `print` sinks print and nothing else. Everything else goes to standard
+error, the summary last; with --format json it is one line with these keys: outcome (exhausted,
+stopped, unread, aborted, failed), batches, failed-batches, records, bytes, rejected, replaced, seconds,
+records-per-second, bytes-per-second, cpu-seconds, sandbox-seconds, last-error.
+
+Ctrl-C stops after the batches in flight; a second one aborts.
+Exit codes: 0 done, 1 a batch failed or a source gave up, 2 what was given is wrong.";
+
+/// Run a topology in this process
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The default plugin, whose functions the topology calls without a prefix
+    #[arg(value_name = "PLUGIN.wasm")]
+    plugin: Option<PathBuf>,
+    /// The topology
+    #[arg(long, short, value_name = "FILE")]
+    topology: PathBuf,
+    #[command(flatten)]
+    given: Given,
+    /// Cores that tasks may use [default: all]
+    #[arg(long, value_name = "N")]
+    cores: Option<NonZeroUsize>,
+    /// End after N batches (for sources that do not wait for anyone: file, queue, generator)
+    #[arg(long, value_name = "N")]
+    batches: Option<std::num::NonZeroU64>,
+    /// Only warnings and errors: no progress, no text summary
+    #[arg(long, short)]
+    quiet: bool,
+    /// What is logged: a level, or directives such as guest=debug
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// How the summary is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Do not combine by key inside plugins
+    #[arg(long, hide = true)]
+    no_fusion: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    let console = match environment.has_terminal && !arguments.quiet {
+        true => Console::with_progress(environment.colors),
+        false => Console::plain(environment.colors),
+    };
+    let level = if arguments.quiet { "warn" } else { "info" };
+    let filter = LogFilter::parse(arguments.log.as_deref().unwrap_or(level));
+    let filter = filter.map_err(Failure::input)?;
+    telemetry::start(filter, environment.colors, console.clone());
+    let done = run_topology(arguments, environment, &console);
+    console.end_progress();
+    let (summary, code) = done?;
+    match arguments.format {
+        Format::Json => console.write(&format!("{}\n", summary::json(&summary))),
+        Format::Text if arguments.quiet || summary.how == summary::How::Unread => {}
+        Format::Text => console.write(&summary::text(&summary.run)),
+    }
+    Ok(code)
+}
+
+fn run_topology(
+    arguments: &Arguments,
+    environment: &Environment,
+    console: &Console,
+) -> Result<(summary::Ended, ExitCode), Failure> {
+    let mut given = arguments.given.clone();
+    let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
+    given.plugins.extend(positional);
+    let cores = arguments.cores.unwrap_or_else(loading::cores);
+    let Loaded { topology, plugins } =
+        loading::load(&arguments.topology, &given, cores, environment)?;
+    let mode = clock_mode::of(&topology, arguments.batches.is_some()).map_err(Failure::input)?;
+    warn_of_losses(&topology);
+
+    let runtime = runtime()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let pool = Pool::new(cores)
+        .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
+    let sources = open_sources(&topology, clock.as_ref(), &runtime)?;
+    let sinks = open_sinks(&topology, console);
+    let plan = match arguments.no_fusion {
+        true => Plan::with_fusion(&topology, false),
+        false => Plan::new(&topology),
+    };
+    let stop = Stop::new();
+    signals::stop_on_signals(stop.clone(), console.clone())?;
+    let every = topology.batch_interval.as_duration();
+    match mode {
+        Mode::Live => tracing::info!("running {}: a batch every {every:?}", topology.name),
+        Mode::Virtual => tracing::info!("running {} until its sources end", topology.name),
+    }
+    let mut narrator = Narrator::new(console.clone(), clock.clone(), stop.clone());
+    let stream = Stream::planned(topology, plan, plugins, sources, sinks, &pool);
+    let run = Run {
+        mode,
+        start: None,
+        batches: arguments.batches.map(Into::into),
+        clock,
+        stop: stop.clone(),
+    };
+    let summary = runtime.block_on(stream.run(run, &mut narrator));
+    // A source that hangs in the system must not hold the end.
+    runtime.shutdown_background();
+    let ended = summary::Ended {
+        how: how(&summary, &stop, &narrator),
+        run: summary,
+    };
+    let code = match ended.how {
+        summary::How::Aborted | summary::How::Failed => ExitCode::FAILURE,
+        summary::How::Exhausted | summary::How::Stopped | summary::How::Unread => ExitCode::SUCCESS,
+    };
+    Ok((ended, code))
+}
+
+fn how(summary: &Summary, stop: &Stop, narrator: &Narrator) -> summary::How {
+    if narrator.reader_left() {
+        return summary::How::Unread;
+    }
+    match summary.outcome {
+        Outcome::Stopped if stop.is_aborted() => summary::How::Aborted,
+        Outcome::BatchFailed(_) => summary::How::Failed,
+        _ if summary.failed > 0 => summary::How::Failed,
+        Outcome::Stopped => summary::How::Stopped,
+        Outcome::Exhausted => summary::How::Exhausted,
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::run(format!("the threads for sources do not start: {error}")))
+}
+
+fn open_sources(
+    topology: &Topology,
+    clock: &dyn Clock,
+    runtime: &Runtime,
+) -> Result<Vec<Box<dyn Source>>, Failure> {
+    let setup = SourceSetup {
+        clock,
+        runtime: runtime.handle(),
+        interval: topology.batch_interval,
+        parallelism: topology.parallelism,
+    };
+    let sources = topology.sources.iter();
+    sources
+        .map(|source| open_source(source, setup).map_err(Failure::input))
+        .collect()
+}
+
+fn open_sinks(topology: &Topology, console: &Console) -> Vec<Box<dyn Sink>> {
+    let sinks = topology.sinks.iter();
+    sinks
+        .map(|sink| -> Box<dyn Sink> {
+            let schema = topology.schema(sink.input);
+            match &sink.kind {
+                SinkKind::Print { n } => {
+                    let output = console.output();
+                    Box::new(PrintSink::new(&sink.name, schema, *n, output))
+                }
+                _ => open_sink(sink, schema),
+            }
+        })
+        .collect()
+}
+
+/// Says where rows can get lost, so that nobody finds out later.
+fn warn_of_losses(topology: &Topology) {
+    let sockets = topology.sources.iter();
+    let sockets = sockets.filter(|source| matches!(source.kind, SourceKind::Socket { .. }));
+    let names: Vec<&str> = sockets
+        .map(|source| NodeName::as_str(&source.name))
+        .collect();
+    if !names.is_empty() {
+        tracing::warn!(
+            "what a socket has sent and no batch has finished is lost if this process dies (at most once): {}",
+            names.join(", ")
+        );
+    }
+}
