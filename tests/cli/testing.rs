@@ -127,3 +127,31 @@ fn a_fault_of_a_plugin_can_be_expected() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_new_plugin_is_built_and_passes_its_cases() {
+    let folder = Folder::new(&[]);
+    let new = folder.rsrt(&["new", "room-heat"]);
+    new.says(0, &[]);
+    assert!(new.stdout.contains("cd room-heat"), "{}", new.stdout);
+    let built = folder.command(&["build", "room-heat"]);
+    let built = super::Ended::of({ built }.env_remove("CARGO_TARGET_DIR").output().unwrap());
+    assert_eq!(built.says(0, &[]).stdout, "room-heat/room-heat.wasm\n");
+    let test = [
+        "test",
+        "room-heat/topo.toml",
+        "--cases",
+        "room-heat/cases.json",
+    ];
+    let plugin = ["--plugin", "room-heat/room-heat.wasm"];
+    let ended = folder.rsrt(&[&test[..], &plugin].concat());
+    ended.says(0, &[]);
+    assert!(
+        ended.stdout.ends_with("\n2 passed, 0 failed\n"),
+        "{}",
+        ended.stdout
+    );
+    folder
+        .rsrt(&["new", "room-heat"])
+        .says(2, &["is there and not empty"]);
+}
