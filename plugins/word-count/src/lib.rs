@@ -5,24 +5,8 @@ use rsrt::prelude::*;
 /// Splits a line at white space into (word, 1).
 #[rsrt::flat_map(combine = [sum, "std:sum"])]
 fn split(line: &str, out: &mut Emitter<(&str, i64)>) {
-    if !line.is_ascii() {
-        for word in line.split_whitespace() {
-            out.emit((word, 1));
-        }
-        return;
-    }
-    // The same for ASCII, byte by byte: most text is, and need not be decoded.
-    let mut start = 0;
-    for (at, byte) in line.bytes().enumerate() {
-        if matches!(byte, b' ' | b'\t'..=b'\r') {
-            if start < at {
-                out.emit((&line[start..at], 1));
-            }
-            start = at + 1;
-        }
-    }
-    if start < line.len() {
-        out.emit((&line[start..], 1));
+    for word in line.split_whitespace() {
+        out.emit((word, 1));
     }
 }
 

@@ -1,32 +1,23 @@
 //! Values by key, keys in order of arrival.
 //!
-//! Open addressing. A slot holds the first and the last eight bytes of its key; together with the
-//! length they are the whole key up to 16 bytes. So a short key is found, compared and combined in
-//! one place, and a large table costs one cache miss a look-up. Keys are also kept one after
-//! another, in the order in which they came.
+//! Open addressing over dense entries. A slot holds 32 bits of the hash and an entry's number, so
+//! most misses cost one comparison. An entry holds the first and the last eight bytes of its key;
+//! together with the length they are the whole key up to 16 bytes, so short keys are compared
+//! without a look at the bytes themselves.
 
 /// The table.
 pub(crate) struct Table<V> {
-    /// A power of two of them; none before the first key.
-    slots: Vec<Slot<V>>,
+    /// Hash in the upper half, entry number + 1 in the lower; 0 is free. A power of two of them.
+    slots: Vec<u64>,
+    entries: Vec<Entry<V>>,
     /// All keys, one after another.
     keys: Vec<u8>,
-    /// By number: the key's slot, and where its bytes start.
-    entries: Vec<Entry>,
 }
 
-#[derive(Clone)]
-struct Slot<V> {
+struct Entry<V> {
     probe: Probe,
-    /// Number of the key + 1; 0 if the slot is free. What else a free slot holds means nothing.
-    taken: u32,
-    value: V,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    slot: u32,
     start: u32,
+    value: V,
 }
 
 /// What is compared first.
@@ -50,9 +41,9 @@ const FIRST_SLOTS: usize = 1024;
 impl<V> Table<V> {
     pub(crate) fn new() -> Self {
         Self {
-            slots: Vec::new(),
-            keys: Vec::new(),
+            slots: vec![0; FIRST_SLOTS],
             entries: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
@@ -68,58 +59,74 @@ impl<V> Table<V> {
 
     /// Key and value of an entry, by number in order of arrival.
     pub(crate) fn get(&self, at: usize) -> (&[u8], &V) {
-        let entry = self.entries[at];
-        let slot = &self.slots[entry.slot as usize];
-        (self.key(entry, slot.probe), &slot.value)
+        let entry = &self.entries[at];
+        (self.key(entry), &entry.value)
     }
 
     /// Forgets all keys.
     pub(crate) fn clear(&mut self) {
-        for slot in &mut self.slots {
-            slot.taken = 0;
-        }
+        self.slots.fill(0);
         self.entries.clear();
         self.keys.clear();
     }
 
-    fn key(&self, entry: Entry, probe: Probe) -> &[u8] {
+    fn key(&self, entry: &Entry<V>) -> &[u8] {
         let start = entry.start as usize;
-        &self.keys[start..start + probe.len as usize]
+        &self.keys[start..start + entry.probe.len as usize]
     }
 
-    /// The slot of this key, or the free one where it belongs; whether it is the key's.
+    /// The slot of this key, or the free one where it belongs.
     #[inline]
-    fn find(&self, key: &[u8], probe: Probe, hash: u64) -> (usize, bool) {
+    fn find(&self, key: &[u8], probe: Probe, hash: u64) -> (usize, Option<usize>) {
         let mask = self.slots.len() - 1;
         let mut at = place(hash) & mask;
         loop {
-            let slot = &self.slots[at];
-            if slot.taken == 0 {
-                return (at, false);
+            let slot = self.slots[at];
+            if slot == 0 {
+                return (at, None);
             }
-            if slot.probe == probe && (key.len() <= 16 || self.holds(slot, key)) {
-                return (at, true);
+            if slot >> 32 == hash >> 32 {
+                let found = number(slot);
+                let entry = &self.entries[found];
+                if entry.probe == probe && (key.len() <= 16 || same(self.key(entry), key)) {
+                    return (at, Some(found));
+                }
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn holds(&self, slot: &Slot<V>, key: &[u8]) -> bool {
-        same(self.key(self.entries[slot.taken as usize - 1], slot.probe), key)
+    #[cold]
+    fn grow(&mut self) {
+        let mut slots = vec![0; self.slots.len() * 2];
+        let mask = slots.len() - 1;
+        for (number, entry) in self.entries.iter().enumerate() {
+            let hash = hash(self.key(entry), entry.probe);
+            let mut at = place(hash) & mask;
+            while slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = slot(hash, number);
+        }
+        self.slots = slots;
     }
 
     /// Takes the newest entry out. Its slot can simply be freed: nothing came after it.
     pub(crate) fn pop(&mut self) {
-        if let Some(entry) = self.entries.pop() {
-            self.slots[entry.slot as usize].taken = 0;
-            self.keys.truncate(entry.start as usize);
-        }
+        let Some(entry) = self.entries.last() else {
+            return;
+        };
+        let key = self.key(entry);
+        let (at, _) = self.find(key, entry.probe, hash(key, entry.probe));
+        let start = entry.start as usize;
+        self.slots[at] = 0;
+        self.entries.pop();
+        self.keys.truncate(start);
     }
 
     /// Sets the value of an entry.
     pub(crate) fn set(&mut self, number: u32, value: V) {
-        let slot = self.entries[number as usize].slot;
-        self.slots[slot as usize].value = value;
+        self.entries[number as usize].value = value;
     }
 }
 
@@ -133,48 +140,33 @@ impl<V: Clone> Table<V> {
         tell: bool,
         combine: impl FnOnce(V, V) -> V,
     ) -> Option<Change<V>> {
-        if self.entries.len() * 3 >= self.slots.len() * 2 {
-            self.grow(&value);
-        }
         let probe = Probe::of(key);
-        let (at, found) = self.find(key, probe, hash(key, probe));
-        let slot = &mut self.slots[at];
-        if found {
-            let change = tell.then(|| Change::Replaced(slot.taken - 1, slot.value.clone()));
-            slot.value = combine(slot.value.clone(), value);
-            return change;
+        let hash = hash(key, probe);
+        match self.find(key, probe, hash) {
+            (_, Some(found)) => {
+                let held = &mut self.entries[found].value;
+                let change = tell.then(|| Change::Replaced(low(found), held.clone()));
+                *held = combine(held.clone(), value);
+                change
+            }
+            (at, None) => {
+                self.add(at, key, probe, hash, value);
+                tell.then_some(Change::Added)
+            }
         }
-        self.entries.push(Entry {
-            slot: low(at),
-            start: low(self.keys.len()),
-        });
-        self.keys.extend_from_slice(key);
-        slot.probe = probe;
-        slot.taken = low(self.entries.len());
-        slot.value = value;
-        tell.then_some(Change::Added)
     }
 
-    /// Makes room. Free slots are filled with `filler`, which nobody looks at.
-    #[cold]
-    fn grow(&mut self, filler: &V) {
-        let free = Slot {
-            probe: Probe::of(&[]),
-            taken: 0,
-            value: filler.clone(),
-        };
-        let room = FIRST_SLOTS.max(self.slots.len() * 2);
-        let old = std::mem::replace(&mut self.slots, vec![free; room]);
-        let mask = room - 1;
-        for number in 0..self.entries.len() {
-            let entry = self.entries[number];
-            let moved = &old[entry.slot as usize];
-            let mut at = place(hash(self.key(entry, moved.probe), moved.probe)) & mask;
-            while self.slots[at].taken != 0 {
-                at = (at + 1) & mask;
-            }
-            self.slots[at] = moved.clone();
-            self.entries[number].slot = low(at);
+    fn add(&mut self, at: usize, key: &[u8], probe: Probe, hash: u64, value: V) {
+        self.slots[at] = slot(hash, self.entries.len());
+        let start = low(self.keys.len());
+        self.keys.extend_from_slice(key);
+        self.entries.push(Entry {
+            probe,
+            start,
+            value,
+        });
+        if self.entries.len() * 4 > self.slots.len() * 3 {
+            self.grow();
         }
     }
 }
@@ -236,6 +228,16 @@ fn place(hash: u64) -> usize {
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
     let low = hash as u32;
     low as usize
+}
+
+#[inline]
+fn slot(hash: u64, number: usize) -> u64 {
+    hash >> 32 << 32 | u64::from(low(number) + 1)
+}
+
+#[inline]
+fn number(slot: u64) -> usize {
+    place(slot) - 1
 }
 
 /// Sizes here are below the caps of `Combining`, and a guest's memory is below 4 GiB.
