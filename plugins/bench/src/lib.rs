@@ -48,22 +48,23 @@ fn words(line: &str, out: &mut Emitter<(&str, i64)>) {
     }
 }
 
-/// For each two neighbouring words of a line: their first letters as a key, and how their lengths
-/// compare.
+/// For each two neighbouring words of a line: the first two letters of the one and the first of the
+/// other as a key, and how their lengths compare.
 #[rsrt::flat_map(combine = add)]
 fn neighbours(line: &str, out: &mut Emitter<(i64, f64)>) {
-    let mut words = line.split(' ');
+    let mut words = line.split_ascii_whitespace();
     let Some(mut left) = words.next() else {
         return;
     };
     for right in words {
-        out.emit((first(left) << 8 | first(right), ratio(left, right)));
+        out.emit((letters(left, 2) << 8 | letters(right, 1), ratio(left, right)));
         left = right;
     }
 }
 
-fn first(word: &str) -> i64 {
-    i64::from(word.as_bytes().first().copied().unwrap_or(0))
+fn letters(word: &str, most: usize) -> i64 {
+    let letters = word.bytes().take(most);
+    letters.fold(0, |all, letter| all << 8 | i64::from(letter))
 }
 
 fn ratio(left: &str, right: &str) -> f64 {
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn words_are_compared_by_length() {
-        assert_eq!(first("abc") << 8 | first("c"), 0x6163);
+        assert_eq!(letters("abc", 2) << 8 | letters("c", 1), 0x61_6263);
         assert!((ratio("abc", "c") - 1.5).abs() < f64::EPSILON);
     }
 }

@@ -178,14 +178,17 @@ fn copied(text: &str) -> Result<(Vec<u8>, Vec<u32>), Failed> {
 fn neighbours(text: &str) -> Table<i64, f64> {
     let mut sums = Table::default();
     for line in text.lines() {
-        let mut words = line.split(' ');
+        let mut words = line.split_ascii_whitespace();
         let Some(mut left) = words.next() else {
             continue;
         };
         for right in words {
-            let first = |word: &str| i64::from(word.as_bytes().first().copied().unwrap_or(0));
+            let letters = |word: &str, most| {
+                let letters = word.bytes().take(most);
+                letters.fold(0, |all, letter| all << 8 | i64::from(letter))
+            };
             let ratio = left.len() as f64 / (right.len() as f64 + 1.0);
-            *sums.entry(first(left) << 8 | first(right)).or_insert(0.0) += ratio;
+            *sums.entry(letters(left, 2) << 8 | letters(right, 1)).or_insert(0.0) += ratio;
             left = right;
         }
     }
@@ -231,7 +234,7 @@ mod tests {
             (b"abc".to_vec(), vec![0, 2, 2, 3])
         );
         let sums = neighbours("ab c\n\nad cde\n");
-        let key = i64::from(b'a') << 8 | i64::from(b'c');
+        let key = 0x61_6263; // "ab" and "c"
         assert_eq!(sums.into_iter().collect::<Vec<_>>(), [(key, 1.0 + 0.5)]);
     }
 }

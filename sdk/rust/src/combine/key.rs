@@ -47,6 +47,14 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 macro_rules! fixed {
     ($type:ty, $key:ident => $to:expr, $bytes:ident => $from:expr) => {
         impl CombineKey for $type {
+            #[inline]
+            fn with_bytes<R>(
+                $key: Self::Ref<'_>,
+                _: &mut Vec<u8>,
+                look_up: impl FnOnce(&[u8]) -> R,
+            ) -> R {
+                look_up(&$to)
+            }
             fn append($key: $type, out: &mut Vec<u8>) {
                 out.extend_from_slice(&$to);
             }
