@@ -57,7 +57,10 @@ fn neighbours(line: &str, out: &mut Emitter<(i64, f64)>) {
         return;
     };
     for right in words {
-        out.emit((letters(left, 2) << 8 | letters(right, 1), ratio(left, right)));
+        out.emit((
+            letters(left, 2) << 8 | letters(right, 1),
+            ratio(left, right),
+        ));
         left = right;
     }
 }

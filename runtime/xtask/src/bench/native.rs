@@ -188,7 +188,9 @@ fn neighbours(text: &str) -> Table<i64, f64> {
                 letters.fold(0, |all, letter| all << 8 | i64::from(letter))
             };
             let ratio = left.len() as f64 / (right.len() as f64 + 1.0);
-            *sums.entry(letters(left, 2) << 8 | letters(right, 1)).or_insert(0.0) += ratio;
+            *sums
+                .entry(letters(left, 2) << 8 | letters(right, 1))
+                .or_insert(0.0) += ratio;
             left = right;
         }
     }
