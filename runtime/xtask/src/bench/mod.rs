@@ -152,9 +152,29 @@ impl Bench {
         let difference = long.cpu.saturating_sub(short.cpu).as_secs_f64();
         Ok(Fixed {
             batch: Duration::from_secs_f64(difference / BATCHES as f64),
+            operator: self.operator(runs)?,
             memory_after: vec![memory(1_000)?, memory(100_000)?],
             one_line: one.wall,
         })
+    }
+
+    /// What one more operator of a plugin costs in a batch of one line: an instance made, called
+    /// once and dropped.
+    fn operator(&self, runs: usize) -> Result<Duration, Failed> {
+        const MORE: u32 = 20;
+        let text = self.folder.join(format!("lines-{BATCHES}.txt"));
+        let chain = |operators: u32| {
+            eprintln!("{BATCHES} one-line batches through {operators} operators");
+            let topology = self.folder.join(format!("chain-{operators}.toml"));
+            fs::write(&topology, workload::chain(operators, &text))?;
+            let mut rsrt = self.run("bench", &topology, 1);
+            let costs: Result<Vec<Cost>, _> = (0..runs).map(|_| measure(&mut rsrt)).collect();
+            Ok::<_, Failed>(median(&costs?))
+        };
+        let (short, long) = (chain(1)?, chain(1 + MORE)?);
+        let difference = long.cpu.saturating_sub(short.cpu).as_secs_f64();
+        let operators = BATCHES as f64 * f64::from(MORE);
+        Ok(Duration::from_secs_f64(difference / operators))
     }
 
     fn rsrt(
@@ -171,12 +191,15 @@ impl Bench {
             &topology,
             workload.topology(text, batch_bytes, threads, &self.needle),
         )?;
+        Ok(self.run(workload.plugin(), &topology, threads))
+    }
+
+    fn run(&self, plugin: &str, topology: &Path, threads: usize) -> Command {
         let mut rsrt = self.host.command();
-        rsrt.arg("run")
-            .arg(self.repository.component(workload.plugin()));
+        rsrt.arg("run").arg(self.repository.component(plugin));
         rsrt.arg("--topology").arg(topology);
         rsrt.args(["--quiet", "--cores", &threads.to_string()]);
-        Ok(rsrt)
+        rsrt
     }
 }
 

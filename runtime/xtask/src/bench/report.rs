@@ -16,6 +16,8 @@ pub(super) struct Throughput {
 pub(super) struct Fixed {
     /// CPU time of a one-line batch.
     pub(super) batch: Duration,
+    /// CPU time of one more operator of a plugin in it.
+    pub(super) operator: Duration,
     /// Peak memory after so many one-line batches.
     pub(super) memory_after: Vec<(u64, u64)>,
     /// From the start of the process to its end, with one line and a cached plugin.
@@ -53,6 +55,11 @@ pub(super) fn fixed_table(fixed: &Fixed) -> String {
         table,
         "| CPU time of a one-line batch | {:.3} ms |",
         milliseconds(fixed.batch)
+    );
+    let _ = writeln!(
+        table,
+        "| CPU time of one more operator in it (instance made, called once, dropped) | {:.1} us |",
+        fixed.operator.as_secs_f64() * 1e6
     );
     for (batches, memory) in &fixed.memory_after {
         let _ = writeln!(
@@ -108,11 +115,13 @@ mod tests {
     fn fixed_costs_have_a_row_each() {
         let table = fixed_table(&Fixed {
             batch: Duration::from_micros(321),
+            operator: Duration::from_nanos(12_340),
             memory_after: vec![(1_000, 30_000_000), (100_000, 31_000_000)],
             one_line: Duration::from_millis(42),
         });
         for part in [
             "0.321 ms",
+            "12.3 us",
             "after 1000 one-line batches | 30 MB",
             "| 42 ms |",
         ] {

@@ -96,6 +96,22 @@ impl Workload {
     }
 }
 
+/// So many maps in a row, over batches of one line.
+pub(super) fn chain(operators: u32, text: &Path) -> String {
+    let mut topology = format!(
+        "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = 1\n\n\
+         [source.lines]\ntype = \"file\"\npath = \"{}\"\nbatch-bytes = 1\n\n",
+        text.display()
+    );
+    let mut input = "lines".to_owned();
+    for number in 0..operators {
+        let name = format!("same-{number}");
+        topology += &one(&name, &input, "map = \"same\"");
+        input = name;
+    }
+    topology + &format!("[sink.out]\ninput = \"{input}\"\ntype = \"null\"\n")
+}
+
 fn one(name: &str, input: &str, verb: &str) -> String {
     format!("[operator.{name}]\ninput = \"{input}\"\n{verb}\n\n")
 }
@@ -108,6 +124,19 @@ fn reduced(flat_map: &str, reduce: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chain_reads_from_link_to_link() {
+        let topology = chain(2, Path::new("/text"));
+        let links = [
+            "input = \"lines\"",
+            "input = \"same-0\"",
+            "input = \"same-1\"",
+        ];
+        for link in links {
+            assert!(topology.contains(link), "{topology}");
+        }
+    }
 
     #[test]
     fn every_workload_is_known_by_its_name_and_has_a_topology() {
