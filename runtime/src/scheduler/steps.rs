@@ -27,6 +27,9 @@ pub(super) struct Inner {
     pub(super) settings: Vec<Arc<[(String, String)]>>,
 }
 
+/// How a function over chunks is made.
+type MakeTransform = fn(Sandbox, Vec<usize>, Schema, Schema) -> Transform;
+
 /// Which task the steps are for.
 pub(super) struct For<'a> {
     pub(super) time: BatchTime,
@@ -68,57 +71,32 @@ impl StepMaker {
     /// A fresh step; none if this part of the operator does nothing.
     pub(super) fn make(&self, spec: &StepSpec, to: &For<'_>) -> Option<Box<dyn Step>> {
         let operator = &self.0.topology.operators[spec.operator.0];
-        let sandbox = |call: &Call, function: &str| self.sandbox(spec, call.plugin, function, to);
-        let (output, rejected) = (operator.output.clone(), operator.rejected.clone());
+        let transform = |call: &Call, function: &str, make: MakeTransform| -> Box<dyn Step> {
+            Box::new(make(
+                self.sandbox(spec, call.plugin, function, to),
+                call.input.clone(),
+                operator.output.clone(),
+                operator.rejected.clone(),
+            ))
+        };
         Some(match &operator.verb {
-            Verb::Map { call, .. } | Verb::FlatMap { call, .. } => {
-                match (&spec.part, &operator.verb) {
-                    (Part::Fused(fused), _) => {
-                        let sandbox = sandbox(call, &fused.function);
-                        Box::new(Transform::map_partitions(
-                            sandbox,
-                            call.input.clone(),
-                            output,
-                            rejected,
-                        ))
-                    }
-                    (_, Verb::Map { .. }) => {
-                        let sandbox = sandbox(call, &call.function);
-                        Box::new(Transform::map(
-                            sandbox,
-                            call.input.clone(),
-                            output,
-                            rejected,
-                        ))
-                    }
-                    _ => {
-                        let sandbox = sandbox(call, &call.function);
-                        Box::new(Transform::flat_map(
-                            sandbox,
-                            call.input.clone(),
-                            output,
-                            rejected,
-                        ))
-                    }
-                }
+            Verb::Map { call, .. } | Verb::FlatMap { call, .. }
+                if let Part::Fused(fused) = &spec.part =>
+            {
+                transform(call, &fused.function, Transform::map_partitions)
             }
-            Verb::MapPartitions(call) => {
-                let sandbox = sandbox(call, &call.function);
-                Box::new(Transform::map_partitions(
-                    sandbox,
-                    call.input.clone(),
-                    output,
-                    rejected,
-                ))
-            }
+            Verb::Map { call, .. } => transform(call, &call.function, Transform::map),
+            Verb::FlatMap { call, .. } => transform(call, &call.function, Transform::flat_map),
+            Verb::MapPartitions(call) => transform(call, &call.function, Transform::map_partitions),
             Verb::Filter(call) => {
-                let sandbox = sandbox(call, &call.function);
+                let sandbox = self.sandbox(spec, call.plugin, &call.function, to);
+                let rejected = operator.rejected.clone();
                 Box::new(Filter::new(sandbox, call.input.clone(), rejected))
             }
             Verb::Limit { n } => Box::new(Limit::new(n.get())),
-            Verb::Top { n, by } => Box::new(Sort::new(output, by, Some(n.get()))),
+            Verb::Top { n, by } => Box::new(Sort::new(operator.output.clone(), by, Some(n.get()))),
             Verb::Sort { by } if spec.part != Part::BeforeShuffle => {
-                Box::new(Sort::new(output, by, None))
+                Box::new(Sort::new(operator.output.clone(), by, None))
             }
             Verb::Sort { .. } | Verb::Repartition { .. } | Verb::Union => return None,
             Verb::Reduce(_)

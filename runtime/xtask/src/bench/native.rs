@@ -235,8 +235,8 @@ mod tests {
             copied("ab\n\nc").unwrap(),
             (b"abc".to_vec(), vec![0, 2, 2, 3])
         );
-        let sums = neighbours("ab c\n\nad cde\n");
+        let sums = neighbours("ab c\n\nabx cde\n");
         let key = 0x61_6263; // "ab" and "c"
-        assert_eq!(sums.into_iter().collect::<Vec<_>>(), [(key, 1.0 + 0.5)]);
+        assert_eq!(sums.into_iter().collect::<Vec<_>>(), [(key, 1.0 + 0.75)]);
     }
 }
