@@ -118,7 +118,10 @@ fn meaning(verb: &VerbEntry, site: Site<'_>, problems: &mut Problems) -> Meaning
             (by.map(|by| Verb::Sort { by }), same())
         }
         VerbEntry::Top(n, by) => {
-            let by = rows::sort_keys(by, site.input, problems);
+            let by = match by.is_empty() {
+                true => site.input.map(rows::greatest_first),
+                false => rows::sort_keys(by, site.input, problems),
+            };
             (by.map(|by| Verb::Top { n: *n, by }), same())
         }
         VerbEntry::Limit(n) => (Some(Verb::Limit { n: *n }), same()),

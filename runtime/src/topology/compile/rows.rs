@@ -71,6 +71,16 @@ pub(crate) fn check_union(
     }
 }
 
+/// All columns, each descending: what `top` goes by if nothing else is said.
+pub(crate) fn greatest_first(input: &Schema) -> Vec<SortKey> {
+    let columns = 0..input.fields().len();
+    let descending = |column| SortKey {
+        column,
+        descending: true,
+    };
+    columns.map(descending).collect()
+}
+
 /// The columns to sort by.
 pub(crate) fn sort_keys(
     by: &[SortEntry],

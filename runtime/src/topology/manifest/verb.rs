@@ -193,6 +193,7 @@ fn report_no_verb(operator: &Spanned<String>, table: &mut Table<'_>, problems: &
         "key",
         "partitions",
         "by",
+        "n",
         "renamed-from",
     ] {
         table.take(key);
@@ -209,10 +210,10 @@ fn report_no_verb(operator: &Spanned<String>, table: &mut Table<'_>, problems: &
     }
 }
 
-fn read_verb(
+fn read_verb<'t>(
     verb: &str,
-    value: &Value<'_>,
-    table: &mut Table<'_>,
+    value: &Value<'t>,
+    table: &mut Table<'t>,
     problems: &mut Problems,
 ) -> Option<VerbEntry> {
     match verb {
@@ -226,20 +227,53 @@ fn read_verb(
         "count-by-value" => read_true(value, problems).map(|()| VerbEntry::CountByValue),
         "union" => read_true(value, problems).map(|()| VerbEntry::Union),
         "distinct" => read_true(value, problems).map(|()| VerbEntry::Distinct),
-        "repartition" => to_partitions(value, problems).map(VerbEntry::Repartition),
-        "limit" => to_size(value, problems).map(VerbEntry::Limit),
+        "repartition" => {
+            let partitions = number(value, "partitions", table, problems)?;
+            to_partitions(&partitions, problems).map(VerbEntry::Repartition)
+        }
+        "limit" => {
+            let n = number(value, "n", table, problems)?;
+            to_size(&n, problems).map(VerbEntry::Limit)
+        }
+        "sort" if is_true(value) => read_by(table, problems).map(VerbEntry::Sort),
         "sort" => read_sort(value, problems).map(VerbEntry::Sort),
         _ => {
-            let by = table.require("by", problems);
-            let by = by.and_then(|by| read_sort(&by, problems));
-            let n = to_size(value, problems);
+            let by = read_by(table, problems);
+            let n = number(value, "n", table, problems)?;
+            let n = to_size(&n, problems);
             n.zip(by).map(|(n, by)| VerbEntry::Top(n, by))
         }
     }
 }
 
+fn is_true(value: &Value<'_>) -> bool {
+    matches!(value.toml, DeValue::Boolean(true))
+}
+
+/// `top = 20`, or `top = true` with `n = 20`.
+fn number<'t>(
+    value: &Value<'t>,
+    key: &'static str,
+    table: &mut Table<'t>,
+    problems: &mut Problems,
+) -> Option<Value<'t>> {
+    if is_true(value) {
+        table.require(key, problems)
+    } else {
+        Some(value.clone())
+    }
+}
+
+/// `by = [...]`; no columns if it is not there.
+fn read_by(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<SortEntry>> {
+    match table.take("by") {
+        None => Some(Vec::new()),
+        Some(by) => read_sort(&by, problems),
+    }
+}
+
 fn read_true(value: &Value<'_>, problems: &mut Problems) -> Option<()> {
-    if matches!(value.toml, DeValue::Boolean(true)) {
+    if is_true(value) {
         return Some(());
     }
     let key = value.key;
@@ -268,18 +302,22 @@ fn read_function(value: &Value<'_>, problems: &mut Problems) -> Option<FunctionR
     })
 }
 
+/// A column or a list of columns, each with a direction: `"value desc"` or `"-value"`.
 fn read_sort(value: &Value<'_>, problems: &mut Problems) -> Option<Vec<SortEntry>> {
     const WANTED: &str = "a list of columns such as [\"value desc\", \"key\"]";
-    let columns = value.list(WANTED, problems)?;
+    let columns = match value.toml {
+        DeValue::String(_) => vec![value.clone()],
+        _ => value.list(WANTED, problems)?,
+    };
     if columns.is_empty() {
         value.is_bad("must name at least one column", problems);
         return None;
     }
     let columns = columns.iter().map(|column| {
         let text = column.text("a column such as \"value desc\"", problems)?;
-        let (name, descending) = match text.value.rsplit_once(' ') {
-            Some((name, "desc")) => (name, true),
-            Some((name, "asc")) => (name, false),
+        let (name, descending) = match (text.value.rsplit_once(' '), text.value.strip_prefix('-')) {
+            (Some((name, "desc")), _) | (None, Some(name)) => (name, true),
+            (Some((name, "asc")), _) => (name, false),
             _ => (text.value, false),
         };
         let column = Spanned::new(name.trim().to_owned(), text.at);
