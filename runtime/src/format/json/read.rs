@@ -9,7 +9,6 @@ use crate::{
     format::{
         cells::Cell,
         columns::{Column, Columns, TooMuch},
-        hex::read_hex,
         layout::Node,
         timestamp::parse_timestamp,
     },
@@ -224,10 +223,7 @@ fn read_cell(column: &mut Column, value: &Value) -> Result<(), Misfit> {
         }
         (Kind::Utf8, Value::String(text)) => Cell::Utf8(text),
         (Kind::Binary, Value::String(text)) => {
-            let mut bytes = Vec::with_capacity(text.len() / 2);
-            if !read_hex(text, &mut bytes) {
-                return Err(misfit(field));
-            }
+            let bytes = hex::decode(text).map_err(|_| misfit(field))?;
             return Ok(column.push(Cell::Binary(&bytes))?);
         }
         (Kind::Timestamp, Value::Number(number)) => {
