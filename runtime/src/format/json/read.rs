@@ -17,7 +17,7 @@ use crate::{
 
 /// A value that is no row of the schema: `row 3: [1]: expected int64, got "x"`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}: {misfit}")]
+#[error("row {}: {misfit}", row + 1)]
 pub struct RowError {
     /// Which of the rows, from 0.
     row: usize,
@@ -79,7 +79,7 @@ pub fn rows_from_json(schema: &Schema, rows: &[Value]) -> Result<RecordBatch, Ro
             .map_err(|misfit| RowError { row, misfit })?;
     }
     columns.finish().map_err(|error| RowError {
-        row: rows.len(),
+        row: rows.len().saturating_sub(1),
         misfit: Misfit::new(error.to_string()),
     })
 }
