@@ -139,7 +139,7 @@ fn a_source_that_cannot_be_read_is_named() {
     let folder = Folder::new(&[("topo.toml", NUMBERS), ("numbers.json", "[[1,\"x\"]]")]);
     folder.rsrt(&run).says(
         2,
-        &["source numbers: batch 0: row 1: expected int64, got \"x\""],
+        &["source numbers: batch 1: row 2: expected int64, got \"x\""],
     );
 }
 

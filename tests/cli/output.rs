@@ -58,6 +58,34 @@ fn values_of_the_topology_can_be_set() {
 }
 
 #[test]
+fn a_source_that_no_sink_depends_on_is_not_opened() {
+    let spare = "[source.spare]\ntype = \"file\"\npath = \"missing.txt\"\n\
+        [operator.unread]\ninput = \"spare\"\ncount = true\n\
+        [source.far]\ntype = \"socket\"\naddress = \"127.0.0.1:9\"\n";
+    let folder = Folder::new(&[("topo.toml", &lines_topology("", spare, "lines"))]);
+    folder.write("in.txt", b"one\ntwo\n");
+    // Nobody waits for the socket either: the run ends with the file.
+    let ended = folder.rsrt(&RUN);
+    ended.says(
+        0,
+        &[
+            "source spare is not opened: no sink depends on it",
+            "source far is not opened",
+        ],
+    );
+    assert!(!ended.stderr.contains("at most once"), "{}", ended.stderr);
+    assert_eq!(ended.printed(), [["one"], ["two"]]);
+    let checked = folder
+        .rsrt(&["check", "topo.toml"])
+        .says(0, &[])
+        .stdout
+        .clone();
+    let is_spare =
+        |line: &&str| line.ends_with("-> value: utf8 (not opened: no sink depends on it)");
+    assert_eq!(checked.lines().filter(is_spare).count(), 2, "{checked}");
+}
+
+#[test]
 fn a_run_ends_after_so_many_batches() {
     let topology = "name = \"g\"\nbatch-interval = \"1s\"\n[source.g]\ntype = \"generator\"\n\
         rate = 3\npartitions = 1\n[sink.out]\ninput = \"g\"\ntype = \"print\"\n";

@@ -80,7 +80,7 @@ fn cases_that_are_none_are_wrong_input() {
         ),
         (
             r#"{"cases":[{"name":"a","sources":{"numbers":[[1]]}}]}"#,
-            "batch 1: row 0: expected a list of 2",
+            "batch 1: row 1: expected a list of 2",
         ),
         ("", "cases.json: EOF"),
     ];

@@ -255,8 +255,8 @@ type = "null"
             @r#"
         case "c": the topology has no source `number`; did you mean `numbers`?
         case "c": the topology has no sink `numbers`; there are: out, text
-        case "c", source numbers, batch 2: row 1: [1]: expected float64, got "x" (the stream has key: utf8, value: float64)
-        case "c", sink text, batch 1: row 0: expected utf8, got 1 (the stream has value: utf8)
+        case "c", source numbers, batch 2: row 2: [1]: expected float64, got "x" (the stream has key: utf8, value: float64)
+        case "c", sink text, batch 1: row 1: expected utf8, got 1 (the stream has value: utf8)
         case "c": 2 batches of sink `text` are expected, but 1 are run; set `batches`
         case "c" runs no batch: give a source some, or set `batches` to at least 1
         "#

@@ -10,7 +10,7 @@ use crate::{
     sink::Sink,
     source::{QueueSource, Source},
     stream::{BatchReport, Listener, Run, Stop, Stream},
-    topology::{self, QueueOrder, SourceKind, Topology},
+    topology::{self, QueueOrder, SourceId, SourceKind, Topology},
 };
 
 /// Runs the cases of one topology, one after the other.
@@ -35,7 +35,10 @@ impl CaseRunner {
     /// Runs a case of this topology, on a tokio runtime.
     pub async fn run(&self, case: &Case) -> Got {
         let given = self.topology.sources.iter().zip(&case.sources);
-        let sources = given.map(|(source, batches)| queue(source, batches.clone()));
+        let sources = given
+            .enumerate()
+            .map(|(at, (source, batches))| (SourceId(at), queue(source, batches.clone())))
+            .filter(|(id, _)| self.plan.sources.contains(id));
         let names = self.topology.sinks.iter().map(|sink| &sink.name);
         let sinks: Vec<CaptureSink> = names.map(CaptureSink::new).collect();
         let captures = sinks.iter().cloned();

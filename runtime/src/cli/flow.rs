@@ -2,19 +2,28 @@
 
 use std::fmt::Write as _;
 
-use crate::topology::{
-    Call, OnFailedBatch, Port, Reducer, SinkKind, SourceKind, StreamRef, Topology, Verb,
+use crate::{
+    scheduler::Plan,
+    topology::{
+        Call, OnFailedBatch, Port, Reducer, SinkKind, SourceId, SourceKind, StreamRef, Topology,
+        Verb,
+    },
 };
 
 /// One line a node, aligned.
 pub(super) fn flow(topology: &Topology) -> String {
     let mut lines = Vec::new();
-    for source in &topology.sources {
+    let needed = Plan::new(topology).sources;
+    for (at, source) in topology.sources.iter().enumerate() {
+        let unneeded = match needed.contains(&SourceId(at)) {
+            true => "",
+            false => " (not opened: no sink depends on it)",
+        };
         lines.push([
             "source".to_owned(),
             source.name.to_string(),
             describe_source(&source.kind),
-            format!("-> {}", source.schema),
+            format!("-> {}{unneeded}", source.schema),
         ]);
     }
     for operator in &topology.operators {
@@ -152,6 +161,10 @@ type = "socket"
 address = "127.0.0.1:9999"
 format = "json"
 schema = { user = "utf8", amount = "float64?" }
+
+[source.spare]
+type = "generator"
+rate = 5
 
 [operator.total]
 input = "lines"

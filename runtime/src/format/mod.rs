@@ -24,7 +24,6 @@
 mod cells;
 mod columns;
 mod decode;
-mod hex;
 mod json;
 mod layout;
 mod number;

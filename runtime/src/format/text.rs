@@ -145,7 +145,14 @@ fn write_cell(cell: Cell, out: &mut Vec<u8>) {
         Cell::Int64(value) => write_int(value, out),
         Cell::Float64(value) => write_float(value, out),
         Cell::Utf8(value) => out.extend_from_slice(value.as_bytes()),
-        Cell::Binary(value) => super::hex::write_hex(value, out),
+        Cell::Binary(value) => write_hex(value, out),
         Cell::Timestamp(value) => write_timestamp(value, out),
     }
+}
+
+fn write_hex(value: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + 2 * value.len(), 0);
+    // Fails only where the room is not exactly this.
+    let _ = hex::encode_to_slice(value, &mut out[start..]);
 }

@@ -7,8 +7,7 @@ use super::Schema;
 /// Rows in a chunk, at most. Bigger chunks leave the CPU's caches; smaller ones pay for the call.
 pub const CHUNK_ROWS: usize = 4096;
 
-/// Bytes of a chunk's longest column, about: a chunk is closed by rows or by bytes, whichever
-/// comes first. One row may be longer.
+/// Bytes of a chunk, about: it is closed by the row that reaches either limit. One row may be longer.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// The chunks of one partition, in order. May be empty.

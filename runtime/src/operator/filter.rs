@@ -3,7 +3,7 @@
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 
-use super::{Emitted, Sandbox, Step, StepError, reject::rejected_rows, transform::pieces};
+use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
 use crate::{model::Schema, plugin::Usage};
 
 /// Calls a `filter` function for each chunk. Columns are the host's; the function only says which

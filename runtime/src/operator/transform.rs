@@ -2,11 +2,8 @@
 
 use arrow_array::RecordBatch;
 
-use super::{Emitted, Sandbox, Step, StepError, reject::rejected_rows};
-use crate::{
-    model::{CHUNK_ROWS, Schema},
-    plugin::Usage,
-};
+use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
+use crate::{model::Schema, plugin::Usage};
 
 /// Calls a `transform` function for each chunk, and at the end if it may keep rows back.
 pub struct Transform {
@@ -118,14 +115,4 @@ impl Step for Transform {
     fn usage(&self) -> Usage {
         self.sandbox.usage()
     }
-}
-
-/// A chunk in pieces of the size that functions are promised; steps before may have made more of
-/// it. Slices, not copies.
-pub(super) fn pieces(chunk: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
-    let rows = chunk.num_rows();
-    (0..rows.max(1).div_ceil(CHUNK_ROWS)).map(move |piece| {
-        let start = piece * CHUNK_ROWS;
-        chunk.slice(start, CHUNK_ROWS.min(rows - start))
-    })
 }

@@ -36,8 +36,8 @@ pub struct Executor {
 pub struct BatchInput {
     /// The batch.
     pub time: BatchTime,
-    /// One for each source of the topology.
-    pub claims: Vec<Claim>,
+    /// One for each source that is opened; one that is not has no batch.
+    pub claims: BTreeMap<SourceId, Claim>,
 }
 
 /// What came of a batch.
@@ -116,11 +116,11 @@ impl Executor {
     pub fn run(&self, input: BatchInput) -> Result<BatchOutput, BatchError> {
         let time = input.time;
         let mut flow = Flow::default();
-        let mut present = Vec::with_capacity(input.claims.len());
-        for (at, claim) in input.claims.into_iter().enumerate() {
-            present.push(matches!(claim, Claim::Batch(_)));
+        let mut present = vec![false; self.topology.sources.len()];
+        for (id, claim) in input.claims {
             if let Claim::Batch(readers) = claim {
-                flow.readers.insert(SourceId(at), readers);
+                present[id.0] = true;
+                flow.readers.insert(id, readers);
             }
         }
         let presence = Presence::new(&self.topology, present, |id| self.needed.contains(&id))

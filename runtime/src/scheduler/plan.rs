@@ -17,6 +17,8 @@ use crate::{
 pub struct Plan {
     /// In the order of execution.
     pub stages: Vec<Stage>,
+    /// Sources whose rows some sink depends on. The others need not be opened (spec 1.3).
+    pub sources: BTreeSet<SourceId>,
     /// Streams whose rejected rows someone reads.
     pub rejected: BTreeSet<NodeId>,
 }
@@ -89,6 +91,13 @@ impl Plan {
             consumers: consumers(topology, &needed),
             plan: Plan {
                 stages: Vec::new(),
+                sources: needed
+                    .iter()
+                    .filter_map(|stream| match stream.node {
+                        NodeId::Source(id) => Some(id),
+                        NodeId::Operator(_) => None,
+                    })
+                    .collect(),
                 rejected: needed
                     .iter()
                     .filter(|stream| stream.port == Port::Rejected)

@@ -8,6 +8,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
+use walkdir::WalkDir;
 
 use super::{
     Claim, PartitionReader, Source, SourceError, SourceProblem,
@@ -167,13 +168,25 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
+/// What lies in a directory, in no order.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, NotListed> {
-    let here = Path::new(".");
-    let is_here = directory.as_os_str().is_empty();
-    let failed = |error| (directory.to_owned(), error);
-    let listing = fs::read_dir(if is_here { here } else { directory }).map_err(failed)?;
-    let paths = listing.map(|entry| entry.map(|entry| directory.join(entry.file_name())));
-    paths.collect::<Result<_, _>>().map_err(failed)
+    // Behind a slash a file is an error, and a link is what it leads to.
+    let root = match directory.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => directory.join(""),
+    };
+    let below = WalkDir::new(root).min_depth(1).max_depth(1);
+    let paths = below.into_iter().map(|entry| {
+        let name = entry?.file_name().to_owned();
+        Ok(directory.join(name))
+    });
+    paths
+        .collect::<Result<_, walkdir::Error>>()
+        .map_err(|error| {
+            let path = error.path().unwrap_or(directory).to_owned();
+            let is_loop = || io::Error::other("a link leads back to it");
+            (path, error.into_io_error().unwrap_or_else(is_loop))
+        })
 }
 
 /// None if it is no file.

@@ -70,7 +70,7 @@ pub enum SourceProblem {
         problem: String,
     },
     /// A row of a queue does not have the source's schema.
-    #[error("batch {batch}: {error}")]
+    #[error("batch {}: {error}", batch + 1)]
     Row {
         /// Which of the queue's batches, from 0.
         batch: usize,

@@ -20,13 +20,13 @@ use crate::{
     },
     sink::Sink,
     source::{Claim, Source, SourceError},
-    topology::{StreamRef, Topology},
+    topology::{SourceId, StreamRef, Topology},
 };
 
 /// A topology with everything it needs to run, not started yet.
 pub struct Stream {
     topology: Arc<Topology>,
-    sources: Vec<Box<dyn Source>>,
+    sources: Sources,
     sinks: Vec<Box<dyn Sink>>,
     executor: Arc<Executor>,
     pool: Arc<Pool>,
@@ -47,11 +47,12 @@ pub struct Run {
 }
 
 impl Stream {
-    /// Puts a topology together with its plugins, sources and sinks, each in the topology's order.
+    /// Puts a topology together with its plugins and sinks, each in the topology's order, and its
+    /// sources; those that no sink depends on may be left out ([`Plan::sources`]).
     pub fn new(
         topology: Arc<Topology>,
         plugins: Vec<Plugin>,
-        sources: Vec<Box<dyn Source>>,
+        sources: BTreeMap<SourceId, Box<dyn Source>>,
         sinks: Vec<Box<dyn Sink>>,
         pool: &Arc<Pool>,
     ) -> Self {
@@ -64,7 +65,7 @@ impl Stream {
         topology: Arc<Topology>,
         plan: Plan,
         plugins: Vec<Plugin>,
-        sources: Vec<Box<dyn Source>>,
+        sources: BTreeMap<SourceId, Box<dyn Source>>,
         sinks: Vec<Box<dyn Sink>>,
         pool: &Arc<Pool>,
     ) -> Self {
@@ -110,11 +111,12 @@ impl Stream {
     }
 }
 
+type Sources = BTreeMap<SourceId, Box<dyn Source>>;
 type Sinks = Vec<((NodeName, StreamRef), Box<dyn Sink>)>;
 
 /// What a claimed batch waits with.
 struct Claimed {
-    claims: Result<Vec<Claim>, BatchError>,
+    claims: Result<BTreeMap<SourceId, Claim>, BatchError>,
     at: Duration,
     exhausted: bool,
     fatal: bool,
@@ -122,7 +124,7 @@ struct Claimed {
 
 struct Driver {
     scheduler: Scheduler,
-    sources: Arc<Mutex<Vec<Box<dyn Source>>>>,
+    sources: Arc<Mutex<Sources>>,
     sinks: Arc<Mutex<Sinks>>,
     executor: Arc<Executor>,
     claimed: BTreeMap<BatchTime, Claimed>,
@@ -197,7 +199,7 @@ impl Driver {
                 let sources = self.sources.clone();
                 let runtime = tokio::runtime::Handle::current();
                 self.stopping = Some(spawn_blocking(move || {
-                    for source in &mut *lock(&sources) {
+                    for source in lock(&sources).values_mut() {
                         runtime.block_on(source.stop());
                     }
                 }));
@@ -211,14 +213,14 @@ impl Driver {
         let sources = self.sources.clone();
         let claim = spawn_blocking(move || {
             let mut sources = lock(&sources);
-            let claims: Result<Vec<Claim>, SourceError> = sources
+            let claims: Result<BTreeMap<SourceId, Claim>, SourceError> = sources
                 .iter_mut()
-                .map(|source| source.claim(time))
+                .map(|(id, source)| Ok((*id, source.claim(time)?)))
                 .collect();
-            let exhausted = sources.iter().all(|source| source.is_exhausted());
+            let exhausted = sources.values().all(|source| source.is_exhausted());
             (claims, exhausted)
         });
-        let (claims, exhausted) = claim.await.unwrap_or_else(|_| (Ok(Vec::new()), true));
+        let (claims, exhausted) = claim.await.unwrap_or_else(|_| (Ok(BTreeMap::new()), true));
         let fatal = claims.as_ref().is_err_and(SourceError::is_fatal);
         let claimed = Claimed {
             claims: claims.map_err(|error| BatchError::Claim {

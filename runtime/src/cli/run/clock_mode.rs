@@ -2,7 +2,7 @@
 
 use crate::{
     scheduler::Mode,
-    topology::{SourceKind, Topology},
+    topology::{Source, SourceKind},
 };
 
 /// A run was to end after some batches, but a source waits for others.
@@ -15,11 +15,14 @@ pub(super) struct Waits {
     kind: &'static str,
 }
 
-/// Virtual if every source ends by itself, or none waits and the run ends after so many batches;
-/// else live.
-pub(super) fn of(topology: &Topology, is_limited: bool) -> Result<Mode, Waits> {
+/// Virtual if each of these sources ends by itself, or none waits and the run ends after so many
+/// batches; else live.
+pub(super) fn of<'a>(
+    sources: impl Iterator<Item = &'a Source>,
+    is_limited: bool,
+) -> Result<Mode, Waits> {
     let mut mode = Mode::Virtual;
-    for source in &topology.sources {
+    for source in sources {
         let waits = match &source.kind {
             SourceKind::File { .. } | SourceKind::Queue { .. } => continue,
             SourceKind::Generator(spec) if spec.count.is_some() || is_limited => continue,
@@ -56,7 +59,7 @@ mod tests {
             base_dir: "".into(),
         };
         let topology = compile("a.toml", &text, &Plugins::default(), &defaults).unwrap();
-        of(&topology, is_limited).map_err(|error| error.to_string())
+        of(topology.sources.iter(), is_limited).map_err(|error| error.to_string())
     }
 
     #[test]

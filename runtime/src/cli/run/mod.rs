@@ -5,7 +5,7 @@ mod narrator;
 mod signals;
 mod summary;
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use tokio::runtime::Runtime;
 
@@ -20,10 +20,10 @@ use crate::{
     model::NodeName,
     scheduler::{Mode, Outcome, Plan, Pool},
     sink::{PrintSink, Sink, open_sink},
-    source::{Source, SourceSetup, open_source},
+    source::{Source, SourceError, SourceSetup, open_source},
     stream::{Run, Stop, Stream, Summary},
     telemetry::{self, LogFilter},
-    topology::{SinkKind, SourceKind, Topology},
+    topology::{self, SinkKind, SourceId, SourceKind, Topology},
 };
 use narrator::Narrator;
 
@@ -105,19 +105,18 @@ fn run_topology(
     let cores = arguments.cores.unwrap_or_else(loading::cores);
     let Loaded { topology, plugins } =
         loading::load(&arguments.topology, &given, cores, environment)?;
-    let mode = clock_mode::of(&topology, arguments.batches.is_some()).map_err(Failure::input)?;
-    warn_of_losses(&topology);
+    let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
+    let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
+    let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
+    warn_of_losses(needed());
+    warn_of_unneeded(&topology, &plan);
 
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let pool = Pool::new(cores)
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
-    let sources = open_sources(&topology, clock.as_ref(), &runtime)?;
+    let sources = open_sources(&topology, &plan, clock.as_ref(), &runtime)?;
     let sinks = open_sinks(&topology, console);
-    let plan = match arguments.no_fusion {
-        true => Plan::with_fusion(&topology, false),
-        false => Plan::new(&topology),
-    };
     let stop = Stop::new();
     signals::stop_on_signals(stop.clone(), console.clone())?;
     let every = topology.batch_interval.as_duration();
@@ -171,19 +170,19 @@ fn runtime() -> Result<Runtime, Failure> {
 
 fn open_sources(
     topology: &Topology,
+    plan: &Plan,
     clock: &dyn Clock,
     runtime: &Runtime,
-) -> Result<Vec<Box<dyn Source>>, Failure> {
+) -> Result<BTreeMap<SourceId, Box<dyn Source>>, Failure> {
     let setup = SourceSetup {
         clock,
         runtime: runtime.handle(),
         interval: topology.batch_interval,
         parallelism: topology.parallelism,
     };
-    let sources = topology.sources.iter();
-    sources
-        .map(|source| open_source(source, setup).map_err(Failure::input))
-        .collect()
+    let open = |id: &SourceId| Ok((*id, open_source(&topology.sources[id.0], setup)?));
+    let sources: Result<_, SourceError> = plan.sources.iter().map(open).collect();
+    sources.map_err(Failure::input)
 }
 
 fn open_sinks(topology: &Topology, console: &Console) -> Vec<Box<dyn Sink>> {
@@ -203,9 +202,8 @@ fn open_sinks(topology: &Topology, console: &Console) -> Vec<Box<dyn Sink>> {
 }
 
 /// Says where rows can get lost, so that nobody finds out later.
-fn warn_of_losses(topology: &Topology) {
-    let sockets = topology.sources.iter();
-    let sockets = sockets.filter(|source| matches!(source.kind, SourceKind::Socket { .. }));
+fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>) {
+    let sockets = sources.filter(|source| matches!(source.kind, SourceKind::Socket { .. }));
     let names: Vec<&str> = sockets
         .map(|source| NodeName::as_str(&source.name))
         .collect();
@@ -214,5 +212,17 @@ fn warn_of_losses(topology: &Topology) {
             "what a socket has sent and no batch has finished is lost if this process dies (at most once): {}",
             names.join(", ")
         );
+    }
+}
+
+/// Says what is not read, so that nobody waits for it.
+fn warn_of_unneeded(topology: &Topology, plan: &Plan) {
+    for (at, source) in topology.sources.iter().enumerate() {
+        if !plan.sources.contains(&SourceId(at)) {
+            tracing::warn!(
+                "source {} is not opened: no sink depends on it",
+                source.name
+            );
+        }
     }
 }

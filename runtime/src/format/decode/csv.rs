@@ -2,6 +2,10 @@
 //!
 //! A field in double quotes may hold the separator, and a quote as two quotes. An empty field
 //! without quotes is null where the column may be null.
+//!
+//! Fields are not split by csv-core: it takes a quote that is not closed and text behind a closing
+//! one for good, tells `""` from nothing no more, and drops a byte order mark wherever it starts
+//! to read.
 
 use std::borrow::Cow;
 
@@ -9,7 +13,6 @@ use crate::{
     format::{
         cells::Cell,
         columns::{Column, Columns},
-        hex::read_hex,
         timestamp::parse_timestamp,
     },
     model::{Kind, Schema},
@@ -127,7 +130,7 @@ fn push(column: &mut Column, field: &Field) -> Result<(), String> {
     if column.field().listed {
         return Err("CSV cannot hold a list".to_owned());
     }
-    let mut bytes = Vec::new();
+    let bytes;
     let cell = match kind {
         _ if text.is_empty() && !field.quoted && column.field().nullable => Cell::Null,
         Kind::Utf8 => Cell::Utf8(text),
@@ -136,9 +139,7 @@ fn push(column: &mut Column, field: &Field) -> Result<(), String> {
         Kind::Boolean => Cell::Boolean(text.parse().map_err(|_| misfit())?),
         Kind::Timestamp => Cell::Timestamp(parse_timestamp(text).ok_or_else(misfit)?),
         Kind::Binary => {
-            if !read_hex(text, &mut bytes) {
-                return Err(misfit());
-            }
+            bytes = hex::decode(text).map_err(|_| misfit())?;
             Cell::Binary(&bytes)
         }
     };

@@ -12,7 +12,6 @@ use crate::{
     format::{
         cells::Cell,
         columns::{Column, Columns},
-        hex::read_hex,
         layout::Node,
         timestamp::parse_timestamp,
     },
@@ -191,10 +190,7 @@ impl<'de> Visitor<'de> for Item<'_> {
         match self.0.field().kind {
             Kind::Utf8 => self.push(Cell::Utf8(text)),
             Kind::Binary => {
-                let mut bytes = Vec::with_capacity(text.len() / 2);
-                if !read_hex(text, &mut bytes) {
-                    return Err(E::custom("misfit"));
-                }
+                let bytes = hex::decode(text).map_err(E::custom)?;
                 self.push(Cell::Binary(&bytes))
             }
             Kind::Timestamp => {

@@ -9,7 +9,6 @@ use crate::{
     format::{
         cells::Cell,
         columns::{Column, Columns, TooMuch},
-        hex::read_hex,
         layout::Node,
         timestamp::parse_timestamp,
     },
@@ -18,7 +17,7 @@ use crate::{
 
 /// A value that is no row of the schema: `row 3: [1]: expected int64, got "x"`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}: {misfit}")]
+#[error("row {}: {misfit}", row + 1)]
 pub struct RowError {
     /// Which of the rows, from 0.
     row: usize,
@@ -80,7 +79,7 @@ pub fn rows_from_json(schema: &Schema, rows: &[Value]) -> Result<RecordBatch, Ro
             .map_err(|misfit| RowError { row, misfit })?;
     }
     columns.finish().map_err(|error| RowError {
-        row: rows.len(),
+        row: rows.len().saturating_sub(1),
         misfit: Misfit::new(error.to_string()),
     })
 }
@@ -224,10 +223,7 @@ fn read_cell(column: &mut Column, value: &Value) -> Result<(), Misfit> {
         }
         (Kind::Utf8, Value::String(text)) => Cell::Utf8(text),
         (Kind::Binary, Value::String(text)) => {
-            let mut bytes = Vec::with_capacity(text.len() / 2);
-            if !read_hex(text, &mut bytes) {
-                return Err(misfit(field));
-            }
+            let bytes = hex::decode(text).map_err(|_| misfit(field))?;
             return Ok(column.push(Cell::Binary(&bytes))?);
         }
         (Kind::Timestamp, Value::Number(number)) => {

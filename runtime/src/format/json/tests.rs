@@ -20,43 +20,43 @@ fn errors_name_the_row_and_the_place() {
         (
             pair,
             json!(["a", "x"]),
-            r#"row 1: [1]: expected int64, got "x""#,
+            r#"row 2: [1]: expected int64, got "x""#,
         ),
         (
             pair,
             json!(["a", 1.5]),
-            "row 1: [1]: expected int64, got 1.5",
+            "row 2: [1]: expected int64, got 1.5",
         ),
         (
             pair,
             json!(["a", null]),
-            "row 1: [1]: expected int64, got null",
+            "row 2: [1]: expected int64, got null",
         ),
         (
             pair,
             json!(["a"]),
-            "row 1: expected a list of 2, got a list of 1",
+            "row 2: expected a list of 2, got a list of 1",
         ),
-        (pair, json!("a"), r#"row 1: expected a list of 2, got "a""#),
+        (pair, json!("a"), r#"row 2: expected a list of 2, got "a""#),
         (
             pair,
             serde_json::from_str(r#"["a", 9223372036854775808]"#).unwrap(),
-            "row 1: [1]: expected int64, got 9223372036854775808",
+            "row 2: [1]: expected int64, got 9223372036854775808",
         ),
         (
             record,
             json!({"user": {}, "tags": []}),
-            "row 1: .user.name: missing",
+            "row 2: .user.name: missing",
         ),
         (
             record,
             json!({"user": {"name": "a"}, "tags": ["b", 1]}),
-            "row 1: .tags[1]: expected utf8, got 1",
+            "row 2: .tags[1]: expected utf8, got 1",
         ),
         (
             record,
             json!({"user": {"name": "a", "nme": 1}, "tags": []}),
-            r#"row 1: .user: no column "nme""#,
+            r#"row 2: .user: no column "nme""#,
         ),
     ];
     for (fields, row, expected) in cases {

@@ -10,7 +10,6 @@ use crate::{
     format::{
         WrongColumns,
         cells::{Cell, Cells},
-        hex::write_hex,
         layout::Node,
         text::shared_list,
         timestamp::write_timestamp,
@@ -155,11 +154,7 @@ impl Serialize for Item<'_> {
             Cell::Float64(value) if value == f64::NEG_INFINITY => to.serialize_str("-Infinity"),
             Cell::Float64(value) => to.serialize_f64(value),
             Cell::Utf8(value) => to.serialize_str(value),
-            Cell::Binary(value) => {
-                let mut text = Vec::with_capacity(2 * value.len());
-                write_hex(value, &mut text);
-                to.serialize_str(std::str::from_utf8(&text).map_err(S::Error::custom)?)
-            }
+            Cell::Binary(value) => to.serialize_str(&hex::encode(value)),
             Cell::Timestamp(value) if self.times == Times::Millis => to.serialize_i64(value),
             Cell::Timestamp(value) => {
                 let mut text = Vec::with_capacity(24);

@@ -113,6 +113,38 @@ fn a_directory_that_is_not_there_gives_empty_batches_until_it_comes() {
 }
 
 #[test]
+fn a_file_where_a_directory_should_be_gives_empty_batches() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "a", 500, "here");
+    let file = root.path().join("a");
+    assert_eq!(claim(&mut source(&file), 1_000), [""; 0]);
+    let (path, error) = list(&steps(&file).unwrap()).unwrap_err();
+    assert!(is_absent(&error) && path.starts_with(&file), "{error}");
+}
+
+#[test]
+fn links_are_what_they_lead_to() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "in/a", 500, "a");
+    write(root.path(), "out/b", 500, "b");
+    for (to, link) in [
+        ("in", "link"),
+        ("../out/b", "in/b"),
+        ("..", "in/above"),
+        ("nowhere", "in/broken"),
+    ] {
+        symlink(to, root.path().join(link)).unwrap();
+    }
+    for path in ["link", "li*"] {
+        assert_eq!(
+            claim(&mut source(&root.path().join(path)), 1_000),
+            ["a", "b"]
+        );
+    }
+}
+
+#[test]
 fn what_is_appended_after_the_claim_is_not_read() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "a", 1_000, "one\n");

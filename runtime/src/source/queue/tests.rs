@@ -102,7 +102,7 @@ fn a_file_that_holds_no_batches_is_named() {
         @r#"
     source numbers: q.json is no list of batches: invalid type: integer `2`, expected a sequence at line 1 column 7; write one list of rows per batch, or null for no batch: [[1, 2], [], null]
     source numbers: q.json is no list of batches: EOF while parsing a list at line 1 column 3; write one list of rows per batch, or null for no batch: [[1, 2], [], null]
-    source numbers: batch 1: row 1: expected int64, got "x"
+    source numbers: batch 2: row 2: expected int64, got "x"
     "#
     );
 }
