@@ -8,6 +8,7 @@
 mod cli;
 mod examples;
 mod guests;
+mod laws;
 mod layering;
 mod sdk_bindings;
 mod sdk_signatures;
