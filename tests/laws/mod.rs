@@ -5,6 +5,7 @@ mod cell;
 mod flow;
 mod offers;
 mod reference;
+mod rules;
 
 use std::{
     collections::BTreeSet,
