@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod docs;
 mod examples;
 mod guests;
 mod laws;

@@ -17,7 +17,6 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use rsrt::{
     cases::{Case, CaseRunner, Got},
     model::BatchTime,
-    plugin::{Compiler, Engine, EngineOptions, Loader},
     scheduler::{Plan, Pool, StageInput},
     stream::Plugins,
     topology::{Defaults, Topology, compile},
@@ -28,31 +27,20 @@ use cell::{Cell, Row, canonical};
 use flow::{Column, Flow, Kind, Source, Stream};
 use offers::Choices;
 
-/// What all cases share: plugins are compiled once.
+/// What all cases share.
 struct Shared {
-    plugins: Plugins,
+    plugins: &'static Plugins,
     pool: Arc<Pool>,
     runtime: tokio::runtime::Runtime,
 }
 
-static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let engine = Engine::new(EngineOptions::default()).unwrap();
-    let loader = Loader::new(engine, Compiler::InProcess, None);
-    let load = |name: &str| {
-        let component = std::fs::read(guests::plugin(name)).unwrap();
-        loader.load(&component).unwrap()
-    };
-    let mut plugins = Plugins::default();
-    plugins.add(None, load("word-count"));
-    plugins.add(Some("text".parse().unwrap()), load("text-tools"));
-    Shared {
-        plugins,
-        pool: Pool::new(NonZeroUsize::new(2).unwrap()).unwrap(),
-        runtime: tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap(),
-    }
+static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
+    plugins: guests::catalog(),
+    pool: Pool::new(NonZeroUsize::new(2).unwrap()).unwrap(),
+    runtime: tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap(),
 });
 
 fn compiled(flow: &Flow) -> Arc<Topology> {
@@ -61,7 +49,7 @@ fn compiled(flow: &Flow) -> Arc<Topology> {
         base_dir: "".into(),
     };
     let toml = flow.toml();
-    match compile("law.toml", &toml, &SHARED.plugins, &defaults) {
+    match compile("law.toml", &toml, SHARED.plugins, &defaults) {
         Ok(topology) => Arc::new(topology),
         Err(invalid) => panic!("{:?}\n{toml}", invalid.problems()),
     }

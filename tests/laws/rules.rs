@@ -41,7 +41,7 @@ fn topology(rest: &str) -> Arc<Topology> {
         base_dir: "".into(),
     };
     let text = format!("{HEAD}{rest}");
-    let topology = compile("rules.toml", &text, &SHARED.plugins, &defaults);
+    let topology = compile("rules.toml", &text, SHARED.plugins, &defaults);
     Arc::new(topology.unwrap_or_else(|e| panic!("{:?}\n{text}", e.problems())))
 }
 
