@@ -4,8 +4,34 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, LazyLock},
     time::SystemTime,
 };
+
+use rsrt::{
+    plugin::{Compiler, Engine, EngineOptions, Loader, Plugin},
+    stream::Plugins,
+};
+
+/// The plugins that the documentation speaks of: `word-count` is the default, `text-tools` is called
+/// `text`. Loaded once.
+pub(crate) fn catalog() -> &'static Plugins {
+    static CATALOG: LazyLock<Plugins> = LazyLock::new(|| {
+        let engine = Engine::new(EngineOptions::default()).unwrap();
+        let mut plugins = Plugins::default();
+        plugins.add(None, load(&engine, "word-count"));
+        plugins.add(Some("text".parse().unwrap()), load(&engine, "text-tools"));
+        plugins
+    });
+    &CATALOG
+}
+
+/// The plugin `plugins/<name>`, compiled in this process.
+pub(crate) fn load(engine: &Arc<Engine>, name: &str) -> Plugin {
+    let component = fs::read(plugin(name)).unwrap();
+    let loader = Loader::new(engine.clone(), Compiler::InProcess, None);
+    loader.load(&component).unwrap()
+}
 
 /// The component of `plugins/<name>`, built if it is not there or older than what it is made of.
 pub(crate) fn plugin(name: &str) -> PathBuf {

@@ -6,8 +6,10 @@
 )]
 
 mod cli;
+mod docs;
 mod examples;
 mod guests;
+mod laws;
 mod layering;
 mod sdk_bindings;
 mod sdk_signatures;

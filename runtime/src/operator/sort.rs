@@ -75,7 +75,7 @@ impl Step for Sort {
         self.chunks.push(chunk);
         // Keeping only the first few bounds the memory by them, not by the batch.
         if let Some(most) = self.most
-            && self.rows > 4 * most + 16 * CHUNK_ROWS
+            && self.rows > most.saturating_mul(4).saturating_add(16 * CHUNK_ROWS)
         {
             let kept = self.sorted()?;
             self.rows = kept.num_rows();

@@ -27,7 +27,6 @@ use crate::{
 pub struct Executor {
     topology: Arc<Topology>,
     plan: Plan,
-    needed: BTreeSet<OperatorId>,
     maker: StepMaker,
     tenant: Tenant,
 }
@@ -84,21 +83,10 @@ struct Flow {
 impl Executor {
     /// An executor for a topology whose plugins are loaded, in the topology's order.
     pub fn new(topology: Arc<Topology>, plugins: Vec<Plugin>, plan: Plan, tenant: Tenant) -> Self {
-        let operators = plan.stages.iter().flat_map(|stage| &stage.steps);
-        let mut needed: BTreeSet<OperatorId> = operators.map(|step| step.operator).collect();
-        // A union has no step, and an operator fused into the one before has none of its own.
-        for stage in &plan.stages {
-            if let StageOutput::Store(stream) = stage.output
-                && let NodeId::Operator(id) = stream.node
-            {
-                needed.insert(id);
-            }
-        }
         Self {
             maker: StepMaker::new(topology.clone(), plugins),
             topology,
             plan,
-            needed,
             tenant,
         }
     }
@@ -123,7 +111,7 @@ impl Executor {
                 flow.readers.insert(id, readers);
             }
         }
-        let presence = Presence::new(&self.topology, present, |id| self.needed.contains(&id))
+        let presence = Presence::new(&self.topology, present, |id| self.plan.needed.contains(&id))
             .map_err(|missing| BatchError::Missing { time, missing })?;
         let mut merged = BTreeSet::new();
         for (at, stage) in self.plan.stages.iter().enumerate() {

@@ -21,6 +21,8 @@ pub struct Plan {
     pub sources: BTreeSet<SourceId>,
     /// Streams whose rejected rows someone reads.
     pub rejected: BTreeSet<NodeId>,
+    /// Operators that some sink depends on: also those that have no step, such as a union.
+    pub needed: BTreeSet<OperatorId>,
 }
 
 /// A chain of steps over the partitions of an input.
@@ -102,6 +104,13 @@ impl Plan {
                     .iter()
                     .filter(|stream| stream.port == Port::Rejected)
                     .map(|stream| stream.node)
+                    .collect(),
+                needed: needed
+                    .iter()
+                    .filter_map(|stream| match stream.node {
+                        NodeId::Operator(id) => Some(id),
+                        NodeId::Source(_) => None,
+                    })
                     .collect(),
             },
             stored: BTreeSet::new(),
