@@ -73,6 +73,15 @@ fn errors_name_the_row_and_the_place() {
 }
 
 #[test]
+fn binary_that_is_not_hexadecimal_of_whole_bytes_is_an_error() {
+    for bad in ["0", "0g", "00ä", "000"] {
+        let error = rows_from_json(&Schema::plain(Kind::Binary), &[json!(bad)]).unwrap_err();
+        let expected = format!("row 1: expected binary (hexadecimal text), got {bad:?}");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
 fn a_deep_value_is_an_error_and_no_overflow() {
     let mut deep = json!([]);
     for _ in 0..10_000 {
