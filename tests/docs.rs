@@ -88,7 +88,8 @@ impl Page {
                 continue;
             };
             let block = lines.by_ref().take_while(|(_, line)| *line != "```");
-            let block: String = block.map(|(_, line)| format!("{line}\n")).collect();
+            let block: Vec<_> = block.map(|(_, line)| line).collect();
+            let block = block.join("\n");
             if found == info {
                 blocks.push((number + 1, block));
             }
@@ -104,7 +105,7 @@ impl Page {
             fenced ^= fence;
             !fenced && !fence
         });
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// What a link can lead to in this page.
@@ -143,10 +144,7 @@ impl Page {
 /// The word after each `before` at which a command can start.
 fn words_after(commands: &str, before: &str) -> BTreeSet<String> {
     let words = commands.split(before).skip(1).filter_map(|rest| {
-        let word: String = rest
-            .chars()
-            .take_while(|c| c.is_ascii_lowercase())
-            .collect();
+        let word: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
         (!word.is_empty()).then_some(word)
     });
     words.collect()

@@ -11,6 +11,7 @@ mod examples;
 mod guests;
 mod laws;
 mod layering;
+mod sandbox;
 mod sdk_bindings;
 mod sdk_signatures;
 mod topology_ui;

@@ -93,7 +93,8 @@ impl Accumulator {
                 }
             }
             (Self::SumFloat { sums, any }, [values]) => {
-                sums.resize(count, 0.0);
+                // What any float can be added to without a change, also -0.0.
+                sums.resize(count, -0.0);
                 any.resize(count, false);
                 let values = values.as_primitive::<Float64Type>();
                 for (row, &group) in groups.iter().enumerate() {

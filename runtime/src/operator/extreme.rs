@@ -4,7 +4,7 @@ use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, SortOptions};
 
-use super::StepError;
+use super::{StepError, nan::one_nan};
 use crate::topology::StdFunction;
 
 /// For each group the row that wins so far, as bytes that compare like the rows.
@@ -49,7 +49,8 @@ impl Extreme {
     /// Takes a chunk; columns of other types than promised are passed over.
     pub(super) fn update(&mut self, groups: &[u32], count: usize, values: &[ArrayRef]) {
         self.best.resize(count, Vec::new());
-        let Ok(rows) = self.converter.convert_columns(values) else {
+        let values: Vec<ArrayRef> = values.iter().map(one_nan).collect();
+        let Ok(rows) = self.converter.convert_columns(&values) else {
             return;
         };
         for (row, &group) in rows.iter().zip(groups) {
@@ -99,6 +100,13 @@ mod tests {
         assert_eq!(check(StdFunction::Last, &values), Some(7.0));
         assert_eq!(check(StdFunction::Min, &[None, None]), None);
         assert_eq!(check(StdFunction::First, &[None, Some(1.0)]), None);
+    }
+
+    #[test]
+    fn a_nan_of_any_sign_is_above_every_number() {
+        let values = [Some(-f64::NAN), Some(1.0)];
+        assert_eq!(check(StdFunction::Min, &values), Some(1.0));
+        assert!(check(StdFunction::Max, &values).is_some_and(f64::is_nan));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod filter;
 mod group;
 mod key;
 mod limit;
+mod nan;
 mod pieces;
 mod reducer;
 mod reject;

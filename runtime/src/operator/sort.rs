@@ -5,7 +5,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::SortOptions;
 use arrow_select::{concat::concat_batches, take::take_record_batch};
 
-use super::{Emitted, Step, StepError};
+use super::{Emitted, Step, StepError, nan::one_nan};
 use crate::{
     model::{CHUNK_ROWS, Schema},
     topology::SortKey,
@@ -52,7 +52,7 @@ impl Sort {
         let columns: Vec<_> = self
             .by
             .iter()
-            .map(|k| all.column(k.column).clone())
+            .map(|k| one_nan(all.column(k.column)))
             .collect();
         let keys = converter.convert_columns(&columns)?;
         let rows = u32::try_from(all.num_rows())
@@ -102,7 +102,9 @@ impl Step for Sort {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use arrow_array::{
+        ArrayRef, Float64Array, Int64Array, StringArray, cast::AsArray, types::Float64Type,
+    };
 
     use super::*;
     use crate::model::Kind;
@@ -124,6 +126,29 @@ mod tests {
         }
         step.finish(&mut out).unwrap();
         out.rows
+    }
+
+    #[test]
+    fn a_nan_of_any_sign_is_above_every_number() {
+        let schema = Schema::plain(Kind::Float64);
+        let by = [SortKey {
+            column: 0,
+            descending: false,
+        }];
+        let mut step = Sort::new(schema.clone(), &by, None);
+        let values: ArrayRef =
+            Arc::new(Float64Array::from(vec![-f64::NAN, 1.0, f64::NEG_INFINITY]));
+        let chunk = RecordBatch::try_new(schema.to_arrow(), vec![values]).unwrap();
+        let mut out = Emitted::default();
+        step.push(chunk, &mut out).unwrap();
+        step.finish(&mut out).unwrap();
+        let sorted = out.rows[0]
+            .column(0)
+            .as_primitive::<Float64Type>()
+            .values()
+            .to_vec();
+        assert_eq!(sorted[..2], [f64::NEG_INFINITY, 1.0]);
+        assert!(sorted[2].is_nan());
     }
 
     const BY_COUNT: [SortKey; 1] = [SortKey {

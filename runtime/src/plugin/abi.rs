@@ -57,14 +57,14 @@ pub(super) struct GroupedIn<'a> {
     pub(super) values: BatchIn<'a>,
 }
 
-#[derive(ComponentType, Lift)]
+#[derive(Debug, ComponentType, Lift)]
 #[component(record)]
 pub(super) struct NestingOut {
     pub(super) offsets: Vec<u8>,
     pub(super) validity: Option<Vec<u8>>,
 }
 
-#[derive(ComponentType, Lift)]
+#[derive(Debug, ComponentType, Lift)]
 #[component(record)]
 pub(super) struct ColumnOut {
     pub(super) kind: Kind,

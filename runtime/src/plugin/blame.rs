@@ -8,6 +8,25 @@ use super::{
     instance::LONGEST_MESSAGE,
 };
 
+/// Who is to blame for an instance that did not start: the plugin, if it trapped, was stopped, or
+/// wants more memory than it may have.
+pub(super) fn blame_start(error: &wasmtime::Error, host: &Host) -> PluginFault {
+    if error.is::<Trap>() || error.is::<Interrupt>() {
+        return blame(error, host);
+    }
+    if host.memory_refused {
+        return out_of_memory(host);
+    }
+    PluginFault::Host(format!("{error:#}"))
+}
+
+fn out_of_memory(host: &Host) -> PluginFault {
+    PluginFault::OutOfMemory {
+        limit: host.limits.memory,
+        last_error: host.last_error.clone(),
+    }
+}
+
 /// Who is to blame for a call that did not return.
 pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
     match error.downcast_ref::<Interrupt>() {
@@ -42,10 +61,7 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
         };
     }
     if host.memory_refused {
-        return PluginFault::OutOfMemory {
-            limit: host.limits.memory,
-            last_error: host.last_error.clone(),
-        };
+        return out_of_memory(host);
     }
     let frames = error.downcast_ref::<WasmBacktrace>().map(|trace| {
         let frames = trace.frames().iter().take(16);

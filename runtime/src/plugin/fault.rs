@@ -47,8 +47,8 @@ pub enum PluginFault {
         /// The limit for the task.
         limit: u64,
     },
-    /// It returned more than it may in one call.
-    #[error("the function returned more than {} in one call", Bytes(*.limit))]
+    /// It returned or logged more than it may in one call.
+    #[error("the function returned or logged more than {} in one call", Bytes(*.limit))]
     OutputTooLarge {
         /// The limit in bytes.
         limit: usize,
@@ -76,6 +76,14 @@ impl PluginFault {
             | PluginFault::BadOutput(_) => true,
             PluginFault::OutOfTime { .. } | PluginFault::Aborted | PluginFault::Host(_) => false,
         }
+    }
+
+    /// The same, but a row that was not among the `rows` of the call is nobody's fault.
+    pub(super) fn within(mut self, rows: usize) -> Self {
+        if let PluginFault::GaveUp { row, .. } = &mut self {
+            *row = row.filter(|row| (*row as usize) < rows);
+        }
+        self
     }
 
     /// More lines for people: a stack trace. May be empty.

@@ -123,9 +123,10 @@ impl Instance {
         let index = self.plugin.exports().transform.as_ref().map(|t| t.process);
         let staged = Staged::new(chunk, picked)?;
         let columns = staged.lower();
-        let outcome: TransformOutcome =
-            self.call(index, (function, staged.batch(&columns)), Called::answer)?;
         let rows_in = chunk.num_rows();
+        let outcome: TransformOutcome = self
+            .call(index, (function, staged.batch(&columns)), Called::answer)
+            .map_err(|fault| fault.within(rows_in))?;
         self.checked(|| {
             let rows = lift::batch(outcome.rows, output)?;
             let origins = outcome
@@ -195,9 +196,10 @@ impl Instance {
         let index = self.plugin.exports().filter.as_ref().map(|f| f.select);
         let staged = Staged::new(chunk, picked)?;
         let columns = staged.lower();
-        let selection: Selection =
-            self.call(index, (function, staged.batch(&columns)), Called::answer)?;
         let rows = chunk.num_rows();
+        let selection: Selection = self
+            .call(index, (function, staged.batch(&columns)), Called::answer)
+            .map_err(|fault| fault.within(rows))?;
         self.checked(|| {
             let rejected = lift::rejected(selection.rejected, rows)?;
             let mut keep = lift::bitmap(selection.keep, rows, "keep")?;
@@ -330,9 +332,11 @@ impl Instance {
         let index = self.plugin.exports().foreach.as_ref().map(|f| f.accept);
         let staged = Staged::new(chunk, picked)?;
         let columns = staged.lower();
-        let rejected: Vec<Rejected> =
-            self.call(index, (function, staged.batch(&columns)), Called::answer)?;
-        self.checked(|| lift::rejected(rejected, chunk.num_rows()))
+        let rows = chunk.num_rows();
+        let rejected: Vec<Rejected> = self
+            .call(index, (function, staged.batch(&columns)), Called::answer)
+            .map_err(|fault| fault.within(rows))?;
+        self.checked(|| lift::rejected(rejected, rows))
     }
 
     /// Calls `foreach.finish`.

@@ -7,6 +7,7 @@ use wasmtime::{Store, UpdateDeadline, component::InstancePre};
 use super::{
     Engine, Instance, InstanceLimits, PluginFault, Preempt, Task,
     abi::{FieldIn, FieldOut, Kind as AbiKind, Setting},
+    blame::blame_start,
     exports::Exports,
     fault::printable,
     host::Host,
@@ -158,7 +159,7 @@ impl Plugin {
         store.data_mut().cpu.start();
         let instance = self.0.pre.instantiate(&mut store);
         store.data_mut().cpu.stop();
-        let instance = instance.map_err(|error| PluginFault::Host(format!("{error:#}")))?;
+        let instance = instance.map_err(|error| blame_start(&error, store.data()))?;
         Ok(Instance::new(self.clone(), store, instance))
     }
 }

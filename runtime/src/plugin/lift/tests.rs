@@ -1,3 +1,6 @@
+use arrow_array::Array as _;
+use proptest::{collection::vec, prelude::*, sample::select};
+
 use super::*;
 
 fn text(offsets: &[u32], data: &[u8]) -> ColumnOut {
@@ -166,4 +169,102 @@ fn lists_of_records_have_one_length() {
             "`value.a` and `value.b` are one list of records but differ in length".into()
         ))
     );
+}
+
+/// Bytes of numbers that are mostly small and mostly rise.
+fn offsets_like() -> impl Strategy<Value = Vec<u8>> {
+    let rising = vec(0_u32..3, 0..6).prop_map(|steps| {
+        let mut end = 0;
+        let ends = steps.into_iter().map(|step| {
+            end += step;
+            end
+        });
+        let ends: Vec<u32> = ends.collect();
+        std::iter::once(0).chain(ends).collect::<Vec<_>>()
+    });
+    let wild = vec(prop_oneof![0_u32..6, any::<u32>()], 0..6);
+    let numbers = prop_oneof![6 => rising, 1 => wild];
+    let bytes = numbers.prop_map(|n| n.into_iter().flat_map(u32::to_le_bytes).collect());
+    prop_oneof![9 => bytes, 1 => vec(any::<u8>(), 0..20)]
+}
+
+fn data_like() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        "[aé日]{0,4}".prop_map(String::into_bytes),
+        vec(any::<u8>(), 0..10),
+        (0_usize..6).prop_map(|n| vec![7; n * 8]),
+    ]
+}
+
+fn column_like() -> impl Strategy<Value = ColumnOut> {
+    use AbiKind::{Binary, Boolean, Float64, Int64, Timestamp, Utf8};
+    let kinds = vec![Boolean, Int64, Float64, Utf8, Utf8, Utf8, Binary, Timestamp];
+    let validity = || prop::option::weighted(0.3, vec(any::<u8>(), 0..3));
+    let lists = (offsets_like(), validity());
+    let lists = lists.prop_map(|(offsets, validity)| NestingOut { offsets, validity });
+    let offsets = prop_oneof![1 => Just(Vec::new()), 2 => offsets_like()];
+    let lists = prop::option::weighted(0.3, lists);
+    (select(kinds), offsets, data_like(), validity(), lists).prop_map(
+        |(kind, offsets, data, validity, lists)| ColumnOut {
+            kind,
+            offsets,
+            data,
+            validity,
+            lists,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_accepted_is_valid_in_every_respect(
+        rows in 0_u32..6,
+        column in column_like(),
+        nullable: bool,
+    ) {
+        let field = Field {
+            name: "value".into(),
+            kind: kind(column.kind),
+            nullable,
+            listed: column.lists.is_some(),
+        };
+        let schema = Schema::new(vec![field]).unwrap();
+        if let Ok(batch) = batch(BatchOut { rows, columns: vec![column] }, &schema) {
+            prop_assert_eq!(batch.num_rows(), rows as usize);
+            let data = batch.column(0).to_data();
+            prop_assert!(data.validate_full().is_ok(), "{:?}", data.validate_full());
+            prop_assert!(nullable || data.null_count() == 0);
+        }
+    }
+
+    #[test]
+    fn accepted_row_numbers_are_those_of_rows(bytes in offsets_like(), rows in 0_usize..6, below in 0_usize..6) {
+        if let Ok(origins) = origins(bytes, rows, below) {
+            prop_assert_eq!(origins.len(), rows);
+            prop_assert!(origins.iter().all(|origin| (*origin as usize) < below));
+        }
+    }
+}
+
+#[test]
+fn the_columns_made_up_are_often_accepted() {
+    use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let strategy = (0_u32..6, column_like());
+    let accepted = (0..4_000).filter(|_| {
+        let (rows, column) = strategy.new_tree(&mut runner).unwrap().current();
+        let field = Field {
+            name: "value".into(),
+            kind: kind(column.kind),
+            nullable: true,
+            listed: column.lists.is_some(),
+        };
+        let schema = Schema::new(vec![field]).unwrap();
+        let columns = vec![column];
+        batch(BatchOut { rows, columns }, &schema).is_ok_and(|batch| batch.num_rows() > 0)
+    });
+    assert!(accepted.count() > 20);
 }
