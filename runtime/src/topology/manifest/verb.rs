@@ -260,7 +260,7 @@ fn number<'t>(
     if is_true(value) {
         table.require(key, problems)
     } else {
-        Some(value.clone())
+        Some(*value)
     }
 }
 
@@ -306,7 +306,7 @@ fn read_function(value: &Value<'_>, problems: &mut Problems) -> Option<FunctionR
 fn read_sort(value: &Value<'_>, problems: &mut Problems) -> Option<Vec<SortEntry>> {
     const WANTED: &str = "a list of columns such as [\"value desc\", \"key\"]";
     let columns = match value.toml {
-        DeValue::String(_) => vec![value.clone()],
+        DeValue::String(_) => vec![*value],
         _ => value.list(WANTED, problems)?,
     };
     if columns.is_empty() {
