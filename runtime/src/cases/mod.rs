@@ -1,7 +1,7 @@
 //! Golden cases: batches in, batches out, on a clock that stands at 0.
 //!
 //! [`CaseFile`] is what a person wrote, checked against a topology; [`run`](CaseRunner::run) runs a
-//! case and collects what its sinks get; [`judge`] compares, and knows nothing of how it was run.
+//! case and collects what its sinks get; [`judge()`] compares, and knows nothing of how it was run.
 //! Batch i (from 1) is at i times the batch interval.
 
 mod capture;

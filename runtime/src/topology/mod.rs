@@ -1,7 +1,7 @@
 //! From `topo.toml` to what can run. Pure: no I/O, no clock.
 //!
 //! Text is parsed twice: [`Manifest`] is what the file says, with places; [`Topology`] is what it
-//! means, with every name resolved and every type checked. [`compile`] goes from one to the other
+//! means, with every name resolved and every type checked. [`compile()`] goes from one to the other
 //! and reports every problem at once.
 
 mod assignment;

@@ -106,17 +106,15 @@ impl Steps {
     }
 
     fn docs(&mut self) -> Result<(), Failed> {
+        // Private items are documented, so links to them lead somewhere.
+        const FLAGS: &str = "-Dwarnings -Arustdoc::private-intra-doc-links";
         let arguments = [
             "doc",
             "--workspace",
             "--no-deps",
             "--document-private-items",
         ];
-        execute(
-            self.repository
-                .cargo(&arguments)
-                .env("RUSTDOCFLAGS", "-Dwarnings"),
-        )?;
+        execute(self.repository.cargo(&arguments).env("RUSTDOCFLAGS", FLAGS))?;
         self.ran("documentation");
         Ok(())
     }

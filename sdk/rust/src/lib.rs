@@ -94,7 +94,7 @@
 //! ```
 //!
 //! They are checked when a topology is loaded and parsed once per task. What else a function may know
-//! of its task is what [`task`] says; there is no clock, no file and no network.
+//! of its task is what [`task()`] says; there is no clock, no file and no network.
 //!
 //! # Combining early
 //!
