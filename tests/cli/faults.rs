@@ -115,3 +115,22 @@ fn rejected_rows_are_counted_and_the_first_reason_is_shown() {
         ],
     );
 }
+
+#[test]
+fn what_all_calls_of_a_task_put_out_together_is_limited() {
+    let topology = lines_topology(
+        "limits = { output = \"64KiB\" }",
+        "[operator.it]\ninput = \"lines\"\nmap = \"echo\"",
+        "it",
+    );
+    let topology = topology.replace("batch-bytes = 1\n", "batch-bytes = \"10MB\"\n");
+    let lines = "abc\n".repeat(200_000);
+    let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", &lines)]);
+    folder.run_with("faulty", &[]).says(
+        1,
+        &[
+            "function `echo` of plugin `faulty` put out more than 1048576 bytes in one task",
+            "raise `output`",
+        ],
+    );
+}

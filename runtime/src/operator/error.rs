@@ -33,6 +33,18 @@ pub enum StepError {
         /// Rows that came back.
         got: usize,
     },
+    /// All calls of a task together put out too much.
+    #[error(
+        "function `{function}` of plugin `{plugin}` put out more than {limit} bytes in one task; raise `output` in [limits] if it is meant to"
+    )]
+    TaskOutput {
+        /// The plugin's own name.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// [`TASK_OUTPUTS`](super::TASK_OUTPUTS) times the limit for one call, in bytes.
+        limit: usize,
+    },
     /// A sum does not fit.
     #[error("std:sum overflows int64 for key {key}; sum as float64, or in a function of your own")]
     Overflow {

@@ -31,4 +31,4 @@ pub use limit::Limit;
 pub use sandbox::Sandbox;
 pub use sort::Sort;
 pub use step::{Emitted, Step};
-pub use transform::Transform;
+pub use transform::{TASK_OUTPUTS, Transform};

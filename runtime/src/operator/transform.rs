@@ -5,6 +5,10 @@ use arrow_array::RecordBatch;
 use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
 use crate::{model::Schema, plugin::Usage};
 
+/// All calls of a task together may put out so many times what one may: a function cannot fill the
+/// host's memory piece by piece.
+pub const TASK_OUTPUTS: usize = 16;
+
 /// Calls a `transform` function for each chunk, and at the end if it may keep rows back.
 pub struct Transform {
     sandbox: Sandbox,
@@ -12,6 +16,8 @@ pub struct Transform {
     output: Schema,
     rejected: Schema,
     rows: Rows,
+    /// Bytes put out so far.
+    put_out: usize,
 }
 
 /// What comes out for what goes in.
@@ -61,6 +67,7 @@ impl Transform {
             output,
             rejected,
             rows,
+            put_out: 0,
         }
     }
 
@@ -81,8 +88,21 @@ impl Transform {
         }
         out.rejected
             .extend(rejected_rows(chunk, &made.rejected, &self.rejected)?);
-        if made.rows.num_rows() > 0 {
-            out.rows.push(made.rows);
+        self.put_out(made.rows, out)
+    }
+
+    fn put_out(&mut self, rows: RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
+        let limit = self.sandbox.limits().output.saturating_mul(TASK_OUTPUTS);
+        self.put_out = self.put_out.saturating_add(rows.get_array_memory_size());
+        if self.put_out > limit {
+            return Err(StepError::TaskOutput {
+                plugin: self.sandbox.plugin().to_owned(),
+                function: self.sandbox.function().to_owned(),
+                limit,
+            });
+        }
+        if rows.num_rows() > 0 {
+            out.rows.push(rows);
         }
         Ok(())
     }
@@ -100,14 +120,12 @@ impl Step for Transform {
         if self.rows != Rows::AnyAndAtTheEnd {
             return Ok(());
         }
-        let output = &self.output;
+        let output = self.output.clone();
         while let Some(piece) = self
             .sandbox
-            .call(|instance, function| instance.finish(function, output))?
+            .call(|instance, function| instance.finish(function, &output))?
         {
-            if piece.num_rows() > 0 {
-                out.rows.push(piece);
-            }
+            self.put_out(piece, out)?;
         }
         Ok(())
     }
