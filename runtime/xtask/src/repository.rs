@@ -20,9 +20,12 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Found from where this program was built: `<target>/debug/xtask`.
+    /// Found from what cargo says when it runs this program, `<target>/debug/xtask`. Where it was
+    /// built may be another checkout, if several share a target directory.
     pub(crate) fn find() -> Result<Self, Failed> {
-        let root = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .ok_or("CARGO_MANIFEST_DIR is not set: run this with `cargo xtask`")?;
+        let root = fs::canonicalize(Path::new(&package).join("../.."))?;
         let program = env::current_exe()?;
         let target = program
             .ancestors()
