@@ -66,6 +66,7 @@ fn stream(topology: &Topology, stream: StreamRef) -> String {
     match stream.port {
         Port::Main => name.to_string(),
         Port::Rejected => format!("{name}.rejected"),
+        Port::Snapshots => format!("{name}.snapshots"),
     }
 }
 
@@ -107,14 +108,10 @@ fn describe_verb(topology: &Topology, verb: &Verb) -> String {
         Verb::MapPartitions(call) => format!("map-partitions {}", called(call)),
         Verb::Reduce(reducer) => format!("reduce {}", reduced(reducer)),
         Verb::ReduceByKey { reducer, .. } => format!("reduce-by-key {}", reduced(reducer)),
-        Verb::Count => "count".to_owned(),
-        Verb::CountByValue { .. } => "count-by-value".to_owned(),
-        Verb::Union => "union".to_owned(),
         Verb::Repartition { partitions } => format!("repartition to {partitions}"),
-        Verb::Distinct { .. } => "distinct".to_owned(),
-        Verb::Sort { .. } => "sort".to_owned(),
         Verb::Top { n, .. } => format!("top {n}"),
         Verb::Limit { n } => format!("limit {n}"),
+        other => other.name().to_owned(),
     }
 }
 

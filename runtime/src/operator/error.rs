@@ -45,6 +45,14 @@ pub enum StepError {
         /// [`TASK_OUTPUTS`](super::TASK_OUTPUTS) times the limit for one call, in bytes.
         limit: usize,
     },
+    /// A side was fed to a step that has none.
+    #[error("{rows} rows of side {side} came to an operator that knows no such side")]
+    NoSide {
+        /// Its number.
+        side: usize,
+        /// Rows of the chunk.
+        rows: usize,
+    },
     /// A sum does not fit.
     #[error("std:sum overflows int64 for key {key}; sum as float64, or in a function of your own")]
     Overflow {

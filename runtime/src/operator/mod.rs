@@ -19,6 +19,7 @@ mod reducer;
 mod reject;
 mod sandbox;
 mod sort;
+mod state;
 mod step;
 mod transform;
 
@@ -30,5 +31,6 @@ pub use key::{KeyEncoder, partition_of};
 pub use limit::Limit;
 pub use sandbox::Sandbox;
 pub use sort::Sort;
+pub use state::PartitionState;
 pub use step::{Emitted, Step};
 pub use transform::{TASK_OUTPUTS, Transform};

@@ -2,11 +2,23 @@
 
 use arrow_array::RecordBatch;
 
-use super::StepError;
+use super::{PartitionState, StepError};
 use crate::plugin::Usage;
 
 /// A link of a chain.
 pub trait Step: Send {
+    /// Takes one chunk of a side: rows that it wants whole before the first [`push`](Self::push).
+    /// Side 0 of a join, a cogroup or a transform-with is the operator's second input.
+    ///
+    /// # Errors
+    /// When the chunk cannot be handled, or the step knows no sides; the task fails.
+    fn feed(&mut self, side: usize, chunk: RecordBatch) -> Result<(), StepError> {
+        Err(StepError::NoSide {
+            side,
+            rows: chunk.num_rows(),
+        })
+    }
+
     /// Takes one chunk and puts out what it makes of it now.
     ///
     /// # Errors
@@ -18,6 +30,11 @@ pub trait Step: Send {
     /// # Errors
     /// When the rest cannot be handled; the task fails.
     fn finish(&mut self, out: &mut Emitted) -> Result<(), StepError>;
+
+    /// What it remembers for the next batch, after [`finish`](Self::finish).
+    fn into_state(self: Box<Self>) -> Option<PartitionState> {
+        None
+    }
 
     /// What its instance has used, if it has one.
     fn usage(&self) -> Usage {
@@ -32,4 +49,6 @@ pub struct Emitted {
     pub rows: Vec<RecordBatch>,
     /// For the operator's `rejected` output, in order.
     pub rejected: Vec<RecordBatch>,
+    /// For the operator's `snapshots` output, in order.
+    pub snapshots: Vec<RecordBatch>,
 }

@@ -321,5 +321,6 @@ fn exchange(verb: &Verb, columns: usize) -> Option<Exchange> {
         Verb::Repartition { partitions } => Some(Exchange::RoundRobin {
             partitions: partitions.get(),
         }),
+        _ => None,
     }
 }

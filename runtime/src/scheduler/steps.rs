@@ -104,6 +104,7 @@ impl StepMaker {
             | Verb::Count
             | Verb::CountByValue { .. }
             | Verb::Distinct { .. } => Box::new(self.aggregate(spec, operator, to)),
+            _ => return None,
         })
     }
 

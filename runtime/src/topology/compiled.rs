@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use super::{NodeId, Operator, Port, Sink, Source, StreamRef};
+use super::{NodeId, Operator, Port, Reference, Sink, Source, StreamRef};
 use crate::model::{BatchInterval, NodeName, PluginName, Schema, TopologyName};
 
 /// A flow that can run: names resolved, types checked, no cycle.
@@ -24,6 +24,8 @@ pub struct Topology {
     pub sources: Vec<Source>,
     /// Each after those it reads from; otherwise in order of definition.
     pub operators: Vec<Operator>,
+    /// Data sets that operators want from files.
+    pub references: Vec<Reference>,
     /// In order of definition, which is the order in which they run (spec 4.1).
     pub sinks: Vec<Sink>,
 }
@@ -32,10 +34,15 @@ impl Topology {
     /// The columns of a stream of this topology.
     pub fn schema(&self, stream: StreamRef) -> &Schema {
         match (stream.node, stream.port) {
-            (NodeId::Source(id), Port::Main) => &self.sources[id.0].schema,
+            (NodeId::Source(id), Port::Main | Port::Snapshots) => &self.sources[id.0].schema,
             (NodeId::Source(id), Port::Rejected) => &self.sources[id.0].rejected,
             (NodeId::Operator(id), Port::Main) => &self.operators[id.0].output,
             (NodeId::Operator(id), Port::Rejected) => &self.operators[id.0].rejected,
+            // A port that the operator has, or the topology would not have been compiled.
+            (NodeId::Operator(id), Port::Snapshots) => {
+                let operator = &self.operators[id.0];
+                operator.snapshots.as_ref().unwrap_or(&operator.output)
+            }
         }
     }
 

@@ -8,21 +8,31 @@ mod assignment;
 mod catalog;
 mod compile;
 mod compiled;
+mod join;
 mod manifest;
 mod operator;
 mod problem;
+mod reference;
 mod sink;
 mod source;
+mod stateful;
 mod stream;
+mod window;
 
 pub use assignment::{Assignment, BadAssignment, assign};
 pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
 pub use compiled::{Limits, OnFailedBatch, Plugin, Topology};
+pub use join::{Join, JoinKind};
 pub use manifest::Manifest;
-pub use operator::{Call, FusedCall, Operator, Reducer, SortKey, StdFunction, Verb};
+pub use operator::{
+    Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
+};
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
+pub use reference::{Reference, ReferenceId};
 pub use sink::{Sink, SinkKind};
 pub use source::{Decoder, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind};
+pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
+pub use window::{Inverse, Window, WindowReduce};

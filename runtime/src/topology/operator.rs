@@ -1,8 +1,13 @@
 //! What happens to rows.
 
-use std::{collections::BTreeMap, num::NonZeroUsize};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU64, NonZeroUsize},
+};
 
-use super::{PluginId, StreamRef};
+use super::{
+    Join, MapWithState, PluginId, ReferenceId, StreamRef, UpdateState, Window, WindowReduce,
+};
 use crate::model::{NodeName, Schema};
 
 /// An operator, checked.
@@ -10,14 +15,19 @@ use crate::model::{NodeName, Schema};
 pub struct Operator {
     /// Its name: state, logs and errors go by it.
     pub name: NodeName,
-    /// What it reads; one, or several for `union`.
+    /// What it reads: one; two for joins, `cogroup` and `transform-with`; several for `union`.
     pub inputs: Vec<StreamRef>,
+    /// How many batch intervals lie between two of its batches: its slide. It has a batch at zero
+    /// time + n x interval only if n is a multiple of it (spec 2.2).
+    pub every: NonZeroU64,
     /// What it does.
     pub verb: Verb,
     /// Columns of what comes out.
     pub output: Schema,
     /// Columns of `x.rejected`: those of the input, and `reason: utf8`.
     pub rejected: Schema,
+    /// Columns of `x.snapshots`, key then state: only `map-with-state` has it.
+    pub snapshots: Option<Schema>,
     /// Text for the function.
     pub settings: BTreeMap<String, String>,
 }
@@ -32,6 +42,26 @@ pub struct Call {
     /// Which columns of the input to pass, in order. Names that lie under `key` or `value` are
     /// not passed on; only places and types count.
     pub input: Vec<usize>,
+    /// What the function wants whole before its first chunk, in the order in which it declares it.
+    pub sides: Vec<Side>,
+}
+
+/// Rows that a function is fed before its first chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// Where they come from.
+    pub from: SideFrom,
+    /// Which columns of them to pass, in order.
+    pub input: Vec<usize>,
+}
+
+/// Where the rows of a side come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SideFrom {
+    /// The batch of the operator's second input at the same time.
+    SecondInput,
+    /// A data set from a file.
+    Reference(ReferenceId),
 }
 
 /// A `map-partitions` function that does a `flat-map` or `map` and combines by key in one go.
@@ -131,12 +161,111 @@ pub enum Verb {
     Filter(Call),
     /// A function over each partition, also an empty one.
     MapPartitions(Call),
+    /// One value for each value, the key staying: key columns, then what the function makes.
+    MapValues {
+        /// The function; its `input` are value columns.
+        call: Call,
+        /// Key columns of the input, which come first in the output.
+        keys: Vec<usize>,
+    },
+    /// Any number of values for each value, each with the key of what it was made of.
+    FlatMapValues {
+        /// The function; its `input` are value columns.
+        call: Call,
+        /// Key columns of the input, which come first in the output.
+        keys: Vec<usize>,
+    },
+    /// One row for each partition: each column as the list of its values.
+    Glom,
+    /// A function over the whole batch, with its other input or a reference data set if it has
+    /// sides; also `transform-with`.
+    Transform {
+        /// The function.
+        call: Call,
+        /// None: all rows are brought into one partition.
+        partitions: Option<NonZeroUsize>,
+    },
     /// One row for the whole batch; none for an empty batch.
     Reduce(Reducer),
     /// One row for each key.
     ReduceByKey {
         /// What makes one of several.
         reducer: Reducer,
+        /// Key columns; the others are the values.
+        keys: Vec<usize>,
+        /// Of the result.
+        partitions: NonZeroUsize,
+    },
+    /// One row for each key: the key columns, then each other column as the list of its values.
+    GroupByKey {
+        /// Key columns; the others are the values.
+        keys: Vec<usize>,
+        /// Of the result.
+        partitions: NonZeroUsize,
+    },
+    /// One combiner for each key: `create` makes one of the values of a partition, `merge` one of
+    /// several.
+    CombineByKey {
+        /// Values to a combiner.
+        create: Reducer,
+        /// Combiners to one; its `input` counts from the first key column of the result.
+        merge: Reducer,
+        /// Key columns; the others are the values.
+        keys: Vec<usize>,
+        /// Of the result.
+        partitions: NonZeroUsize,
+        /// `create` runs before the shuffle, too; if not, only after it.
+        map_side: bool,
+    },
+    /// Rows of two streams with equal keys, of the same batch.
+    Join(Join),
+    /// For each key of either stream, its values left and right, as lists: the key columns, then
+    /// `left.*` and `right.*`.
+    Cogroup {
+        /// Key columns of the first input.
+        left_keys: Vec<usize>,
+        /// Key columns of the second.
+        right_keys: Vec<usize>,
+        /// Of the result.
+        partitions: NonZeroUsize,
+    },
+    /// A new state for every key, in every batch.
+    UpdateStateByKey(UpdateState),
+    /// A state for every key, and rows out for rows in.
+    MapWithState(MapWithState),
+    /// All rows of the batches in the window, in time order.
+    Window(Window),
+    /// One row for the window; none for one without rows.
+    ReduceByWindow {
+        /// Which batches.
+        window: Window,
+        /// How.
+        reduce: WindowReduce,
+    },
+    /// One row for each key in the window.
+    ReduceByKeyAndWindow {
+        /// Which batches.
+        window: Window,
+        /// How.
+        reduce: WindowReduce,
+        /// Key columns; the others are the values.
+        keys: Vec<usize>,
+        /// Of the result.
+        partitions: NonZeroUsize,
+    },
+    /// How many rows are in the window; nothing before the first row ever (spec 7.6).
+    CountByWindow(Window),
+    /// Each distinct row of the window as `key`, and how many of it.
+    CountByValueAndWindow {
+        /// Which batches.
+        window: Window,
+        /// Of the result.
+        partitions: NonZeroUsize,
+    },
+    /// As `GroupByKey`, of all batches in the window.
+    GroupByKeyAndWindow {
+        /// Which batches.
+        window: Window,
         /// Key columns; the others are the values.
         keys: Vec<usize>,
         /// Of the result.
@@ -179,4 +308,42 @@ pub enum Verb {
         /// How many.
         n: NonZeroUsize,
     },
+}
+
+impl Verb {
+    /// As topologies write it; `transform-with` is a `transform` with a second input.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Map { .. } => "map",
+            Self::FlatMap { .. } => "flat-map",
+            Self::Filter(_) => "filter",
+            Self::MapPartitions(_) => "map-partitions",
+            Self::MapValues { .. } => "map-values",
+            Self::FlatMapValues { .. } => "flat-map-values",
+            Self::Glom => "glom",
+            Self::Transform { .. } => "transform",
+            Self::Reduce(_) => "reduce",
+            Self::ReduceByKey { .. } => "reduce-by-key",
+            Self::GroupByKey { .. } => "group-by-key",
+            Self::CombineByKey { .. } => "combine-by-key",
+            Self::Join(join) => join.kind.name(),
+            Self::Cogroup { .. } => "cogroup",
+            Self::UpdateStateByKey(_) => "update-state-by-key",
+            Self::MapWithState(_) => "map-with-state",
+            Self::Window(_) => "window",
+            Self::ReduceByWindow { .. } => "reduce-by-window",
+            Self::ReduceByKeyAndWindow { .. } => "reduce-by-key-and-window",
+            Self::CountByWindow(_) => "count-by-window",
+            Self::CountByValueAndWindow { .. } => "count-by-value-and-window",
+            Self::GroupByKeyAndWindow { .. } => "group-by-key-and-window",
+            Self::Count => "count",
+            Self::CountByValue { .. } => "count-by-value",
+            Self::Union => "union",
+            Self::Repartition { .. } => "repartition",
+            Self::Distinct { .. } => "distinct",
+            Self::Sort { .. } => "sort",
+            Self::Top { .. } => "top",
+            Self::Limit { .. } => "limit",
+        }
+    }
 }

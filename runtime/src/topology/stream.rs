@@ -32,6 +32,8 @@ pub enum Port {
     Main,
     /// `x.rejected`: the input rows it could not handle, with `reason` as one more column.
     Rejected,
+    /// `x.snapshots`: every key and its state, of `map-with-state`.
+    Snapshots,
 }
 
 /// A stream of a topology.

@@ -47,6 +47,7 @@ pub(crate) fn call(function: &Found<'_>, columns: &[Column<'_>]) -> Call {
         plugin: function.plugin,
         function: function.function.name.clone(),
         input: columns.iter().map(|column| column.index).collect(),
+        sides: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ mod streams;
 mod transform;
 
 use std::{
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
@@ -143,9 +143,11 @@ impl Assembly<'_> {
             Some(Operator {
                 name: entry.name.value.parse().ok()?,
                 inputs: inputs.collect::<Option<_>>()?,
+                every: NonZeroU64::MIN,
                 verb: checked.get_mut(at)?.take()?.verb?,
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
+                snapshots: None,
                 settings: entry.settings.clone(),
             })
         });
@@ -167,6 +169,7 @@ impl Assembly<'_> {
             plugins: plugins.to_vec(),
             sources: self.sources()?,
             operators,
+            references: Vec::new(),
             sinks: sinks.collect::<Option<_>>()?,
         })
     }

@@ -76,6 +76,7 @@ impl Streams {
         match stream.port {
             Port::Main => ports.main.clone(),
             Port::Rejected => ports.rejected.clone(),
+            Port::Snapshots => None,
         }
     }
 }
