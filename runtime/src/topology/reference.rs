@@ -1,0 +1,25 @@
+//! Data sets from files: reference data and initial state.
+
+use std::path::PathBuf;
+
+use super::Decoder;
+use crate::model::Schema;
+
+/// A data set, by its place in [`Topology::references`](super::Topology::references).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReferenceId(pub usize);
+
+/// A data set in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    /// For errors: `operator clean, reference blocked`, or `operator counts, initial`.
+    pub name: String,
+    /// Already joined to the topology's directory.
+    pub path: PathBuf,
+    /// How its lines become rows.
+    pub decoder: Decoder,
+    /// Its columns.
+    pub schema: Schema,
+    /// Read again when the file changes; an initial state is not.
+    pub follows_changes: bool,
+}

@@ -1,0 +1,41 @@
+//! Which batches a window holds, and how they become one.
+
+use std::num::NonZeroU64;
+
+use super::{Call, Reducer};
+
+/// A window over the batches of a stream. At batch n (zero time + n x interval) it holds those with
+/// a number in (n - length, n] (spec 7.2); the operator's `every` is its slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// In batch intervals; a multiple of `of`.
+    pub length: NonZeroU64,
+    /// The slide of the stream it is over, in batch intervals.
+    pub of: NonZeroU64,
+}
+
+/// How the rows of a window become one for each key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowReduce {
+    /// Associative, always.
+    pub reducer: Reducer,
+    /// Takes out what leaves the window, so that what stays need not be reduced again (spec 7.5).
+    pub inverse: Option<Inverse>,
+    /// Which of the results to keep, over key and value; only with an inverse.
+    pub filter: Option<Call>,
+}
+
+/// Takes values out of a reduced one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inverse {
+    /// Subtraction, for `std:sum` and `std:count`.
+    Subtract,
+    /// By a plugin; its groups have two rows: the value so far, and what leaves.
+    Plugin {
+        /// The function; its `input` are the value columns of the reduced rows, counted from the
+        /// first key column.
+        call: Call,
+        /// Columns of the key to pass; none: no keys.
+        keys: Option<Vec<usize>>,
+    },
+}
