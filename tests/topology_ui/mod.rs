@@ -52,6 +52,7 @@ fn describe(topology: &Topology) -> String {
         plugins,
         sources,
         operators,
+        references,
         sinks,
     } = topology;
     writeln!(
@@ -71,6 +72,9 @@ fn describe(topology: &Topology) -> String {
             source.schema, source.rejected
         )
         .unwrap();
+    }
+    for reference in references {
+        writeln!(text, "\n{reference:?}").unwrap();
     }
     for operator in operators {
         let inputs = operator.inputs.iter();
