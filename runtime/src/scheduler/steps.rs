@@ -1,15 +1,16 @@
 //! From a plan's step to one that runs: plugins, tasks and limits filled in.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Part, Permit, StepSpec};
+use super::{Part, Permit, StepSpec, batch_run::Feeds, executor::References, task::Link};
 use crate::{
     model::{BatchTime, Schema},
     operator::{
-        Aggregate, AggregateSpec, Filter, Limit, Phase, Reduction, Sandbox, Sort, Step, Transform,
+        Aggregate, AggregateSpec, Filter, Limit, PartitionState, Phase, Reduction, Sandbox, Sort,
+        Step, Transform,
     },
     plugin::{InstanceLimits, Plugin, Task},
-    topology::{Call, Operator, PluginId, Reducer, StdFunction, Topology, Verb},
+    topology::{Call, Operator, OperatorId, PluginId, Reducer, StdFunction, Topology, Verb},
 };
 
 /// What every step of a batch needs to know. Cheap to clone.
@@ -20,6 +21,8 @@ pub(super) struct Inner {
     pub(super) topology: Arc<Topology>,
     pub(super) name: Arc<str>,
     pub(super) plugins: Vec<Plugin>,
+    /// Operators whose snapshots someone reads.
+    pub(super) snapshots: BTreeSet<OperatorId>,
     pub(super) limits: InstanceLimits,
     /// Of each operator.
     pub(super) names: Vec<Arc<str>>,
@@ -27,22 +30,45 @@ pub(super) struct Inner {
     pub(super) settings: Vec<Arc<[(String, String)]>>,
 }
 
+/// Which task a step is for, and what the task holds.
+struct Making<'a> {
+    to: &'a For,
+    permit: &'a Arc<Permit>,
+}
+
 /// How a function over chunks is made.
 type MakeTransform = fn(Sandbox, Vec<usize>, Schema, Schema) -> Transform;
 
 /// Which task the steps are for.
-pub(super) struct For<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct For {
     pub(super) time: BatchTime,
+    /// Of the batch.
+    pub(super) number: u64,
     pub(super) partition: usize,
-    pub(super) permit: &'a Arc<Permit>,
+    /// A window that has a batch at this time puts it out.
+    pub(super) emits: bool,
+}
+
+/// A step to be made, and what it begins with.
+pub(super) struct Given {
+    pub(super) spec: StepSpec,
+    /// What the operator remembers of this partition, if this step is where it does.
+    pub(super) state: Option<PartitionState>,
+    pub(super) feeds: Feeds,
 }
 
 impl StepMaker {
-    pub(super) fn new(topology: Arc<Topology>, plugins: Vec<Plugin>) -> Self {
+    pub(super) fn new(
+        topology: Arc<Topology>,
+        plugins: Vec<Plugin>,
+        snapshots: BTreeSet<OperatorId>,
+    ) -> Self {
         let limits = &topology.limits;
         Self(Arc::new(Inner {
             name: topology.name.as_str().into(),
             plugins,
+            snapshots,
             limits: InstanceLimits {
                 memory: limits.memory,
                 cpu_time: limits.cpu_time,
@@ -64,12 +90,27 @@ impl StepMaker {
         }))
     }
 
-    pub(super) fn topology(&self) -> &Topology {
-        &self.0.topology
+    /// The links of a chain, in order, less those that have nothing to do.
+    pub(super) fn links(&self, given: Vec<Given>, to: &For, permit: &Arc<Permit>) -> Vec<Link> {
+        let making = Making { to, permit };
+        let link = |Given { spec, state, feeds }| {
+            Some(Link {
+                operator: spec.operator,
+                name: self.0.topology.operators[spec.operator.0].name.clone(),
+                step: self.make(&spec, state, &making)?,
+                feeds,
+            })
+        };
+        given.into_iter().filter_map(link).collect()
     }
 
     /// A fresh step; none if this part of the operator does nothing.
-    pub(super) fn make(&self, spec: &StepSpec, to: &For<'_>) -> Option<Box<dyn Step>> {
+    fn make(
+        &self,
+        spec: &StepSpec,
+        state: Option<PartitionState>,
+        to: &Making<'_>,
+    ) -> Option<Box<dyn Step>> {
         let operator = &self.0.topology.operators[spec.operator.0];
         let transform = |call: &Call, function: &str, make: MakeTransform| -> Box<dyn Step> {
             Box::new(make(
@@ -108,7 +149,17 @@ impl StepMaker {
         })
     }
 
-    fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &For<'_>) -> Aggregate {
+    /// What an operator remembers at the beginning, partition by partition.
+    pub(super) fn fresh(
+        &self,
+        _operator: OperatorId,
+        _partitions: usize,
+        _references: &References,
+    ) -> Vec<PartitionState> {
+        Vec::new()
+    }
+
+    fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &Making<'_>) -> Aggregate {
         let input = self.0.topology.schema(operator.inputs[0]);
         let all: Vec<usize> = (0..input.fields().len()).collect();
         let (keys, values, reduction) = match &operator.verb {
@@ -164,7 +215,7 @@ impl StepMaker {
         operator: &Operator,
         reducer: Reducer,
         keys: usize,
-        to: &For<'_>,
+        to: &Making<'_>,
     ) -> Reduction {
         match reducer {
             Reducer::Std(function) => Reduction::Std(function),
@@ -181,13 +232,19 @@ impl StepMaker {
         }
     }
 
-    fn sandbox(&self, spec: &StepSpec, plugin: PluginId, function: &str, to: &For<'_>) -> Sandbox {
+    fn sandbox(
+        &self,
+        spec: &StepSpec,
+        plugin: PluginId,
+        function: &str,
+        to: &Making<'_>,
+    ) -> Sandbox {
         let at = spec.operator.0;
         let task = Task {
             topology: self.0.name.clone(),
             operator: self.0.names[at].clone(),
-            batch_time: to.time,
-            partition: u32::try_from(to.partition).unwrap_or(u32::MAX),
+            batch_time: to.to.time,
+            partition: u32::try_from(to.to.partition).unwrap_or(u32::MAX),
             settings: self.0.settings[at].clone(),
         };
         Sandbox::new(
