@@ -20,6 +20,7 @@ fn defaults() -> Defaults {
     Defaults {
         parallelism: NonZeroUsize::new(2).unwrap(),
         base_dir: PathBuf::from("dir"),
+        needs_checkpoint: true,
     }
 }
 
@@ -48,6 +49,7 @@ fn describe(topology: &Topology) -> String {
         batch_interval,
         parallelism,
         on_failed_batch,
+        checkpoint,
         limits,
         plugins,
         sources,
@@ -57,7 +59,7 @@ fn describe(topology: &Topology) -> String {
     } = topology;
     writeln!(
         text,
-        "{name} every {:?}, parallelism {parallelism}, {on_failed_batch:?}\n{limits:?}",
+        "{name} every {:?}, parallelism {parallelism}, {on_failed_batch:?}, {checkpoint:?}\n{limits:?}",
         batch_interval.as_duration()
     )
     .unwrap();

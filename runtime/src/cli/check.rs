@@ -31,7 +31,9 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let loaded = loading::load(
         &arguments.topology,
         &arguments.given,
-        loading::cores(),
+        loading::For::Run {
+            parallelism: loading::cores(),
+        },
         environment,
     )?;
     output::answer(&format!("ok\n\n{}", flow(&loaded.topology)))?;

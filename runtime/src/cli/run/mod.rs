@@ -103,13 +103,18 @@ fn run_topology(
     let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
     given.plugins.extend(positional);
     let cores = arguments.cores.unwrap_or_else(loading::cores);
-    let Loaded { topology, plugins } =
-        loading::load(&arguments.topology, &given, cores, environment)?;
+    let Loaded { topology, plugins } = loading::load(
+        &arguments.topology,
+        &given,
+        loading::For::Run { parallelism: cores },
+        environment,
+    )?;
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
     let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
     warn_of_losses(needed());
     warn_of_unneeded(&topology, &plan);
+    warn_of_no_checkpoint(&topology);
 
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -216,6 +221,16 @@ fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>) {
 }
 
 /// Says what is not read, so that nobody waits for it.
+/// State lives in memory: a checkpoint that is never written must not look like one.
+fn warn_of_no_checkpoint(topology: &Topology) {
+    if let Some(checkpoint) = &topology.checkpoint {
+        tracing::warn!(
+            "nothing is written to the checkpoint {} yet: after a stop, state and windows start afresh",
+            checkpoint.location
+        );
+    }
+}
+
 fn warn_of_unneeded(topology: &Topology, plan: &Plan) {
     for (at, source) in topology.sources.iter().enumerate() {
         if !plan.sources.contains(&SourceId(at)) {

@@ -75,7 +75,14 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         let assignment = format!("parallelism={parallelism}").parse::<Assignment>();
         given.assignments.push(assignment.map_err(Failure::input)?);
     }
-    let judged = match loading::load(&arguments.topology, &given, PARALLELISM, environment) {
+    let judged = match loading::load(
+        &arguments.topology,
+        &given,
+        loading::For::Cases {
+            parallelism: PARALLELISM,
+        },
+        environment,
+    ) {
         Ok(loaded) => run_cases(file, loaded, arguments)?,
         Err(failure) => judge_load(file, failure)?,
     };

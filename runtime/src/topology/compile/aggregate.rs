@@ -53,7 +53,7 @@ pub(crate) fn reduce_by_key(
 ) -> Meaning {
     let keys = site
         .input
-        .and_then(|input| Some((input, keys::key_columns(reference, site, input, problems)?)));
+        .and_then(|input| Some((input, keys::key_columns(site, input, problems)?)));
     let Some((input, keys)) = keys else {
         find_only(reference, Wanted::ReduceByKey, site, problems);
         return (None, None);
@@ -77,7 +77,12 @@ pub(crate) fn reduce_by_key(
 }
 
 /// Reports a function that is not there, where its columns cannot be checked.
-fn find_only(reference: &FunctionRef, wanted: Wanted, site: Site<'_>, problems: &mut Problems) {
+pub(crate) fn find_only(
+    reference: &FunctionRef,
+    wanted: Wanted,
+    site: Site<'_>,
+    problems: &mut Problems,
+) {
     if reference.owner == FunctionOwner::Std {
         find_std(reference, problems);
     } else {
@@ -85,7 +90,7 @@ fn find_only(reference: &FunctionRef, wanted: Wanted, site: Site<'_>, problems: 
     }
 }
 
-fn schema(
+pub(crate) fn schema(
     fields: Vec<Field>,
     site: Site<'_>,
     problems: &mut Problems,
@@ -95,7 +100,7 @@ fn schema(
 }
 
 /// The reducer, and the columns of what comes out.
-fn reducer(
+pub(crate) fn reducer(
     reference: &FunctionRef,
     wanted: Wanted,
     site: Site<'_>,
@@ -134,7 +139,7 @@ fn input_differs(input: &[Field], output: &[Field]) -> bool {
     !columns::same_types(input.iter(), output.iter())
 }
 
-fn find_std(reference: &FunctionRef, problems: &mut Problems) -> Option<StdFunction> {
+pub(crate) fn find_std(reference: &FunctionRef, problems: &mut Problems) -> Option<StdFunction> {
     let mut all = StdFunction::ALL.into_iter();
     let function = all.find(|function| function.name() == reference.name);
     if function.is_none() {
@@ -201,7 +206,7 @@ pub(crate) fn plugin_reducer<'c>(
         return None;
     };
     let part = match wanted {
-        Wanted::ReduceByKey => "the stream's value",
+        Wanted::ReduceByKey | Wanted::Aggregate(_) if rows.keys.is_some() => "the stream's value",
         _ => "the stream",
     };
     let input = found.function.input.as_ref();

@@ -1,7 +1,7 @@
 //! Finds the function that an operator names.
 
 use crate::{
-    model::{Function, PluginInfo, PluginName, Role, TransformVerb},
+    model::{Function, PluginInfo, PluginName, Role, StatefulVerb, TransformVerb},
     topology::{
         Catalog, Plugin, PluginId,
         manifest::{FunctionOwner, FunctionRef, PluginEntry},
@@ -20,6 +20,12 @@ pub(crate) enum Wanted {
     Reduce,
     /// `reduce-by-key`.
     ReduceByKey,
+    /// Another verb that reduces by key.
+    Aggregate(&'static str),
+    /// Of the values of a pair.
+    Values(TransformVerb, &'static str),
+    /// State by key.
+    Stateful(StatefulVerb),
 }
 
 impl Wanted {
@@ -30,14 +36,19 @@ impl Wanted {
             Self::Filter => "filter",
             Self::Reduce => "reduce",
             Self::ReduceByKey => "reduce-by-key",
+            Self::Aggregate(verb) | Self::Values(_, verb) => verb,
+            Self::Stateful(verb) => verb.name(),
         }
     }
 
     fn fits(self, role: &Role) -> bool {
         match (self, role) {
-            (Self::Transform(verb), Role::Transform(function)) => function.verb == verb,
+            (Self::Transform(verb) | Self::Values(verb, _), Role::Transform(function)) => {
+                function.verb == verb
+            }
             (Self::Filter, Role::Filter)
-            | (Self::Reduce | Self::ReduceByKey, Role::Aggregate(_)) => true,
+            | (Self::Reduce | Self::ReduceByKey | Self::Aggregate(_), Role::Aggregate(_)) => true,
+            (Self::Stateful(verb), Role::Stateful(function)) => function.verb == verb,
             _ => false,
         }
     }
@@ -104,6 +115,19 @@ impl<'a> Functions<'a> {
             info,
             function,
         })
+    }
+
+    /// The function, if it is there; reports nothing.
+    pub(crate) fn peek(self, reference: &FunctionRef) -> Option<&'a Function> {
+        let alias = match &reference.owner {
+            FunctionOwner::Std => return None,
+            FunctionOwner::Default => None,
+            FunctionOwner::Plugin(alias) => Some(alias.as_str()),
+        };
+        let is_it = |plugin: &&Plugin| plugin.alias.as_ref().map(PluginName::as_str) == alias;
+        let plugin = self.plugins.iter().find(is_it)?;
+        let info = self.catalog.plugin(plugin.alias.as_ref())?;
+        info.function(&reference.name)
     }
 
     fn find_plugin(
@@ -176,8 +200,11 @@ fn report_unknown(
     let fitting = info.functions.iter().filter(|f| wanted.fits(&f.role));
     let fitting: Vec<_> = fitting.map(|function| function.name.as_str()).collect();
     let what = format!("its functions for `{}`", wanted.verb());
-    let help = if is_std(&reference.name) && matches!(wanted, Wanted::Reduce | Wanted::ReduceByKey)
-    {
+    let help = if is_std(&reference.name)
+        && matches!(
+            wanted,
+            Wanted::Reduce | Wanted::ReduceByKey | Wanted::Aggregate(_)
+        ) {
         format!("the built-in one is called \"std:{}\"", reference.name)
     } else if fitting.is_empty() {
         let all = info.functions.iter();
@@ -227,10 +254,11 @@ fn report_wrong_role(
         FunctionOwner::Default | FunctionOwner::Std => String::new(),
     };
     let callable = match &function.role {
-        Role::Transform(f) if f.verb != TransformVerb::Transform => Some(f.verb.name()),
+        Role::Transform(f) => Some(f.verb.name()),
+        Role::Stateful(f) => Some(f.verb.name()),
         Role::Filter => Some("filter"),
         Role::Aggregate(_) => Some("reduce-by-key"),
-        Role::Transform(_) | Role::Stateful(_) | Role::Foreach => None,
+        Role::Foreach => None,
     };
     let fitting = info.functions.iter().filter(|f| wanted.fits(&f.role));
     let fitting: Vec<_> = fitting.map(|f| f.name.as_str()).collect();

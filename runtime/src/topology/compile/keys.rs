@@ -1,17 +1,16 @@
-//! Which columns are the key of a reduce-by-key.
+//! Which columns are the key of a stream.
 
 use super::operator::Site;
 use crate::{
     model::Schema,
     topology::{
-        manifest::{FunctionRef, Spanned},
+        manifest::Spanned,
         problem::{Problem, ProblemKind, Problems, suggest},
     },
 };
 
 /// The key columns: those that `key` names, in its order, else those of a stream of pairs.
 pub(crate) fn key_columns(
-    reference: &FunctionRef,
     site: Site<'_>,
     input: &Schema,
     problems: &mut Problems,
@@ -20,12 +19,12 @@ pub(crate) fn key_columns(
         let keys = input.shape().key_columns();
         if keys.is_none() {
             let kind = ProblemKind::NoKey {
-                verb: "reduce-by-key",
+                verb: site.verb,
                 found: input.clone(),
             };
             let column = input.fields().first().map_or("", |f| f.name.as_str());
             let help = format!("say which columns are the key, as in key = [\"{column}\"]");
-            problems.report(kind, reference.at).help(help);
+            problems.report(kind, site.at).help(help);
         }
         return keys;
     };

@@ -9,26 +9,32 @@ mod columns;
 mod functions;
 mod fusion;
 mod graph;
+mod joins;
 mod keys;
 mod names;
 mod operator;
+mod pairs;
 mod reduced;
 mod rows;
+mod sides;
+mod slides;
+mod stateful;
 mod streams;
 mod transform;
+mod windows;
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Catalog, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Sink, SinkKind, Source,
-    SourceKind, StreamRef, Topology, problem::ProblemKind,
+    Catalog, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Reference, Sink, SinkKind,
+    Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
-use operator::Checked;
+use operator::{Around, Checked};
 use streams::Streams;
 
 /// What a topology that does not say otherwise gets.
@@ -38,6 +44,8 @@ pub struct Defaults {
     pub parallelism: NonZeroUsize,
     /// What paths are relative to: the folder of the topology's file.
     pub base_dir: PathBuf,
+    /// Operators with state are refused in a topology without `checkpoint`.
+    pub needs_checkpoint: bool,
 }
 
 /// Compiles `text`; `file` is what messages call it.
@@ -80,12 +88,18 @@ impl Manifest {
         let plugins = self.plugins(&defaults.base_dir);
         let functions = Functions::new(catalog, &plugins, &self.plugins);
 
+        let around = Around {
+            parallelism,
+            interval: self.batch_interval,
+            has_checkpoint: self.checkpoint.is_some() || !defaults.needs_checkpoint,
+        };
         let mut streams = Streams::of_sources(&self.sources, self.operators.len(), &mut problems);
         let mut checked: Vec<Option<Checked>> = self.operators.iter().map(|_| None).collect();
         for &at in &order {
-            let schemas: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
+            let ports: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
             let entry = &self.operators[at];
-            let operator = operator::check(entry, &schemas, functions, parallelism, &mut problems);
+            let first = self.first_data_set(at);
+            let operator = operator::check(entry, &ports, functions, around, first, &mut problems);
             streams.add_operator(at, entry, &operator, &mut problems);
             checked[at] = Some(operator);
         }
@@ -107,6 +121,14 @@ impl Manifest {
             Some(topology) if problems.is_empty() => Ok(topology),
             _ => Err(InvalidTopology::new(&self.file, self.text, problems)),
         }
+    }
+}
+
+impl Manifest {
+    /// The number of an operator's first file among those of all operators.
+    fn first_data_set(&self, operator: usize) -> usize {
+        let before = &self.operators[..operator];
+        before.iter().map(|entry| entry.data_sets.len()).sum()
     }
 }
 
@@ -137,17 +159,18 @@ impl Assembly<'_> {
         parallelism: NonZeroUsize,
         plugins: &[super::Plugin],
     ) -> Option<Topology> {
+        let references = self.references(&checked);
         let operators = self.order.iter().map(|&at| {
             let entry = &self.manifest.operators[at];
             let inputs = inputs[at].iter().map(|input| Some(self.placed((*input)?)));
             Some(Operator {
                 name: entry.name.value.parse().ok()?,
                 inputs: inputs.collect::<Option<_>>()?,
-                every: NonZeroU64::MIN,
+                every: checked.get(at)?.as_ref()?.every,
                 verb: checked.get_mut(at)?.take()?.verb?,
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
-                snapshots: None,
+                snapshots: self.streams.operators[at].snapshots.clone(),
                 settings: entry.settings.clone(),
             })
         });
@@ -169,9 +192,36 @@ impl Assembly<'_> {
             plugins: plugins.to_vec(),
             sources: self.sources()?,
             operators,
-            references: Vec::new(),
+            references: references?,
+            checkpoint: self.manifest.checkpoint.clone(),
             sinks: sinks.collect::<Option<_>>()?,
         })
+    }
+
+    /// The files that operators want, in the order of the file.
+    fn references(&self, checked: &[Option<Checked>]) -> Option<Vec<Reference>> {
+        let entries = self.manifest.operators.iter().zip(checked);
+        let sets = entries.flat_map(|(entry, checked)| {
+            let schemas = checked.iter().flat_map(|checked| &checked.data_sets);
+            entry
+                .data_sets
+                .iter()
+                .zip(schemas)
+                .map(move |(set, schema)| {
+                    Some(Reference {
+                        operator: entry.name.value.parse().ok()?,
+                        role: match &set.side {
+                            Some(side) => format!("reference {side}"),
+                            None => "initial".to_owned(),
+                        },
+                        path: self.base_dir.join(&set.path),
+                        decoder: set.decoder.clone(),
+                        schema: schema.clone()?,
+                        follows_changes: set.side.is_some(),
+                    })
+                })
+        });
+        sets.collect()
     }
 
     fn sources(&self) -> Option<Vec<Source>> {

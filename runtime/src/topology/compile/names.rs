@@ -1,6 +1,6 @@
 //! Which node a name means. Sources, operators and sinks share one namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miette::SourceSpan;
 
@@ -8,13 +8,15 @@ use crate::{
     model::NodeName,
     topology::{
         Manifest, NodeId, OperatorId, Port, SourceId, StreamRef,
-        manifest::{SinkEntry, Spanned},
+        manifest::{SinkEntry, Spanned, VerbEntry},
         problem::{ProblemKind, Problems, choices, suggest},
     },
 };
 
 /// The port that every source and operator has besides its main one.
 const REJECTED: &str = "rejected";
+/// The port that `map-with-state` has besides.
+const SNAPSHOTS: &str = "snapshots";
 
 #[derive(Clone, Copy)]
 enum Named {
@@ -23,7 +25,11 @@ enum Named {
 }
 
 /// The names of a topology.
-pub(crate) struct Names<'m>(BTreeMap<&'m str, (Named, SourceSpan)>);
+pub(crate) struct Names<'m> {
+    names: BTreeMap<&'m str, (Named, SourceSpan)>,
+    /// Operators that have snapshots.
+    with_snapshots: BTreeSet<OperatorId>,
+}
 
 impl<'m> Names<'m> {
     /// Collects the names; reports those that are none and those that are taken.
@@ -57,7 +63,15 @@ impl<'m> Names<'m> {
                 }
             }
         }
-        Self(names)
+        let operators = manifest.operators.iter().enumerate();
+        let with_snapshots = operators.filter(|(_, entry)| {
+            let verb = entry.verb.as_ref().map(|verb| &verb.value);
+            matches!(verb, Some(VerbEntry::MapWithState(_)))
+        });
+        Self {
+            with_snapshots: with_snapshots.map(|(at, _)| OperatorId(at)).collect(),
+            names,
+        }
     }
 
     /// The streams that these texts mean; none for each that means none, which is reported.
@@ -95,7 +109,7 @@ impl<'m> Names<'m> {
             Some((name, port)) => (name, Some(port)),
             None => (input.value.as_str(), None),
         };
-        let Some((named, _)) = self.0.get(name) else {
+        let Some((named, _)) = self.names.get(name) else {
             let help = suggest(name, "there are", self.streams());
             let name = name.to_owned();
             let problem = problems.report(ProblemKind::UnknownInput { name }, input.at);
@@ -112,6 +126,7 @@ impl<'m> Names<'m> {
         let port = match port {
             None => Port::Main,
             Some(REJECTED) => Port::Rejected,
+            Some(SNAPSHOTS) if self.has_snapshots(node) => Port::Snapshots,
             Some(port) => {
                 let kind = ProblemKind::UnknownPort {
                     node: name.to_owned(),
@@ -125,9 +140,13 @@ impl<'m> Names<'m> {
         Some(StreamRef { node, port })
     }
 
+    fn has_snapshots(&self, node: NodeId) -> bool {
+        matches!(node, NodeId::Operator(id) if self.with_snapshots.contains(&id))
+    }
+
     /// Names of what can be read, as the map orders them.
     fn streams(&self) -> impl Iterator<Item = &str> {
-        self.0
+        self.names
             .iter()
             .filter(|(_, (named, _))| matches!(named, Named::Node(_)))
             .map(|(name, _)| *name)

@@ -1,6 +1,6 @@
 //! The columns of every stream, as far as they are known.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU64};
 
 use miette::SourceSpan;
 
@@ -17,11 +17,14 @@ use crate::{
 /// The column that says why a row was rejected.
 const REASON: &str = "reason";
 
-/// Columns of a node's two outputs; none if not known.
+/// What is known of a node's outputs; columns are none if not known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ports {
     pub(crate) main: Option<Schema>,
     pub(crate) rejected: Option<Schema>,
+    pub(crate) snapshots: Option<Schema>,
+    /// The slide, in batch intervals; none: one.
+    pub(crate) every: Option<NonZeroU64>,
 }
 
 /// The columns of every stream; nodes by their place of definition.
@@ -42,6 +45,7 @@ impl Streams {
         let sources = sources.iter().map(|source| Ports {
             main: source.schema.clone(),
             rejected: rejected(&line, &source.name.value, source.name.at, problems),
+            ..Ports::default()
         });
         Self {
             sources: sources.collect(),
@@ -63,20 +67,28 @@ impl Streams {
         self.operators[at] = Ports {
             main: checked.output.clone(),
             rejected,
+            snapshots: checked.snapshots.clone(),
+            every: Some(checked.every),
         };
     }
 
-    /// The columns of a stream, if known.
-    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Option<Schema> {
-        let stream = stream?;
+    /// What is known of a stream, as the main output of its node.
+    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Ports {
+        let Some(stream) = stream else {
+            return Ports::default();
+        };
         let ports = match stream.node {
             NodeId::Source(id) => &self.sources[id.0],
             NodeId::Operator(id) => &self.operators[id.0],
         };
-        match stream.port {
-            Port::Main => ports.main.clone(),
-            Port::Rejected => ports.rejected.clone(),
-            Port::Snapshots => None,
+        let main = match stream.port {
+            Port::Main => &ports.main,
+            Port::Rejected => &ports.rejected,
+            Port::Snapshots => &ports.snapshots,
+        };
+        Ports {
+            main: main.clone(),
+            ..ports.clone()
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     functions::Wanted,
     fusion,
     operator::{Meaning, Site},
+    sides,
 };
 use crate::{
     model::{Role, TransformVerb},
@@ -30,10 +31,7 @@ pub(crate) fn check(
         return (None, None); // `find` answers with what was wanted
     };
     let at = reference.at;
-    if !transform.sides.is_empty() {
-        let what = format!("`{}`, which wants a second input,", found.function.name);
-        problems.report(ProblemKind::NotYet { what }, at);
-    }
+    let sides = sides::check(&found, transform, at, site, problems);
     // What comes out is known without the input, unless the plugin chooses it.
     let declared = (!found.info.resolves).then(|| transform.output.clone());
     let Some(input) = site.input else {
@@ -51,16 +49,25 @@ pub(crate) fn check(
         }
         _ => Vec::new(),
     };
-    let call = call::call(&found, &selected);
-    (transform_verb(verb, call, fused), output)
+    let Some(sides) = sides else {
+        return (None, output);
+    };
+    let call = Call {
+        sides,
+        ..call::call(&found, &selected)
+    };
+    (Some(transform_verb(verb, call, fused, site)), output)
 }
 
-fn transform_verb(verb: TransformVerb, call: Call, fused: Vec<FusedCall>) -> Option<Verb> {
+fn transform_verb(verb: TransformVerb, call: Call, fused: Vec<FusedCall>, site: Site<'_>) -> Verb {
     match verb {
-        TransformVerb::Map => Some(Verb::Map { call, fused }),
-        TransformVerb::FlatMap => Some(Verb::FlatMap { call, fused }),
-        TransformVerb::MapPartitions => Some(Verb::MapPartitions(call)),
-        TransformVerb::Transform => None, // a verb of a later version, refused where it is read
+        TransformVerb::Map => Verb::Map { call, fused },
+        TransformVerb::FlatMap => Verb::FlatMap { call, fused },
+        TransformVerb::MapPartitions => Verb::MapPartitions(call),
+        TransformVerb::Transform => Verb::Transform {
+            call,
+            partitions: site.entry.partitions,
+        },
     }
 }
 

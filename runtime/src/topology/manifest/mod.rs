@@ -4,6 +4,7 @@
 //! holds what could be read; its problems are kept and reported with those that compiling finds.
 
 mod bytes;
+mod data_set;
 mod duration;
 mod format;
 mod limits;
@@ -18,7 +19,8 @@ mod top_level;
 mod value;
 mod verb;
 
-pub(crate) use operator::OperatorEntry;
+pub(crate) use data_set::DataSetEntry;
+pub(crate) use operator::{InverseEntry, OperatorEntry};
 pub(crate) use plugin::PluginEntry;
 pub(crate) use sink::SinkEntry;
 pub(crate) use source::SourceEntry;
@@ -30,7 +32,7 @@ use std::{num::NonZeroUsize, path::Path};
 use toml::de::DeTable;
 
 use super::{
-    InvalidTopology, Limits, OnFailedBatch, Plugin,
+    Checkpoint, InvalidTopology, Limits, OnFailedBatch, Plugin,
     problem::{ProblemKind, Problems},
 };
 use crate::model::{BatchInterval, PluginName, TopologyName};
@@ -46,6 +48,7 @@ pub struct Manifest {
     pub(crate) batch_interval: Option<BatchInterval>,
     pub(crate) parallelism: Option<NonZeroUsize>,
     pub(crate) on_failed_batch: OnFailedBatch,
+    pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -94,6 +97,7 @@ impl Manifest {
             batch_interval: keys.batch_interval,
             parallelism: keys.parallelism,
             on_failed_batch: keys.on_failed_batch,
+            checkpoint: keys.checkpoint,
             limits,
             plugins,
             sources,
@@ -107,7 +111,7 @@ impl Manifest {
     /// plugin that is called but not defined is not: compiling reports it.
     pub fn plugins(&self, base_dir: &Path) -> Vec<Plugin> {
         let mut plugins: Vec<Plugin> = Vec::new();
-        for function in self.operators.iter().filter_map(OperatorEntry::function) {
+        for function in self.operators.iter().flat_map(OperatorEntry::functions) {
             let plugin = match &function.owner {
                 FunctionOwner::Std => continue,
                 FunctionOwner::Default => Some(Plugin {

@@ -1,10 +1,11 @@
 //! `[operator.x]`: what happens to rows.
 
-use std::{collections::BTreeMap, num::NonZeroUsize};
+use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
 use toml::de::DeValue;
 
 use super::{
+    data_set::{self, DataSetEntry},
     spanned::Spanned,
     table::{Table, Value},
     value,
@@ -15,19 +16,8 @@ use crate::topology::problem::{ProblemKind, Problems};
 /// `on-error`: what happens when a function fails.
 const ON_ERROR: &str = "fail";
 
-/// Keys that only verbs of a later version have, or that a later version adds to all.
-const LATER_KEYS: [&str; 10] = [
-    "checkpoint-interval",
-    "initial",
-    "inverse",
-    "length",
-    "reference",
-    "renamed-from",
-    "slide",
-    "timeout",
-    "with",
-    "map-side-combine",
-];
+/// Keys that a later version adds.
+const LATER_KEYS: [&str; 1] = ["renamed-from"];
 
 /// An operator as defined.
 #[derive(Debug, Clone)]
@@ -41,12 +31,55 @@ pub(crate) struct OperatorEntry {
     /// reported.
     pub(crate) key: Option<Vec<Spanned<String>>>,
     pub(crate) partitions: Option<NonZeroUsize>,
+    pub(crate) window: WindowEntry,
+    pub(crate) state: StateEntry,
+    /// What the function wants from files, in the order in which they are written; an initial
+    /// state is the first.
+    pub(crate) data_sets: Vec<DataSetEntry>,
+    /// `combine-by-key`: values are combined before the shuffle, too.
+    pub(crate) map_side: bool,
+}
+
+/// Keys of verbs over windows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WindowEntry {
+    pub(crate) length: Option<Spanned<Duration>>,
+    pub(crate) slide: Option<Spanned<Duration>>,
+    pub(crate) inverse: Option<Spanned<InverseEntry>>,
+    pub(crate) filter: Option<FunctionRef>,
+}
+
+/// `inverse`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InverseEntry {
+    /// The one that belongs to the function.
+    Own,
+    Function(FunctionRef),
+}
+
+/// Keys of verbs with state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StateEntry {
+    pub(crate) timeout: Option<Spanned<Duration>>,
+    pub(crate) checkpoint_interval: Option<Spanned<Duration>>,
 }
 
 impl OperatorEntry {
     /// The function that the verb calls.
     pub(crate) fn function(&self) -> Option<&FunctionRef> {
         self.verb.as_ref()?.value.function()
+    }
+
+    /// All functions that it calls.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
+        let inverse = match self.window.inverse.as_ref().map(|inverse| &inverse.value) {
+            Some(InverseEntry::Function(function)) => Some(function),
+            Some(InverseEntry::Own) | None => None,
+        };
+        let others = [inverse, self.window.filter.as_ref()];
+        self.function()
+            .into_iter()
+            .chain(others.into_iter().flatten())
     }
 }
 
@@ -64,6 +97,10 @@ pub(super) fn read(
         settings: BTreeMap::new(),
         key: None,
         partitions: None,
+        window: WindowEntry::default(),
+        state: StateEntry::default(),
+        data_sets: Vec::new(),
+        map_side: true,
     };
     let Some(verb) = verb else {
         return entry; // which other keys fit is not known
@@ -85,12 +122,69 @@ pub(super) fn read(
     if verb.value.has_partitions() {
         entry.partitions = table.partitions("partitions", problems);
     }
+    read_verb_keys(&verb.value, table, &mut entry, problems);
     for key in LATER_KEYS {
         table.refuse_later(key, problems);
     }
     table.finish(problems);
     entry.verb = Some(verb);
     entry
+}
+
+/// Keys that only some verbs have.
+fn read_verb_keys(
+    verb: &VerbEntry,
+    table: &mut Table<'_>,
+    entry: &mut OperatorEntry,
+    problems: &mut Problems,
+) {
+    if verb.has_second_input()
+        && let Some(with) = table.text("with", "the name of a stream", problems)
+    {
+        entry
+            .inputs
+            .push(Spanned::new(with.value.to_owned(), with.at));
+    }
+    if verb.has_window() {
+        table.require_duration("length", &mut entry.window.length, problems);
+        entry.window.slide = table.duration("slide", problems);
+    }
+    if verb.has_inverse() {
+        let inverse = table.take("inverse");
+        entry.window.inverse = inverse.and_then(|value| read_inverse(&value, problems));
+    }
+    if matches!(verb, VerbEntry::ReduceByKeyAndWindow(_)) {
+        let filter = table.take("filter");
+        entry.window.filter = filter.and_then(|value| verb::read_function(&value, problems));
+    }
+    if verb.has_state() {
+        entry.state.checkpoint_interval = table.duration("checkpoint-interval", problems);
+        let initial = table.take("initial");
+        let initial = initial.and_then(|value| data_set::read(None, &value, problems));
+        entry.data_sets.extend(initial);
+    }
+    if matches!(verb, VerbEntry::MapWithState(_)) {
+        entry.state.timeout = table.duration("timeout", problems);
+    }
+    if verb.has_references()
+        && let Some(references) = table.take("reference")
+    {
+        let sets = data_set::read_all(&references, problems);
+        entry.data_sets.extend(sets);
+    }
+    if matches!(verb, VerbEntry::CombineByKey(_)) {
+        entry.map_side = table.boolean("map-side", problems).unwrap_or(true);
+    }
+}
+
+/// `inverse = true`, or a function.
+fn read_inverse(value: &Value<'_>, problems: &mut Problems) -> Option<Spanned<InverseEntry>> {
+    let inverse = match value.toml {
+        DeValue::Boolean(true) => InverseEntry::Own,
+        DeValue::Boolean(false) => return None,
+        _ => InverseEntry::Function(verb::read_function(value, problems)?),
+    };
+    Some(Spanned::new(inverse, value.at))
 }
 
 /// `input = "x"`, or a list of such names.

@@ -1,28 +1,31 @@
 //! The keys at the top of a topology.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
     model::{BatchInterval, InvalidInterval, TopologyName},
     topology::{
-        OnFailedBatch,
+        Checkpoint, OnFailedBatch,
         problem::{ProblemKind, Problems},
     },
 };
 
-/// `on-failed-batch` without a checkpoint: Spark's way (spec 1.8).
-const ON_FAILED_BATCH: OnFailedBatch = OnFailedBatch::Continue;
+/// `checkpoint-interval`, of the topology.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What stands at the top; none where it is missing or not valid.
 pub(super) struct TopLevel {
     pub(super) name: Option<TopologyName>,
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
+    /// Without a checkpoint a failed batch does not stop the others: Spark's way (spec 1.8).
     pub(super) on_failed_batch: OnFailedBatch,
+    pub(super) checkpoint: Option<Checkpoint>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
+    let checkpoint = read_checkpoint(root, problems);
     let on_failed_batch = root.choice(
         "on-failed-batch",
         &[
@@ -31,14 +34,17 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         ],
         problems,
     );
-    let keys = TopLevel {
+    TopLevel {
         name: read_name(root, problems),
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
-        on_failed_batch: on_failed_batch.unwrap_or(ON_FAILED_BATCH),
-    };
-    refuse_durability(root, problems);
-    keys
+        on_failed_batch: on_failed_batch.unwrap_or(match checkpoint {
+            // What was not processed can be, once the cause is gone.
+            Some(_) => OnFailedBatch::Stop,
+            None => OnFailedBatch::Continue,
+        }),
+        checkpoint,
+    }
 }
 
 fn read_name(root: &mut Table<'_>, problems: &mut Problems) -> Option<TopologyName> {
@@ -75,19 +81,22 @@ fn read_batch_interval(root: &mut Table<'_>, problems: &mut Problems) -> Option<
     }
 }
 
-/// Ignoring a key on which exactly-once rests would be worse than refusing it.
-fn refuse_durability(root: &mut Table<'_>, problems: &mut Problems) {
+/// Where state is to be kept, and how often it is written.
+fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Checkpoint> {
     const DIRECTORY: &str = "a directory or URL";
-    const HELP: &str = "leave it out: without a checkpoint a topology starts afresh after a stop";
-    if let Some(checkpoint) = root.text("checkpoint", DIRECTORY, problems) {
-        let what = "`checkpoint`".to_owned();
-        let problem = problems.report(ProblemKind::NotYet { what }, checkpoint.at);
-        problem.help(HELP);
-    }
-    if let Some(interval) = root.duration("checkpoint-interval", problems) {
-        let what = "`checkpoint-interval`".to_owned();
-        let problem = problems.report(ProblemKind::NotYet { what }, interval.at);
-        problem.help(HELP);
-    }
+    let interval = root.duration("checkpoint-interval", problems);
     root.refuse_later("catch-up", problems);
+    let location = root.text("checkpoint", DIRECTORY, problems);
+    if let (Some(interval), None) = (&interval, &location) {
+        let kind = ProblemKind::BadValue {
+            key: "checkpoint-interval".to_owned(),
+            why: "says how often a checkpoint is written, and there is none".to_owned(),
+        };
+        let problem = problems.report(kind, interval.at);
+        problem.help("say where it lies, as in checkpoint = \"checkpoints\"");
+    }
+    Some(Checkpoint {
+        location: location?.value.to_owned(),
+        interval: interval.map_or(CHECKPOINT_INTERVAL, |interval| interval.value),
+    })
 }

@@ -10,32 +10,26 @@ use super::{
     spanned::Spanned,
     table::{Table, Value, to_partitions, to_size},
 };
-use crate::topology::problem::{ProblemKind, Problems, list};
+use crate::topology::{
+    JoinKind,
+    problem::{ProblemKind, Problems, list},
+};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 34] = [
     "map",
     "flat-map",
     "filter",
     "map-partitions",
+    "map-values",
+    "flat-map-values",
+    "glom",
     "reduce",
     "reduce-by-key",
+    "group-by-key",
+    "combine-by-key",
     "count",
     "count-by-value",
     "union",
-    "repartition",
-    "distinct",
-    "sort",
-    "top",
-    "limit",
-];
-
-/// Verbs of spec 5 to 7 that are still to come.
-const LATER_VERBS: [&str; 22] = [
-    "glom",
-    "map-values",
-    "flat-map-values",
-    "group-by-key",
-    "combine-by-key",
     "join",
     "left-outer-join",
     "right-outer-join",
@@ -51,9 +45,15 @@ const LATER_VERBS: [&str; 22] = [
     "reduce-by-window",
     "reduce-by-key-and-window",
     "group-by-key-and-window",
-    "sql",
-    "foreach",
+    "repartition",
+    "distinct",
+    "sort",
+    "top",
+    "limit",
 ];
+
+/// Verbs that are still to come, or that are something else.
+const LATER_VERBS: [&str; 2] = ["sql", "foreach"];
 
 /// A function as an operator names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +88,25 @@ pub(crate) enum VerbEntry {
     FlatMap(FunctionRef),
     Filter(FunctionRef),
     MapPartitions(FunctionRef),
+    MapValues(FunctionRef),
+    FlatMapValues(FunctionRef),
+    Glom,
     Reduce(FunctionRef),
     ReduceByKey(FunctionRef),
+    GroupByKey,
+    CombineByKey(FunctionRef),
+    Join(JoinKind),
+    Cogroup,
+    Transform(FunctionRef),
+    TransformWith(FunctionRef),
+    UpdateStateByKey(FunctionRef),
+    MapWithState(FunctionRef),
+    Window,
+    CountByWindow,
+    CountByValueAndWindow,
+    ReduceByWindow(FunctionRef),
+    ReduceByKeyAndWindow(FunctionRef),
+    GroupByKeyAndWindow,
     Count,
     CountByValue,
     Union,
@@ -107,8 +124,17 @@ impl VerbEntry {
             | Self::FlatMap(function)
             | Self::Filter(function)
             | Self::MapPartitions(function)
+            | Self::MapValues(function)
+            | Self::FlatMapValues(function)
             | Self::Reduce(function)
-            | Self::ReduceByKey(function) => Some(function),
+            | Self::ReduceByKey(function)
+            | Self::CombineByKey(function)
+            | Self::Transform(function)
+            | Self::TransformWith(function)
+            | Self::UpdateStateByKey(function)
+            | Self::MapWithState(function)
+            | Self::ReduceByWindow(function)
+            | Self::ReduceByKeyAndWindow(function) => Some(function),
             _ => None,
         }
     }
@@ -120,8 +146,25 @@ impl VerbEntry {
             Self::FlatMap(_) => "flat-map",
             Self::Filter(_) => "filter",
             Self::MapPartitions(_) => "map-partitions",
+            Self::MapValues(_) => "map-values",
+            Self::FlatMapValues(_) => "flat-map-values",
+            Self::Glom => "glom",
             Self::Reduce(_) => "reduce",
             Self::ReduceByKey(_) => "reduce-by-key",
+            Self::GroupByKey => "group-by-key",
+            Self::CombineByKey(_) => "combine-by-key",
+            Self::Join(kind) => kind.name(),
+            Self::Cogroup => "cogroup",
+            Self::Transform(_) => "transform",
+            Self::TransformWith(_) => "transform-with",
+            Self::UpdateStateByKey(_) => "update-state-by-key",
+            Self::MapWithState(_) => "map-with-state",
+            Self::Window => "window",
+            Self::CountByWindow => "count-by-window",
+            Self::CountByValueAndWindow => "count-by-value-and-window",
+            Self::ReduceByWindow(_) => "reduce-by-window",
+            Self::ReduceByKeyAndWindow(_) => "reduce-by-key-and-window",
+            Self::GroupByKeyAndWindow => "group-by-key-and-window",
             Self::Count => "count",
             Self::CountByValue => "count-by-value",
             Self::Union => "union",
@@ -134,13 +177,72 @@ impl VerbEntry {
     }
 
     pub(super) fn has_key(&self) -> bool {
-        matches!(self, Self::ReduceByKey(_))
+        matches!(
+            self,
+            Self::MapValues(_)
+                | Self::FlatMapValues(_)
+                | Self::ReduceByKey(_)
+                | Self::GroupByKey
+                | Self::CombineByKey(_)
+                | Self::Join(_)
+                | Self::Cogroup
+                | Self::UpdateStateByKey(_)
+                | Self::MapWithState(_)
+                | Self::ReduceByKeyAndWindow(_)
+                | Self::GroupByKeyAndWindow
+        )
     }
 
     pub(super) fn has_partitions(&self) -> bool {
+        let keyed = self.has_key() && !matches!(self, Self::MapValues(_) | Self::FlatMapValues(_));
+        keyed
+            || matches!(
+                self,
+                Self::CountByValue
+                    | Self::CountByValueAndWindow
+                    | Self::Distinct
+                    | Self::Transform(_)
+                    | Self::TransformWith(_)
+            )
+    }
+
+    /// It reads two streams.
+    pub(crate) fn has_second_input(&self) -> bool {
+        matches!(self, Self::Join(_) | Self::Cogroup | Self::TransformWith(_))
+    }
+
+    pub(crate) fn has_window(&self) -> bool {
         matches!(
             self,
-            Self::ReduceByKey(_) | Self::CountByValue | Self::Distinct
+            Self::Window
+                | Self::CountByWindow
+                | Self::CountByValueAndWindow
+                | Self::ReduceByWindow(_)
+                | Self::ReduceByKeyAndWindow(_)
+                | Self::GroupByKeyAndWindow
+        )
+    }
+
+    pub(crate) fn has_inverse(&self) -> bool {
+        matches!(
+            self,
+            Self::ReduceByWindow(_) | Self::ReduceByKeyAndWindow(_)
+        )
+    }
+
+    pub(crate) fn has_state(&self) -> bool {
+        matches!(self, Self::UpdateStateByKey(_) | Self::MapWithState(_))
+    }
+
+    /// Its function may want data sets from files.
+    pub(super) fn has_references(&self) -> bool {
+        matches!(
+            self,
+            Self::Map(_)
+                | Self::FlatMap(_)
+                | Self::MapPartitions(_)
+                | Self::Transform(_)
+                | Self::TransformWith(_)
         )
     }
 }
@@ -161,6 +263,19 @@ pub(super) fn read(
         .into_iter()
         .filter_map(|verb| Some((verb, table.take(verb)?)))
         .collect();
+    // Beside a window, `filter` says which of its results to keep.
+    if verbs
+        .iter()
+        .any(|(verb, _)| *verb == "reduce-by-key-and-window")
+    {
+        verbs.retain(|(verb, value)| {
+            let is_filter = *verb == "filter";
+            if is_filter {
+                table.put_back("filter", *value);
+            }
+            !is_filter
+        });
+    }
     verbs.sort_by_key(|(_, value)| value.key_at.offset());
     match verbs.as_slice() {
         [] => {
@@ -194,6 +309,12 @@ fn report_no_verb(operator: &Spanned<String>, table: &mut Table<'_>, problems: &
         "partitions",
         "by",
         "n",
+        "with",
+        "length",
+        "slide",
+        "initial",
+        "timeout",
+        "reference",
         "renamed-from",
     ] {
         table.take(key);
@@ -221,6 +342,38 @@ fn read_verb<'t>(
         "flat-map" => read_function(value, problems).map(VerbEntry::FlatMap),
         "filter" => read_function(value, problems).map(VerbEntry::Filter),
         "map-partitions" => read_function(value, problems).map(VerbEntry::MapPartitions),
+        "map-values" => read_function(value, problems).map(VerbEntry::MapValues),
+        "flat-map-values" => read_function(value, problems).map(VerbEntry::FlatMapValues),
+        "combine-by-key" => read_function(value, problems).map(VerbEntry::CombineByKey),
+        "transform" => read_function(value, problems).map(VerbEntry::Transform),
+        "transform-with" => read_function(value, problems).map(VerbEntry::TransformWith),
+        "update-state-by-key" => read_function(value, problems).map(VerbEntry::UpdateStateByKey),
+        "map-with-state" => read_function(value, problems).map(VerbEntry::MapWithState),
+        "reduce-by-window" => read_function(value, problems).map(VerbEntry::ReduceByWindow),
+        "reduce-by-key-and-window" => {
+            read_function(value, problems).map(VerbEntry::ReduceByKeyAndWindow)
+        }
+        "glom" => read_true(value, problems).map(|()| VerbEntry::Glom),
+        "group-by-key" => read_true(value, problems).map(|()| VerbEntry::GroupByKey),
+        "cogroup" => read_true(value, problems).map(|()| VerbEntry::Cogroup),
+        "join" => read_true(value, problems).map(|()| VerbEntry::Join(JoinKind::Inner)),
+        "left-outer-join" => {
+            read_true(value, problems).map(|()| VerbEntry::Join(JoinKind::LeftOuter))
+        }
+        "right-outer-join" => {
+            read_true(value, problems).map(|()| VerbEntry::Join(JoinKind::RightOuter))
+        }
+        "full-outer-join" => {
+            read_true(value, problems).map(|()| VerbEntry::Join(JoinKind::FullOuter))
+        }
+        "window" => read_true(value, problems).map(|()| VerbEntry::Window),
+        "count-by-window" => read_true(value, problems).map(|()| VerbEntry::CountByWindow),
+        "count-by-value-and-window" => {
+            read_true(value, problems).map(|()| VerbEntry::CountByValueAndWindow)
+        }
+        "group-by-key-and-window" => {
+            read_true(value, problems).map(|()| VerbEntry::GroupByKeyAndWindow)
+        }
         "reduce" => read_function(value, problems).map(VerbEntry::Reduce),
         "reduce-by-key" => read_function(value, problems).map(VerbEntry::ReduceByKey),
         "count" => read_true(value, problems).map(|()| VerbEntry::Count),
@@ -283,7 +436,7 @@ fn read_true(value: &Value<'_>, problems: &mut Problems) -> Option<()> {
     None
 }
 
-fn read_function(value: &Value<'_>, problems: &mut Problems) -> Option<FunctionRef> {
+pub(super) fn read_function(value: &Value<'_>, problems: &mut Problems) -> Option<FunctionRef> {
     const WANTED: &str = "a function such as \"split\" or \"text:split\"";
     let text = value.text(WANTED, problems)?;
     let (owner, name) = match text.value.split_once(':') {
