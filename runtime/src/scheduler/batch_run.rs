@@ -213,9 +213,7 @@ impl<'a> BatchRun<'a> {
             last,
             error,
         };
-        let mut states = self
-            .states(&steps, count, memory)
-            .map_err(|lost| blame(self.lost_error(lost)))?;
+        let mut states = self.states(&steps, count, memory).map_err(blame)?;
         let output = &self.executor.plan.stages[last].output;
         let exchange = match output {
             StageOutput::Shuffle(exchange) if kept => exchange.clone(),
@@ -319,17 +317,40 @@ impl<'a> BatchRun<'a> {
         steps: &[StepSpec],
         partitions: usize,
         memory: &mut Memory,
-    ) -> Result<BTreeMap<OperatorId, Vec<Option<PartitionState>>>, Lost> {
+    ) -> Result<BTreeMap<OperatorId, Vec<Option<PartitionState>>>, BatchError> {
         let mut states = BTreeMap::new();
         for step in steps {
             let id = step.operator;
-            if remembers_here(self.operator(id), &step.part) {
-                let fresh = || self.executor.maker.fresh(id, partitions, self.references);
-                let taken = memory.take(id, fresh)?;
-                states.insert(id, taken.into_iter().map(Some).collect());
+            if !remembers_here(self.operator(id), &step.part) {
+                continue;
             }
+            let taken = memory.take(id).map_err(|lost| self.lost_error(lost))?;
+            let taken = match taken {
+                Some(taken) => taken,
+                None => self.fresh(id, partitions)?,
+            };
+            states.insert(id, taken.into_iter().map(Some).collect());
         }
         Ok(states)
+    }
+
+    /// What an operator remembers at the beginning.
+    fn fresh(&self, id: OperatorId, partitions: usize) -> Result<Vec<PartitionState>, BatchError> {
+        let keyed = self.operator(id).verb.keyed_state();
+        let initial = keyed.and_then(|keyed| self.references.get(&keyed.initial?));
+        let initial = initial.map_or(&[][..], |rows| &**rows);
+        let fresh = self
+            .executor
+            .maker
+            .fresh(id, partitions, initial, self.time);
+        fresh.map_err(|error| BatchError::Task {
+            time: self.time,
+            error: TaskError::Operator {
+                operator: self.operator(id).name.clone(),
+                partition: 0,
+                error: Box::new(error),
+            },
+        })
     }
 
     /// What a step is fed before its first chunk.

@@ -38,15 +38,14 @@ pub struct Lost {
 }
 
 impl Memory {
-    /// Takes out what the operator remembers, to be changed; `fresh` at the first time.
+    /// Takes out what the operator remembers, to be changed; none at the first time.
     pub(super) fn take(
         &mut self,
         operator: OperatorId,
-        fresh: impl FnOnce() -> Vec<PartitionState>,
-    ) -> Result<Vec<PartitionState>, Lost> {
+    ) -> Result<Option<Vec<PartitionState>>, Lost> {
         match self.lost.get(&operator) {
             Some(lost) => Err(lost.clone()),
-            None => Ok(self.states.remove(&operator).unwrap_or_else(fresh)),
+            None => Ok(self.states.remove(&operator)),
         }
     }
 
