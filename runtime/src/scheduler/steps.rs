@@ -195,8 +195,8 @@ impl StepMaker {
             Verb::UpdateStateByKey(_) | Verb::MapWithState(_) if spec.part.is_before_shuffle() => {
                 return None;
             }
-            Verb::UpdateStateByKey(update) => Box::new(self.update_state(spec, update, state, to)),
-            Verb::MapWithState(map) => Box::new(self.map_with_state(spec, map, state, to)),
+            Verb::UpdateStateByKey(update) => Box::new(self.update_state(spec, update, state, to)?),
+            Verb::MapWithState(map) => Box::new(self.map_with_state(spec, map, state, to)?),
             _ if spec.part == Part::Window => Box::new(self.window(spec, state, to)?),
             Verb::Reduce(_)
             | Verb::ReduceByKey { .. }
@@ -259,12 +259,13 @@ impl StepMaker {
         update: &UpdateState,
         state: Option<PartitionState>,
         to: &Making<'_>,
-    ) -> UpdateStep {
+    ) -> Option<UpdateStep> {
         let operator = &self.0.topology.operators[spec.operator.0];
         let keyed = &update.keyed;
         let kept = match state {
             Some(PartitionState::Update(kept)) => kept,
-            _ => UpdateStates::empty(&operator.output, keyed.keys.len()),
+            // Whoever makes the step gives it the state of this operator.
+            _ => return None,
         };
         let spec = UpdateSpec {
             keys: keyed.keys.clone(),
@@ -276,7 +277,7 @@ impl StepMaker {
             state: keyed.state.clone(),
             output: operator.output.clone(),
         };
-        UpdateStep::new(spec, kept)
+        Some(UpdateStep::new(spec, kept))
     }
 
     fn map_with_state(
@@ -285,12 +286,13 @@ impl StepMaker {
         map: &MapWithState,
         state: Option<PartitionState>,
         to: &Making<'_>,
-    ) -> MapStep {
+    ) -> Option<MapStep> {
         let operator = &self.0.topology.operators[spec.operator.0];
         let keyed = &map.keyed;
         let kept = match state {
             Some(PartitionState::Map(kept)) => kept,
-            _ => MapStates::empty(&self.key_schema(operator, keyed), &keyed.state),
+            // Whoever makes the step gives it the state of this operator.
+            _ => return None,
         };
         let wants_snapshots = self.0.snapshots.contains(&spec.operator);
         let spec = MapSpec {
@@ -308,7 +310,7 @@ impl StepMaker {
                 checkpoint: to.to.number.is_multiple_of(keyed.checkpoint.get()),
             },
         };
-        MapStep::new(spec, kept)
+        Some(MapStep::new(spec, kept))
     }
 
     /// The step that folds panes into a window.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, make_array};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Field};
 use arrow_select::concat::concat;
 
 use crate::{
@@ -115,6 +115,16 @@ fn check_size(sandbox: &Sandbox, call: &Call, values: &[ArrayRef]) -> Result<(),
         return Err(StepError::GroupTooLarge { key, bytes, limit });
     }
     Ok(())
+}
+
+/// The column as a function may get it: where it takes no nulls, rows that mean nothing (a key
+/// without a state) hold zeros and empty texts instead.
+pub(super) fn without_meaning(column: ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
+    if field.is_nullable() || column.null_count() == 0 {
+        return Ok(column);
+    }
+    let data = column.to_data().into_builder().nulls(None).build()?;
+    Ok(make_array(data))
 }
 
 /// Pieces of columns, one after another; of these types if there is no piece.

@@ -4,6 +4,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::ArrowError;
 use arrow_select::interleave::interleave;
 
+use super::calls::without_meaning;
 use crate::model::Schema;
 
 /// Rows by their numbers. Writing appends and points there, so that it costs what is written; what
@@ -19,19 +20,22 @@ pub(super) struct Slots {
 
 impl Slots {
     /// No rows, of these columns.
-    pub(super) fn new(schema: &Schema) -> Self {
+    pub(super) fn new(schema: &Schema) -> Result<Self, ArrowError> {
         let schema = schema.to_arrow();
         let columns = schema.fields().iter();
-        // One row of nulls, for rows that were never written.
-        let nulls = columns.map(|field| arrow_array::new_null_array(field.data_type(), 1));
-        Self {
-            pieces: vec![nulls.collect()],
+        // One row that means nothing, for rows that were never written.
+        let nothing = columns.map(|field| {
+            let null = arrow_array::new_null_array(field.data_type(), 1);
+            without_meaning(null, field)
+        });
+        Ok(Self {
+            pieces: vec![nothing.collect::<Result<_, _>>()?],
             at: Vec::new(),
             written: 1,
-        }
+        })
     }
 
-    /// Makes room for rows up to this number; they are null.
+    /// Makes room for rows up to this number; they mean nothing.
     pub(super) fn grow(&mut self, rows: usize) {
         self.at.resize(self.at.len().max(rows), (0, 0));
     }
@@ -74,9 +78,9 @@ impl Slots {
 
     fn compact(&mut self) -> Result<(), ArrowError> {
         let rows = self.gather(&self.at)?;
-        let nulls = std::mem::take(&mut self.pieces[0]);
+        let nothing = std::mem::take(&mut self.pieces[0]);
         self.written = 1 + self.at.len();
-        self.pieces = vec![nulls, rows];
+        self.pieces = vec![nothing, rows];
         self.at = (0..self.at.len()).map(|row| (1, row)).collect();
         Ok(())
     }
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_was_written_last_is_read_also_after_much_was_written() {
-        let mut slots = Slots::new(&Schema::plain(Kind::Int64));
+        let mut slots = Slots::new(&Schema::plain(Kind::Int64)).unwrap();
         slots.grow(3);
         for round in 0..10_000 {
             let column: ArrayRef = Arc::new(Int64Array::from(vec![round, -round]));
@@ -101,7 +105,7 @@ mod tests {
         }
         let read = slots.read(&[0, 1, 2]).unwrap();
         let read: Vec<_> = read[0].as_primitive::<Int64Type>().iter().collect();
-        assert_eq!(read, [Some(-9_999), None, Some(9_999)]);
+        assert_eq!(read, [Some(-9_999), Some(0), Some(9_999)]);
         assert!(slots.written < 10_000, "{}", slots.written);
     }
 }

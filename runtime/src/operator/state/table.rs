@@ -29,17 +29,20 @@ pub struct MapStates {
 
 impl MapStates {
     /// No key is known. Keys and states have these columns.
-    pub fn empty(keys: &Schema, states: &Schema) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When Arrow cannot make a row of them.
+    pub fn empty(keys: &Schema, states: &Schema) -> Result<Self, StepError> {
+        Ok(Self {
             table: Grouper::encoded(),
-            keys: Slots::new(keys),
-            states: Slots::new(states),
+            keys: Slots::new(keys)?,
+            states: Slots::new(states)?,
             touched: Vec::new(),
             by_time: BTreeMap::new(),
             without_state: 0,
             marks: Vec::new(),
             schemas: (keys.clone(), states.clone()),
-        }
+        })
     }
 
     /// These keys and states are known, touched by the first batch (spec 6.5). If a key comes twice
@@ -53,7 +56,7 @@ impl MapStates {
         rows: &[RecordBatch],
         time: BatchTime,
     ) -> Result<Self, StepError> {
-        let mut fresh = Self::empty(keys, states);
+        let mut fresh = Self::empty(keys, states)?;
         for chunk in rows {
             let (key, state) = chunk.columns().split_at(keys.fields().len());
             let numbers = fresh.number(key, chunk.num_rows())?;
@@ -166,7 +169,7 @@ impl MapStates {
             .iter()
             .map(|key| self.touched[*key as usize])
             .collect();
-        *self = Self::empty(&self.schemas.0, &self.schemas.1);
+        *self = Self::empty(&self.schemas.0, &self.schemas.1)?;
         let numbers = self.number(&keys, living.len())?;
         self.states.write(numbers.iter().copied(), states)?;
         for (number, time) in numbers.into_iter().zip(touched) {
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn a_key_that_is_touched_again_is_not_idle() {
         let key = Schema::plain(Kind::Int64);
-        let mut states = MapStates::empty(&key, &key);
+        let mut states = MapStates::empty(&key, &key).unwrap();
         let column: ArrayRef = Arc::new(Int64Array::from(vec![7, 8, 9]));
         let numbers = states.number(&[column], 3).unwrap();
         for number in &numbers {
@@ -209,7 +212,7 @@ mod tests {
     #[test]
     fn forgotten_keys_make_room() {
         let key = Schema::plain(Kind::Int64);
-        let mut states = MapStates::empty(&key, &key);
+        let mut states = MapStates::empty(&key, &key).unwrap();
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
         let numbers = states.number(&[column.clone()], 10_000).unwrap();
         states

@@ -6,7 +6,7 @@ use arrow_select::{concat::concat, filter::filter, take::take};
 
 use super::{
     PartitionState,
-    calls::{self, Groupings, joined},
+    calls::{self, Groupings, joined, without_meaning},
 };
 use crate::{
     model::Schema,
@@ -222,6 +222,10 @@ impl UpdateStep {
             present.set_bit(*place as usize, true);
         }
         let present = present.finish();
+        let schema = self.spec.state.to_arrow();
+        for (column, field) in self.kept.states.iter_mut().zip(schema.fields()) {
+            *column = without_meaning(column.clone(), field)?;
+        }
         let places: Vec<u32> = self
             .groups
             .iter()
