@@ -204,7 +204,7 @@ mod tests {
             states.touch(*number, at(1));
         }
         states.touch(numbers[1], at(2));
-        assert_eq!(states.idle_since(at(1)), []);
+        assert!(states.idle_since(at(1)).is_empty());
         assert_eq!(states.idle_since(at(2)), [numbers[0], numbers[2]]);
         assert_eq!(states.idle_since(at(3)), [numbers[1]]);
     }
