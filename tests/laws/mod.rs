@@ -47,6 +47,7 @@ fn compiled(flow: &Flow) -> Arc<Topology> {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: "".into(),
+        needs_checkpoint: false,
     };
     let toml = flow.toml();
     match compile("law.toml", &toml, SHARED.plugins, &defaults) {

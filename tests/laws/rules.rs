@@ -40,6 +40,7 @@ fn topology(rest: &str) -> Arc<Topology> {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: "".into(),
+        needs_checkpoint: false,
     };
     let text = format!("{HEAD}{rest}");
     let topology = compile("rules.toml", &text, SHARED.plugins, &defaults);

@@ -216,6 +216,7 @@ type = "null"
         let defaults = Defaults {
             parallelism: std::num::NonZeroUsize::MIN,
             base_dir: "".into(),
+            needs_checkpoint: false,
         };
         let topology = compile("a.toml", TOPOLOGY, &Plugins::default(), &defaults).unwrap();
         let mut entry = json!({"name": "c"});

@@ -136,6 +136,7 @@ path = "nowhere"
         let defaults = Defaults {
             parallelism: two,
             base_dir: "/does/not/exist".into(),
+            needs_checkpoint: false,
         };
         let topology = compile("sums.toml", topology, &Plugins::default(), &defaults).unwrap();
         let topology = Arc::new(topology);

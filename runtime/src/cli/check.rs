@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         &arguments.topology,
         &arguments.given,
         loading::cores(),
+        loading::State::Kept,
         environment,
     )?;
     output::answer(&format!("ok\n\n{}", flow(&loaded.topology)))?;

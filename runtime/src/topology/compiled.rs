@@ -16,6 +16,8 @@ pub struct Topology {
     pub parallelism: NonZeroUsize,
     /// What a failed batch means for those after it.
     pub on_failed_batch: OnFailedBatch,
+    /// Where state is to be written; none: nowhere.
+    pub checkpoint: Option<Checkpoint>,
     /// What functions may use.
     pub limits: Limits,
     /// Plugins that operators call, in order of first mention.
@@ -62,6 +64,15 @@ pub struct Plugin {
     pub alias: Option<PluginName>,
     /// Where its file is, if the topology says so; already joined to the topology's directory.
     pub path: Option<PathBuf>,
+}
+
+/// Where and when state is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// A directory or URL, as written.
+    pub location: String,
+    /// How often.
+    pub interval: Duration,
 }
 
 /// What a failed batch means for those after it (spec 1.8).

@@ -22,7 +22,7 @@ mod window;
 pub use assignment::{Assignment, BadAssignment, assign};
 pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
-pub use compiled::{Limits, OnFailedBatch, Plugin, Topology};
+pub use compiled::{Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use join::{Join, JoinKind};
 pub use manifest::Manifest;
 pub use operator::{

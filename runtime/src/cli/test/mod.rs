@@ -6,7 +6,7 @@ use std::{fs, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{
     Environment, Failure,
-    loading::{self, Given, Loaded},
+    loading::{self, Given, Loaded, State},
     output::{self, Format},
 };
 use crate::{
@@ -75,7 +75,13 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         let assignment = format!("parallelism={parallelism}").parse::<Assignment>();
         given.assignments.push(assignment.map_err(Failure::input)?);
     }
-    let judged = match loading::load(&arguments.topology, &given, PARALLELISM, environment) {
+    let judged = match loading::load(
+        &arguments.topology,
+        &given,
+        PARALLELISM,
+        State::Dropped,
+        environment,
+    ) {
         Ok(loaded) => run_cases(file, loaded, arguments)?,
         Err(failure) => judge_load(file, failure)?,
     };

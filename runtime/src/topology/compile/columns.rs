@@ -92,6 +92,17 @@ pub(crate) fn same_types<'a>(
             .all(|(l, r)| (l.kind, l.listed, l.nullable) == (r.kind, r.listed, r.nullable))
 }
 
+/// Whether these columns have the same kinds, nullable or not, whatever their names.
+pub(crate) fn same_kinds<'a>(
+    left: impl ExactSizeIterator<Item = &'a Field>,
+    right: impl ExactSizeIterator<Item = &'a Field>,
+) -> bool {
+    left.len() == right.len()
+        && left
+            .zip(right)
+            .all(|(l, r)| (l.kind, l.listed) == (r.kind, r.listed))
+}
+
 /// What keeps these columns from fitting, as help; none if no single column is to blame.
 pub(crate) fn first_difference(wanted: &Schema, found: &[Column<'_>]) -> Option<String> {
     let by_name = wanted.fields().iter().find_map(|wanted| {

@@ -1,17 +1,16 @@
-//! Which columns are the key of a reduce-by-key.
+//! Which columns of a stream are its key.
 
 use super::operator::Site;
 use crate::{
     model::Schema,
     topology::{
-        manifest::{FunctionRef, Spanned},
+        manifest::Spanned,
         problem::{Problem, ProblemKind, Problems, suggest},
     },
 };
 
 /// The key columns: those that `key` names, in its order, else those of a stream of pairs.
 pub(crate) fn key_columns(
-    reference: &FunctionRef,
     site: Site<'_>,
     input: &Schema,
     problems: &mut Problems,
@@ -20,15 +19,25 @@ pub(crate) fn key_columns(
         let keys = input.shape().key_columns();
         if keys.is_none() {
             let kind = ProblemKind::NoKey {
-                verb: "reduce-by-key",
+                verb: site.verb,
                 found: input.clone(),
             };
             let column = input.fields().first().map_or("", |f| f.name.as_str());
             let help = format!("say which columns are the key, as in key = [\"{column}\"]");
-            problems.report(kind, reference.at).help(help);
+            problems.report(kind, site.at).help(help);
         }
         return keys;
     };
+    named(names, input, problems)
+}
+
+/// Whether the stream has these columns.
+pub(crate) fn has_all(names: &[Spanned<String>], input: &Schema) -> bool {
+    let mut names = names.iter();
+    names.all(|name| !columns_called(&name.value, input).is_empty())
+}
+
+fn named(names: &[Spanned<String>], input: &Schema, problems: &mut Problems) -> Option<Vec<usize>> {
     let mut keys = Vec::new();
     let mut complete = !names.is_empty(); // else they could not be read
     for name in names {

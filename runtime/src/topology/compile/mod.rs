@@ -6,30 +6,43 @@
 mod aggregate;
 mod call;
 mod columns;
+mod combine;
 mod functions;
 mod fusion;
 mod graph;
+mod join;
+mod keyed;
 mod keys;
+mod lists;
 mod names;
 mod operator;
 mod reduced;
+mod references;
 mod rows;
+mod slides;
+mod state;
 mod streams;
 mod transform;
+mod window;
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    cell::RefCell,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
-    Catalog, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Sink, SinkKind, Source,
-    SourceKind, StreamRef, Topology, problem::ProblemKind,
+    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Reference, Sink,
+    SinkKind, Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
-use operator::Checked;
+use operator::{Checked, Whole};
 use streams::Streams;
+
+/// `checkpoint-interval` of a topology.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a topology that does not say otherwise gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +51,9 @@ pub struct Defaults {
     pub parallelism: NonZeroUsize,
     /// What paths are relative to: the folder of the topology's file.
     pub base_dir: PathBuf,
+    /// Operators that keep state are refused if the topology does not say where it is kept: true,
+    /// but for tests, which keep none.
+    pub needs_checkpoint: bool,
 }
 
 /// Compiles `text`; `file` is what messages call it.
@@ -78,14 +94,21 @@ impl Manifest {
         let order = graph::order(&self.operators, &inputs, &mut problems);
         let parallelism = self.parallelism.unwrap_or(defaults.parallelism);
         let plugins = self.plugins(&defaults.base_dir);
-        let functions = Functions::new(catalog, &plugins, &self.plugins);
+        let whole = Whole {
+            functions: Functions::new(catalog, &plugins, &self.plugins),
+            parallelism,
+            interval: self.batch_interval,
+            base_dir: &defaults.base_dir,
+            has_checkpoint: self.checkpoint.is_some() || !defaults.needs_checkpoint,
+            references: RefCell::default(),
+        };
 
         let mut streams = Streams::of_sources(&self.sources, self.operators.len(), &mut problems);
         let mut checked: Vec<Option<Checked>> = self.operators.iter().map(|_| None).collect();
         for &at in &order {
-            let schemas: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
+            let known: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
             let entry = &self.operators[at];
-            let operator = operator::check(entry, &schemas, functions, parallelism, &mut problems);
+            let operator = operator::check(entry, &known, &whole, &mut problems);
             streams.add_operator(at, entry, &operator, &mut problems);
             checked[at] = Some(operator);
         }
@@ -101,6 +124,7 @@ impl Manifest {
             streams: &streams,
             order: &order,
             places: places(&order),
+            references: whole.references.into_inner(),
         };
         let topology = topology.build(checked, &inputs, &sink_inputs, parallelism, &plugins);
         match topology {
@@ -118,6 +142,7 @@ struct Assembly<'a> {
     order: &'a [usize],
     /// Where in the order an operator is, by its place of definition.
     places: Vec<OperatorId>,
+    references: Vec<Reference>,
 }
 
 fn places(order: &[usize]) -> Vec<OperatorId> {
@@ -143,11 +168,11 @@ impl Assembly<'_> {
             Some(Operator {
                 name: entry.name.value.parse().ok()?,
                 inputs: inputs.collect::<Option<_>>()?,
-                every: NonZeroU64::MIN,
+                every: self.streams.operators[at].every?,
                 verb: checked.get_mut(at)?.take()?.verb?,
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
-                snapshots: None,
+                snapshots: self.streams.operators[at].snapshots.clone(),
                 settings: entry.settings.clone(),
             })
         });
@@ -165,11 +190,18 @@ impl Assembly<'_> {
             batch_interval: self.manifest.batch_interval?,
             parallelism,
             on_failed_batch: self.manifest.on_failed_batch,
+            checkpoint: self.manifest.checkpoint.clone().map(|location| Checkpoint {
+                location,
+                interval: self
+                    .manifest
+                    .checkpoint_interval
+                    .unwrap_or(CHECKPOINT_INTERVAL),
+            }),
             limits: self.manifest.limits.clone(),
             plugins: plugins.to_vec(),
             sources: self.sources()?,
             operators,
-            references: Vec::new(),
+            references: self.references.clone(),
             sinks: sinks.collect::<Option<_>>()?,
         })
     }

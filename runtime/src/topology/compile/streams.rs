@@ -1,10 +1,10 @@
 //! The columns of every stream, as far as they are known.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU64};
 
 use miette::SourceSpan;
 
-use super::operator::Checked;
+use super::operator::{Checked, Input};
 use crate::{
     model::{Field, Kind, Schema},
     topology::{
@@ -17,11 +17,15 @@ use crate::{
 /// The column that says why a row was rejected.
 const REASON: &str = "reason";
 
-/// Columns of a node's two outputs; none if not known.
+/// Columns of a node's outputs, and its slide; none if not known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ports {
     pub(crate) main: Option<Schema>,
     pub(crate) rejected: Option<Schema>,
+    /// None also if it has none.
+    pub(crate) snapshots: Option<Schema>,
+    /// In batch intervals.
+    pub(crate) every: Option<NonZeroU64>,
 }
 
 /// The columns of every stream; nodes by their place of definition.
@@ -42,6 +46,8 @@ impl Streams {
         let sources = sources.iter().map(|source| Ports {
             main: source.schema.clone(),
             rejected: rejected(&line, &source.name.value, source.name.at, problems),
+            snapshots: None,
+            every: Some(NonZeroU64::MIN),
         });
         Self {
             sources: sources.collect(),
@@ -63,20 +69,28 @@ impl Streams {
         self.operators[at] = Ports {
             main: checked.output.clone(),
             rejected,
+            snapshots: checked.snapshots.clone(),
+            every: checked.every,
         };
     }
 
-    /// The columns of a stream, if known.
-    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Option<Schema> {
-        let stream = stream?;
+    /// The columns and slide of a stream, as far as they are known.
+    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Input {
+        let Some(stream) = stream else {
+            return Input::default();
+        };
         let ports = match stream.node {
             NodeId::Source(id) => &self.sources[id.0],
             NodeId::Operator(id) => &self.operators[id.0],
         };
-        match stream.port {
-            Port::Main => ports.main.clone(),
-            Port::Rejected => ports.rejected.clone(),
-            Port::Snapshots => None,
+        let schema = match stream.port {
+            Port::Main => &ports.main,
+            Port::Rejected => &ports.rejected,
+            Port::Snapshots => &ports.snapshots,
+        };
+        Input {
+            schema: schema.clone(),
+            every: ports.every,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! holds what could be read; its problems are kept and reported with those that compiling finds.
 
 mod bytes;
+mod dataset;
 mod duration;
 mod format;
 mod limits;
@@ -18,14 +19,15 @@ mod top_level;
 mod value;
 mod verb;
 
-pub(crate) use operator::OperatorEntry;
+pub(crate) use dataset::DataSetEntry;
+pub(crate) use operator::{InverseEntry, OperatorEntry};
 pub(crate) use plugin::PluginEntry;
 pub(crate) use sink::SinkEntry;
 pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{num::NonZeroUsize, path::Path};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use toml::de::DeTable;
 
@@ -46,6 +48,8 @@ pub struct Manifest {
     pub(crate) batch_interval: Option<BatchInterval>,
     pub(crate) parallelism: Option<NonZeroUsize>,
     pub(crate) on_failed_batch: OnFailedBatch,
+    pub(crate) checkpoint: Option<String>,
+    pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -94,6 +98,8 @@ impl Manifest {
             batch_interval: keys.batch_interval,
             parallelism: keys.parallelism,
             on_failed_batch: keys.on_failed_batch,
+            checkpoint: keys.checkpoint,
+            checkpoint_interval: keys.checkpoint_interval,
             limits,
             plugins,
             sources,
@@ -107,7 +113,7 @@ impl Manifest {
     /// plugin that is called but not defined is not: compiling reports it.
     pub fn plugins(&self, base_dir: &Path) -> Vec<Plugin> {
         let mut plugins: Vec<Plugin> = Vec::new();
-        for function in self.operators.iter().filter_map(OperatorEntry::function) {
+        for function in self.operators.iter().flat_map(OperatorEntry::functions) {
             let plugin = match &function.owner {
                 FunctionOwner::Std => continue,
                 FunctionOwner::Default => Some(Plugin {
@@ -127,7 +133,7 @@ impl Manifest {
 
     /// Whether an operator calls a function of the default plugin, the one on the command line.
     pub fn uses_default_plugin(&self) -> bool {
-        let mut functions = self.operators.iter().filter_map(OperatorEntry::function);
+        let mut functions = self.operators.iter().flat_map(OperatorEntry::functions);
         functions.any(|function| function.owner == FunctionOwner::Default)
     }
 

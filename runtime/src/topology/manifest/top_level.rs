@@ -1,6 +1,6 @@
 //! The keys at the top of a topology.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
@@ -20,6 +20,9 @@ pub(super) struct TopLevel {
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
     pub(super) on_failed_batch: OnFailedBatch,
+    /// As written.
+    pub(super) checkpoint: Option<String>,
+    pub(super) checkpoint_interval: Option<Duration>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -31,13 +34,23 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         ],
         problems,
     );
+    let checkpoint_interval = root.duration("checkpoint-interval", problems);
+    let has_checkpoint = root.has("checkpoint");
+    if let (Some(interval), false) = (&checkpoint_interval, has_checkpoint) {
+        let key = "checkpoint-interval".to_owned();
+        let why = "says how often state is written, but there is no `checkpoint`".to_owned();
+        let problem = problems.report(ProblemKind::BadValue { key, why }, interval.at);
+        problem.help("write checkpoint = \"checkpoints\", or leave it out");
+    }
     let keys = TopLevel {
         name: read_name(root, problems),
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
         on_failed_batch: on_failed_batch.unwrap_or(ON_FAILED_BATCH),
+        checkpoint: read_checkpoint(root, problems),
+        checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
     };
-    refuse_durability(root, problems);
+    root.refuse_later("catch-up", problems);
     keys
 }
 
@@ -75,19 +88,12 @@ fn read_batch_interval(root: &mut Table<'_>, problems: &mut Problems) -> Option<
     }
 }
 
-/// Ignoring a key on which exactly-once rests would be worse than refusing it.
-fn refuse_durability(root: &mut Table<'_>, problems: &mut Problems) {
-    const DIRECTORY: &str = "a directory or URL";
-    const HELP: &str = "leave it out: without a checkpoint a topology starts afresh after a stop";
-    if let Some(checkpoint) = root.text("checkpoint", DIRECTORY, problems) {
-        let what = "`checkpoint`".to_owned();
-        let problem = problems.report(ProblemKind::NotYet { what }, checkpoint.at);
-        problem.help(HELP);
+fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    let value = root.take("checkpoint")?;
+    let text = value.text("a directory or URL", problems)?;
+    if text.value.is_empty() {
+        value.is_bad("must not be empty", problems);
+        return None;
     }
-    if let Some(interval) = root.duration("checkpoint-interval", problems) {
-        let what = "`checkpoint-interval`".to_owned();
-        let problem = problems.report(ProblemKind::NotYet { what }, interval.at);
-        problem.help(HELP);
-    }
-    root.refuse_later("catch-up", problems);
+    Some(text.value.to_owned())
 }

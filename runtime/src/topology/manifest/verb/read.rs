@@ -1,24 +1,47 @@
-//! The verb of an operator: exactly one key says what it does.
+//! Reads the verb of an operator: exactly one key says what it does.
 
-use std::num::NonZeroUsize;
-
-use miette::SourceSpan;
 use toml::de::DeValue;
 
 use super::{
-    plugin::STD,
-    spanned::Spanned,
-    table::{Table, Value, to_partitions, to_size},
+    super::{
+        spanned::Spanned,
+        table::{Table, Value, to_partitions, to_size},
+    },
+    FunctionRef, SortEntry, VerbEntry,
+    function::read_function,
 };
-use crate::topology::problem::{ProblemKind, Problems, list};
+use crate::topology::{
+    JoinKind,
+    problem::{ProblemKind, Problems, list},
+};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 34] = [
     "map",
     "flat-map",
     "filter",
     "map-partitions",
+    "map-values",
+    "flat-map-values",
+    "glom",
+    "transform",
+    "transform-with",
     "reduce",
     "reduce-by-key",
+    "group-by-key",
+    "combine-by-key",
+    "join",
+    "left-outer-join",
+    "right-outer-join",
+    "full-outer-join",
+    "cogroup",
+    "update-state-by-key",
+    "map-with-state",
+    "window",
+    "reduce-by-window",
+    "reduce-by-key-and-window",
+    "count-by-window",
+    "count-by-value-and-window",
+    "group-by-key-and-window",
     "count",
     "count-by-value",
     "union",
@@ -29,136 +52,30 @@ const VERBS: [&str; 14] = [
     "limit",
 ];
 
-/// Verbs of spec 5 to 7 that are still to come.
-const LATER_VERBS: [&str; 22] = [
-    "glom",
-    "map-values",
-    "flat-map-values",
-    "group-by-key",
-    "combine-by-key",
-    "join",
-    "left-outer-join",
-    "right-outer-join",
-    "full-outer-join",
-    "cogroup",
-    "transform",
-    "transform-with",
-    "update-state-by-key",
-    "map-with-state",
-    "window",
-    "count-by-window",
-    "count-by-value-and-window",
-    "reduce-by-window",
-    "reduce-by-key-and-window",
-    "group-by-key-and-window",
-    "sql",
-    "foreach",
-];
+/// The verb that is also a key of [`FILTERED`].
+const FILTER: &str = "filter";
+const FILTERED: &str = "reduce-by-key-and-window";
 
-/// A function as an operator names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FunctionRef {
-    pub(crate) owner: FunctionOwner,
-    pub(crate) name: String,
-    pub(crate) at: SourceSpan,
-}
+/// Verbs of a later version.
+const LATER_VERBS: [&str; 2] = ["sql", "foreach"];
 
-/// Whose function it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FunctionOwner {
-    /// `"std:sum"`: built in.
-    Std,
-    /// `"split"`: of the plugin on the command line.
-    Default,
-    /// `"text:split"`: of the plugin that the topology calls `text`.
-    Plugin(String),
-}
-
-/// `"count desc"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SortEntry {
-    pub(crate) column: Spanned<String>,
-    pub(crate) descending: bool,
-}
-
-/// What an operator is to do, as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum VerbEntry {
-    Map(FunctionRef),
-    FlatMap(FunctionRef),
-    Filter(FunctionRef),
-    MapPartitions(FunctionRef),
-    Reduce(FunctionRef),
-    ReduceByKey(FunctionRef),
-    Count,
-    CountByValue,
-    Union,
-    Repartition(NonZeroUsize),
-    Distinct,
-    Sort(Vec<SortEntry>),
-    Top(NonZeroUsize, Vec<SortEntry>),
-    Limit(NonZeroUsize),
-}
-
-impl VerbEntry {
-    pub(crate) fn function(&self) -> Option<&FunctionRef> {
-        match self {
-            Self::Map(function)
-            | Self::FlatMap(function)
-            | Self::Filter(function)
-            | Self::MapPartitions(function)
-            | Self::Reduce(function)
-            | Self::ReduceByKey(function) => Some(function),
-            _ => None,
-        }
-    }
-
-    /// As topologies write it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Map(_) => "map",
-            Self::FlatMap(_) => "flat-map",
-            Self::Filter(_) => "filter",
-            Self::MapPartitions(_) => "map-partitions",
-            Self::Reduce(_) => "reduce",
-            Self::ReduceByKey(_) => "reduce-by-key",
-            Self::Count => "count",
-            Self::CountByValue => "count-by-value",
-            Self::Union => "union",
-            Self::Repartition(_) => "repartition",
-            Self::Distinct => "distinct",
-            Self::Sort(_) => "sort",
-            Self::Top(..) => "top",
-            Self::Limit(_) => "limit",
-        }
-    }
-
-    pub(super) fn has_key(&self) -> bool {
-        matches!(self, Self::ReduceByKey(_))
-    }
-
-    pub(super) fn has_partitions(&self) -> bool {
-        matches!(
-            self,
-            Self::ReduceByKey(_) | Self::CountByValue | Self::Distinct
-        )
-    }
-}
-
-/// Reads the one verb of an operator; none, with a problem, if there is not exactly one.
-pub(super) fn read(
+/// Reads the one verb of an operator, and its value; none, with a problem, if there is not exactly
+/// one.
+pub(in crate::topology::manifest) fn read<'t>(
     operator: &Spanned<String>,
-    table: &mut Table<'_>,
+    table: &mut Table<'t>,
     problems: &mut Problems,
-) -> Option<Spanned<VerbEntry>> {
+) -> Option<(Spanned<VerbEntry>, Value<'t>)> {
     let later = LATER_VERBS.iter().find_map(|verb| table.take_later(verb));
     if let Some(later) = later {
         let what = format!("the verb `{}`", later.key);
         problems.report(ProblemKind::NotYet { what }, later.key_at);
         return None;
     }
-    let mut verbs: Vec<(&str, Value<'_>)> = VERBS
+    let is_key = table.has(FILTERED);
+    let mut verbs: Vec<(&str, Value<'t>)> = VERBS
         .into_iter()
+        .filter(|verb| *verb != FILTER || !is_key)
         .filter_map(|verb| Some((verb, table.take(verb)?)))
         .collect();
     verbs.sort_by_key(|(_, value)| value.key_at.offset());
@@ -169,7 +86,7 @@ pub(super) fn read(
         }
         [(verb, value)] => {
             let entry = read_verb(verb, value, table, problems)?;
-            Some(Spanned::new(entry, value.key_at))
+            Some((Spanned::new(entry, value.key_at), *value))
         }
         [(_, first), (_, second), ..] => {
             let kind = ProblemKind::SeveralVerbs {
@@ -195,6 +112,15 @@ fn report_no_verb(operator: &Spanned<String>, table: &mut Table<'_>, problems: &
         "by",
         "n",
         "renamed-from",
+        "with",
+        "length",
+        "slide",
+        "inverse",
+        "initial",
+        "timeout",
+        "checkpoint-interval",
+        "reference",
+        "map-side",
     ] {
         table.take(key);
     }
@@ -216,17 +142,47 @@ fn read_verb<'t>(
     table: &mut Table<'t>,
     problems: &mut Problems,
 ) -> Option<VerbEntry> {
+    let function = |to: fn(FunctionRef) -> VerbEntry, problems: &mut Problems| {
+        read_function(value, problems).map(to)
+    };
+    let host =
+        |entry: VerbEntry, problems: &mut Problems| read_true(value, problems).map(|()| entry);
+    let join = |kind: JoinKind, problems: &mut Problems| {
+        read_stream(value, problems).map(|()| VerbEntry::Join(kind))
+    };
+    let window =
+        |entry: VerbEntry, problems: &mut Problems| read_length(value, problems).map(|()| entry);
     match verb {
-        "map" => read_function(value, problems).map(VerbEntry::Map),
-        "flat-map" => read_function(value, problems).map(VerbEntry::FlatMap),
-        "filter" => read_function(value, problems).map(VerbEntry::Filter),
-        "map-partitions" => read_function(value, problems).map(VerbEntry::MapPartitions),
-        "reduce" => read_function(value, problems).map(VerbEntry::Reduce),
-        "reduce-by-key" => read_function(value, problems).map(VerbEntry::ReduceByKey),
-        "count" => read_true(value, problems).map(|()| VerbEntry::Count),
-        "count-by-value" => read_true(value, problems).map(|()| VerbEntry::CountByValue),
-        "union" => read_true(value, problems).map(|()| VerbEntry::Union),
-        "distinct" => read_true(value, problems).map(|()| VerbEntry::Distinct),
+        "map" => function(VerbEntry::Map, problems),
+        "flat-map" => function(VerbEntry::FlatMap, problems),
+        FILTER => function(VerbEntry::Filter, problems),
+        "map-partitions" => function(VerbEntry::MapPartitions, problems),
+        "map-values" => function(VerbEntry::MapValues, problems),
+        "flat-map-values" => function(VerbEntry::FlatMapValues, problems),
+        "glom" => host(VerbEntry::Glom, problems),
+        "transform" => function(VerbEntry::Transform, problems),
+        "transform-with" => function(VerbEntry::TransformWith, problems),
+        "reduce" => function(VerbEntry::Reduce, problems),
+        "reduce-by-key" => function(VerbEntry::ReduceByKey, problems),
+        "group-by-key" => host(VerbEntry::GroupByKey, problems),
+        "combine-by-key" => function(VerbEntry::CombineByKey, problems),
+        "join" => join(JoinKind::Inner, problems),
+        "left-outer-join" => join(JoinKind::LeftOuter, problems),
+        "right-outer-join" => join(JoinKind::RightOuter, problems),
+        "full-outer-join" => join(JoinKind::FullOuter, problems),
+        "cogroup" => read_stream(value, problems).map(|()| VerbEntry::Cogroup),
+        "update-state-by-key" => function(VerbEntry::UpdateStateByKey, problems),
+        "map-with-state" => function(VerbEntry::MapWithState, problems),
+        "window" => window(VerbEntry::Window, problems),
+        "reduce-by-window" => function(VerbEntry::ReduceByWindow, problems),
+        FILTERED => function(VerbEntry::ReduceByKeyAndWindow, problems),
+        "count-by-window" => window(VerbEntry::CountByWindow, problems),
+        "count-by-value-and-window" => window(VerbEntry::CountByValueAndWindow, problems),
+        "group-by-key-and-window" => window(VerbEntry::GroupByKeyAndWindow, problems),
+        "count" => host(VerbEntry::Count, problems),
+        "count-by-value" => host(VerbEntry::CountByValue, problems),
+        "union" => host(VerbEntry::Union, problems),
+        "distinct" => host(VerbEntry::Distinct, problems),
         "repartition" => {
             let partitions = number(value, "partitions", table, problems)?;
             to_partitions(&partitions, problems).map(VerbEntry::Repartition)
@@ -283,23 +239,25 @@ fn read_true(value: &Value<'_>, problems: &mut Problems) -> Option<()> {
     None
 }
 
-fn read_function(value: &Value<'_>, problems: &mut Problems) -> Option<FunctionRef> {
-    const WANTED: &str = "a function such as \"split\" or \"text:split\"";
-    let text = value.text(WANTED, problems)?;
-    let (owner, name) = match text.value.split_once(':') {
-        None => (FunctionOwner::Default, text.value),
-        Some((STD, name)) => (FunctionOwner::Std, name),
-        Some((alias, name)) => (FunctionOwner::Plugin(alias.to_owned()), name),
-    };
-    if name.is_empty() || text.value.starts_with(':') {
-        value.is_bad(format!("must be {WANTED}"), problems);
-        return None;
+/// `true`, or the second of the streams.
+fn read_stream(value: &Value<'_>, problems: &mut Problems) -> Option<()> {
+    if is_true(value) || matches!(value.toml, DeValue::String(_)) {
+        return Some(());
     }
-    Some(FunctionRef {
-        owner,
-        name: name.to_owned(),
-        at: value.at,
-    })
+    value.is_not("true, or the name of the second stream", problems);
+    None
+}
+
+/// `true`, or the length of the window.
+fn read_length(value: &Value<'_>, problems: &mut Problems) -> Option<()> {
+    if is_true(value) || matches!(value.toml, DeValue::String(_)) {
+        return Some(());
+    }
+    value.is_not(
+        "true, or the length of the window such as \"30s\"",
+        problems,
+    );
+    None
 }
 
 /// A column or a list of columns, each with a direction: `"value desc"` or `"-value"`.
