@@ -67,7 +67,7 @@ impl Default for Plugins {
             ),
             stateful("silent", MapWithState, "sum int64, n int64", ""),
             aggregate("subtract", None, "value int64", "value int64"),
-            naming("sum", Some("subtract"), None, "value int64", "value int64"),
+            naming("plus", Some("subtract"), None, "value int64", "value int64"),
             naming("mean-parts", None, Some("add-parts"), "value int64", PARTS),
             naming(
                 "bad-parts",

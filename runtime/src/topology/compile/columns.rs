@@ -81,6 +81,11 @@ fn accepts(wanted: &Field, found: &Field) -> bool {
         && (wanted.nullable || !found.nullable)
 }
 
+/// Whether these columns can be passed as those wanted, place by place.
+pub(crate) fn fit_by_place(wanted: &Schema, found: &Schema) -> bool {
+    by_place(wanted.fields(), &all(found)).is_some()
+}
+
 /// Whether these columns have the same types, whatever their names.
 pub(crate) fn same_types<'a>(
     left: impl ExactSizeIterator<Item = &'a Field>,

@@ -23,7 +23,13 @@ pub(crate) fn key_columns(
                 found: input.clone(),
             };
             let column = input.fields().first().map_or("", |f| f.name.as_str());
-            let help = format!("say which columns are the key, as in key = [\"{column}\"]");
+            let is_single = input.fields().len() == 1 && !site.verb.starts_with("reduce");
+            let help = match is_single {
+                true => {
+                    "make pairs of it first, with a `map` that puts out key and value".to_owned()
+                }
+                false => format!("say which columns are the key, as in key = [\"{column}\"]"),
+            };
             problems.report(kind, site.at).help(help);
         }
         return keys;

@@ -1,7 +1,5 @@
 //! What a function is fed before its first chunk: the other stream, or data from files.
 
-use std::collections::BTreeSet;
-
 use super::{columns, functions::Found, operator::Site};
 use crate::{
     model::{self, Schema, TransformFunction},
@@ -45,7 +43,6 @@ pub(crate) fn sides(
     problems: &mut Problems,
 ) -> Option<Vec<Side>> {
     let has_second = site.entry.inputs.len() > 1;
-    let mut given: BTreeSet<&str> = BTreeSet::new();
     let mut complete = true;
     if has_second && function.sides.is_empty() {
         let kind = ProblemKind::UnfitFunction {
@@ -57,7 +54,7 @@ pub(crate) fn sides(
         return None;
     }
     let declared = || function.sides.iter().map(|side| side.name.as_str());
-    for (name, _) in &site.entry.references {
+    for (name, _) in site.entry.references.as_ref()? {
         let is_first = has_second && declared().next() == Some(name.value.as_str());
         if is_first || !declared().any(|side| side == name.value) {
             let kind = ProblemKind::UnfitFunction {
@@ -67,11 +64,13 @@ pub(crate) fn sides(
                     false => format!("takes no data set `{}`", name.value),
                 },
             };
-            let help = suggest(&name.value, "it takes", declared());
+            let help = match is_first {
+                true => "leave it out".to_owned(),
+                false => suggest(&name.value, "it takes", declared()),
+            };
             problems.report(kind, name.at).help(help);
             complete = false;
         }
-        given.insert(&name.value);
     }
     let mut sides = Vec::with_capacity(function.sides.len());
     for (at, side) in function.sides.iter().enumerate() {
@@ -109,7 +108,7 @@ fn data_set(
     site: Site<'_>,
     problems: &mut Problems,
 ) -> Option<Side> {
-    let mut entries = site.entry.references.iter();
+    let mut entries = site.entry.references.iter().flatten();
     let Some((name, entry)) = entries.find(|(name, _)| name.value == side.name) else {
         let kind = ProblemKind::UnfitFunction {
             function: found.function.name.clone(),

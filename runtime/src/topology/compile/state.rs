@@ -155,35 +155,24 @@ fn initial(
         return Some(None);
     };
     let operator = &site.entry.name.value;
-    if let Some(found) = &entry.schema {
-        let all = columns::all(found);
-        let chosen = columns::select(Some(wanted), &all);
-        if chosen.is_none_or(|chosen| chosen.len() != all.len()) {
-            let kind = ProblemKind::InitialState {
-                operator: operator.clone(),
-                wanted: wanted.clone(),
-                found: found.clone(),
-            };
-            let problem = problems.report(kind, entry.at);
-            problem.help(columns::first_difference(wanted, &all).unwrap_or_else(|| {
+    let schema = entry.schema.as_ref().unwrap_or(wanted);
+    if !columns::fit_by_place(wanted, schema) {
+        let kind = ProblemKind::InitialState {
+            operator: operator.clone(),
+            wanted: wanted.clone(),
+            found: schema.clone(),
+        };
+        let problem = problems.report(kind, entry.at);
+        let found = columns::all(schema);
+        problem.help(
+            columns::first_difference(wanted, &found).unwrap_or_else(|| {
                 "leave `schema` out: the columns are those of the key and the state".to_owned()
-            }));
-            return None;
-        }
+            }),
+        );
+        return None;
     }
-    // By place they fit, and what is read is called as the state is; by name they may stand in
-    // another order, in which csv has them.
-    let in_file = entry
-        .schema
-        .as_ref()
-        .filter(|found| same_names(found, wanted));
-    let schema = in_file.unwrap_or(wanted).clone();
     let name = format!("operator {operator}, initial");
-    references::add(entry, name, schema, false, site, problems).map(Some)
-}
-
-fn same_names(left: &Schema, right: &Schema) -> bool {
-    left.fields() == right.fields()
+    references::add(entry, name, schema.clone(), false, site, problems).map(Some)
 }
 
 /// Checks that there is a place for state (spec 6.1, 7.5, 8.6).

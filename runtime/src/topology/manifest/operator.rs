@@ -66,8 +66,8 @@ pub(crate) struct OperatorEntry {
     /// `combine-by-key` combines before the shuffle, too.
     pub(crate) map_side: bool,
     pub(crate) window: WindowEntry,
-    /// Data sets by side.
-    pub(crate) references: Vec<(Spanned<String>, DataSetEntry)>,
+    /// Data sets by side; none if they could not be read, which has been reported.
+    pub(crate) references: Option<Vec<(Spanned<String>, DataSetEntry)>>,
     /// A state to begin with.
     pub(crate) initial: Option<DataSetEntry>,
     pub(crate) timeout: Option<Duration>,
@@ -125,7 +125,7 @@ pub(super) fn read(
         partitions: None,
         map_side: true,
         window: WindowEntry::default(),
-        references: Vec::new(),
+        references: Some(Vec::new()),
         initial: None,
         timeout: None,
         checkpoint_interval: None,
@@ -254,20 +254,20 @@ fn read_references(
     operator: &str,
     table: &mut Table<'_>,
     problems: &mut Problems,
-) -> Vec<(Spanned<String>, DataSetEntry)> {
+) -> Option<Vec<(Spanned<String>, DataSetEntry)>> {
     const WANTED: &str = "a table of data sets such as { blocked = \"blocked.csv\" }";
     let Some(value) = table.take("reference") else {
-        return Vec::new();
+        return Some(Vec::new());
     };
-    let Some(sides) = value.table(WANTED, problems) else {
-        return Vec::new();
-    };
-    let sides = value::entries(sides).into_iter().filter_map(|side| {
+    let sides = value::entries(value.table(WANTED, problems)?);
+    let sides = sides.into_iter().map(|side| {
         let what = format!("reference `{}` of operator `{operator}`", side.key);
         let name = Spanned::new(side.key.to_owned(), side.key_at);
         Some((name, dataset::read(&what, &side, problems)?))
     });
-    sides.collect()
+    // Collected first, so that every problem is reported.
+    let sides: Vec<_> = sides.collect();
+    sides.into_iter().collect()
 }
 
 /// `input = "x"`, or a list of such names.

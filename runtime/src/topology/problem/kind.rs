@@ -74,7 +74,7 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::unknown_output))]
     UnknownPort { node: String, port: String },
 
-    #[error("{of} reads {found} streams, but {verb} reads {wanted}")]
+    #[error("{of} reads {}, but {verb} reads {wanted}", streams(*.found))]
     #[diagnostic(code(rsrt::topology::several_inputs))]
     Inputs {
         of: String,
@@ -243,6 +243,13 @@ pub enum ProblemKind {
     #[error("`union` joins streams with the same columns, but these are ({first}) and ({other})")]
     #[diagnostic(code(rsrt::topology::union))]
     Union { first: Schema, other: Schema },
+}
+
+fn streams(count: usize) -> String {
+    match count {
+        1 => "1 stream".to_owned(),
+        n => format!("{n} streams"),
+    }
 }
 
 impl ProblemKind {
