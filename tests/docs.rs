@@ -154,7 +154,7 @@ fn problems_of(text: &str) -> Vec<String> {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: root(),
-        needs_checkpoint: false,
+        needs_checkpoint: true,
     };
     match compile("topo.toml", text, guests::catalog(), &defaults) {
         Ok(_) => Vec::new(),

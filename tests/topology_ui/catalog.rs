@@ -43,18 +43,11 @@ impl Default for Plugins {
                 combine: "add".into(),
             });
         }
-        let mut enrich = transform("enrich", Map, "value utf8", "value utf8");
-        if let Role::Transform(transform) = &mut enrich.role {
-            transform.sides.push(Side {
-                name: "table".into(),
-                input: None,
-            });
-        }
         let functions = vec![
             transform("split", FlatMap, "value utf8", WORD),
             fused,
             fused_plugin,
-            enrich,
+            with_side("enrich", Map, None),
             transform("upper", Map, "value utf8", "value utf8"),
             transform("swap", Map, WORD, "key int64, value utf8"),
             transform("whole", MapPartitions, "", "value int64"),
@@ -65,18 +58,29 @@ impl Default for Plugins {
             aggregate("total", None, "amount float64?", "amount float64?"),
             liar("liar", "value int64", "value utf8"),
             aggregate("by-name", Some("key utf8"), "value int64", "value int64"),
-            function(
-                "running",
+            stateful("running", UpdateStateByKey, "value int64", ""),
+            stateful(
+                "sessions",
+                MapWithState,
                 "value int64",
-                Role::Stateful(StatefulFunction {
-                    verb: StatefulVerb::UpdateStateByKey,
-                    keys: None,
-                    state: schema("value int64").unwrap(),
-                    state_version: 0,
-                    output: None,
-                    skips_idle: false,
-                }),
+                "user utf8, n int64",
             ),
+            stateful("silent", MapWithState, "sum int64, n int64", ""),
+            aggregate("subtract", None, "value int64", "value int64"),
+            naming("plus", Some("subtract"), None, "value int64", "value int64"),
+            naming("mean-parts", None, Some("add-parts"), "value int64", PARTS),
+            naming(
+                "bad-parts",
+                None,
+                Some("mean"),
+                "value int64",
+                "value int64",
+            ),
+            aggregate("add-parts", None, PARTS, PARTS),
+            function("is-some", "key utf8, value int64", Role::Filter),
+            with_side("clean", Transform, Some("key utf8")),
+            with_side("clean-any", Transform, None),
+            transform("all", Transform, "value utf8", "value utf8"),
         ];
         Self {
             default: Some(plugin("words", functions)),
@@ -132,9 +136,11 @@ impl Catalog for Plugins {
     }
 }
 
-use TransformVerb::{FlatMap, Map, MapPartitions};
+use StatefulVerb::{MapWithState, UpdateStateByKey};
+use TransformVerb::{FlatMap, Map, MapPartitions, Transform};
 
 const WORD: &str = "key utf8, value int64";
+const PARTS: &str = "value.0 float64, value.1 int64";
 
 fn plugin(name: &str, functions: Vec<Function>) -> PluginInfo {
     PluginInfo {
@@ -186,6 +192,47 @@ fn aggregate(name: &str, keys: Option<&str>, input: &str, output: &str) -> Funct
         inverse: None,
     });
     function(name, input, role)
+}
+
+/// A function from lines to lines with a side: `table`, or `blocked` if it says what it wants.
+fn with_side(name: &str, verb: TransformVerb, side: Option<&str>) -> Function {
+    let mut function = transform(name, verb, "value utf8", "value utf8");
+    if let Role::Transform(transform) = &mut function.role {
+        transform.sides.push(Side {
+            name: if side.is_some() { "blocked" } else { "table" }.into(),
+            input: side.and_then(schema),
+        });
+    }
+    function
+}
+
+/// A function with a state, over integers.
+fn stateful(name: &str, verb: StatefulVerb, state: &str, output: &str) -> Function {
+    let role = Role::Stateful(StatefulFunction {
+        verb,
+        keys: None,
+        state: schema(state).unwrap(),
+        state_version: 0,
+        output: schema(output),
+        skips_idle: false,
+    });
+    function(name, "value int64", role)
+}
+
+/// An aggregate that names others.
+fn naming(
+    name: &str,
+    inverse: Option<&str>,
+    merge: Option<&str>,
+    input: &str,
+    output: &str,
+) -> Function {
+    let mut function = aggregate(name, None, input, output);
+    if let Role::Aggregate(aggregate) = &mut function.role {
+        aggregate.inverse = inverse.map(Into::into);
+        aggregate.merge = merge.map(Into::into);
+    }
+    function
 }
 
 /// An aggregate that says it is associative, whatever it puts out.

@@ -63,6 +63,9 @@ fn describe(topology: &Topology) -> String {
         batch_interval.as_duration()
     )
     .unwrap();
+    if let Some(checkpoint) = checkpoint {
+        writeln!(text, "{checkpoint:?}").unwrap();
+    }
     for plugin in plugins {
         writeln!(text, "{plugin:?}").unwrap();
     }
@@ -84,6 +87,9 @@ fn describe(topology: &Topology) -> String {
         let inputs = inputs.collect::<Vec<_>>().join(", ");
         writeln!(text, "\noperator {} reads {inputs}", operator.name).unwrap();
         writeln!(text, "  {:?}", operator.verb).unwrap();
+        if operator.every.get() > 1 {
+            writeln!(text, "  every {} intervals", operator.every).unwrap();
+        }
         if !operator.settings.is_empty() {
             writeln!(text, "  settings {:?}", operator.settings).unwrap();
         }
@@ -93,6 +99,9 @@ fn describe(topology: &Topology) -> String {
             operator.output, operator.rejected
         )
         .unwrap();
+        if let Some(snapshots) = &operator.snapshots {
+            writeln!(text, "  snapshots -> {snapshots}").unwrap();
+        }
     }
     for sink in sinks {
         let input = topology.node_name(sink.input.node);

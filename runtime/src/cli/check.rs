@@ -31,9 +31,8 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let loaded = loading::load(
         &arguments.topology,
         &arguments.given,
-        loading::For::Run {
-            parallelism: loading::cores(),
-        },
+        loading::cores(),
+        loading::State::Kept,
         environment,
     )?;
     output::answer(&format!("ok\n\n{}", flow(&loaded.topology)))?;

@@ -185,7 +185,7 @@ path = "bad"
         let defaults = Defaults {
             parallelism: std::num::NonZeroUsize::MIN,
             base_dir: "dir".into(),
-            needs_checkpoint: false,
+            needs_checkpoint: true,
         };
         let topology = compile("a.toml", text, &Plugins::default(), &defaults).unwrap();
         insta::assert_snapshot!(flow(&topology));

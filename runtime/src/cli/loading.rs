@@ -89,11 +89,21 @@ pub(super) struct Loaded {
     pub(super) plugins: Vec<Plugin>,
 }
 
+/// What becomes of state after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It must have a place.
+    Kept,
+    /// It is of no use to anyone.
+    Dropped,
+}
+
 /// Loads a topology and the plugins it calls, and checks them.
 pub(super) fn load(
     file: &Path,
     given: &Given,
-    defaults: For,
+    parallelism: NonZeroUsize,
+    state: State,
     environment: &Environment,
 ) -> Result<Loaded, Failure> {
     let manifest = read(file, given)?;
@@ -131,7 +141,7 @@ pub(super) fn load(
     let defaults = Defaults {
         parallelism,
         base_dir,
-        needs_checkpoint,
+        needs_checkpoint: state == State::Kept,
     };
     let topology = manifest.compile(&plugins, &defaults)?;
     let plugins = plugins.of(&topology).map_err(Failure::input)?;

@@ -1,6 +1,6 @@
 //! How the columns of a schema make one row: what text and JSON walk along.
 
-use crate::model::{Field, Schema, Shape, Tree};
+use crate::model::{Field, Kind, Schema, Shape, Tree};
 
 /// A part of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +24,23 @@ pub(crate) enum Node {
     },
 }
 
+/// Where in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// At the top, where listed columns are lists of their own.
+    Row,
+    /// Below, where listed columns of one group are one list.
+    Value,
+    /// In such a list.
+    Item,
+}
+
 impl Node {
     /// A row by its shape: a pair is a tuple of two, a join is `(key, (left, right))`.
     pub(crate) fn of_row(schema: &Schema) -> Self {
         let fields = schema.fields();
         let optional = |tree: &Tree, present: Option<usize>| {
-            let node = Self::of_tree(tree, fields, true);
+            let node = Self::of_tree(tree, fields, Depth::Value);
             match present {
                 None => node,
                 Some(present) => Node::Optional {
@@ -39,7 +50,7 @@ impl Node {
             }
         };
         match schema.shape() {
-            Shape::Plain(value) => Self::of_tree(value, fields, true),
+            Shape::Plain(value) => Self::of_tree(value, fields, Depth::Value),
             Shape::Pair { key, value } => {
                 Node::Tuple(vec![optional(key, None), optional(value, None)])
             }
@@ -56,42 +67,60 @@ impl Node {
                     optional(right, *right_present),
                 ]),
             ]),
-            Shape::Row(tree) => Self::of_tree(tree, fields, false),
+            Shape::Row(tree) => Self::of_tree(tree, fields, Depth::Row),
         }
     }
 
     /// A row as the object that its columns' names spell: what a line of JSON holds.
     pub(crate) fn of_object(schema: &Schema) -> Self {
-        Self::of_tree(&Tree::from(schema), schema.fields(), false)
+        Self::of_tree(&Tree::from(schema), schema.fields(), Depth::Row)
     }
 
-    /// `grouped`: the columns below share the name before the last dot, so that listed ones are
-    /// one list.
-    fn of_tree(tree: &Tree, fields: &[Field], grouped: bool) -> Self {
-        let listed = |tree: &Tree| matches!(tree, Tree::Column(at) if fields[*at].listed);
-        let item = |tree: &Tree| match tree {
-            Tree::Column(at) => Node::Item(*at),
-            other => Self::of_tree(other, fields, true),
+    fn of_tree(tree: &Tree, fields: &[Field], depth: Depth) -> Self {
+        let listed = |tree: &Tree| tree.columns().iter().all(|at| fields[*at].listed);
+        let flat = |tree: &Tree| matches!(tree, Tree::Column(_)) && listed(tree);
+        let is_list = depth == Depth::Value
+            && match tree {
+                Tree::Column(_) => false,
+                Tree::Tuple(_) => listed(tree),
+                Tree::Record(parts) => parts.iter().all(|(_, part)| flat(part)),
+            };
+        if is_list {
+            let item = Self::of_tree(tree, fields, Depth::Item);
+            return Node::List(Box::new(item));
+        }
+        let below = match depth {
+            Depth::Row | Depth::Value => Depth::Value,
+            Depth::Item => Depth::Item,
         };
         match tree {
+            Tree::Column(at) if depth == Depth::Item => Node::Item(*at),
             Tree::Column(at) => Node::Column(*at),
-            Tree::Tuple(parts) if grouped && parts.iter().all(listed) => {
-                Node::List(Box::new(Node::Tuple(parts.iter().map(item).collect())))
-            }
-            Tree::Record(parts) if grouped && parts.iter().all(|(_, part)| listed(part)) => {
-                let parts = parts.iter().map(|(name, part)| (name.clone(), item(part)));
-                Node::List(Box::new(Node::Record(parts.collect())))
-            }
             Tree::Tuple(parts) => {
-                let parts = parts.iter().map(|part| Self::of_tree(part, fields, true));
-                Node::Tuple(parts.collect())
+                let parts = parts.iter();
+                Node::Tuple(
+                    parts
+                        .map(|part| Self::of_place(part, fields, below))
+                        .collect(),
+                )
             }
             Tree::Record(parts) => {
                 let parts = parts.iter();
                 let parts =
-                    parts.map(|(name, part)| (name.clone(), Self::of_tree(part, fields, true)));
+                    parts.map(|(name, part)| (name.clone(), Self::of_tree(part, fields, below)));
                 Node::Record(parts.collect())
             }
+        }
+    }
+
+    /// A place in a tuple: what a join put out may be a side there that is absent.
+    fn of_place(tree: &Tree, fields: &[Field], depth: Depth) -> Self {
+        match tree.optional() {
+            Some((present, rest)) if fields[present].kind == Kind::Boolean => Node::Optional {
+                present,
+                node: Box::new(Self::of_tree(&rest, fields, depth)),
+            },
+            _ => Self::of_tree(tree, fields, depth),
         }
     }
 

@@ -102,22 +102,40 @@ fn write_node(node: &Node, columns: &[Cells], at: usize, out: &mut Vec<u8>) {
 /// The items of a list of records: the range that all its columns have. Their offsets are equal by
 /// contract; the shortest wins, so that no column is read outside of its row.
 pub(super) fn shared_list(item: &Node, columns: &[Cells], row: usize) -> Option<Range<usize>> {
-    let parts: &mut dyn Iterator<Item = &Node> = match item {
-        Node::Tuple(parts) => &mut parts.iter(),
-        Node::Record(parts) => &mut parts.iter().map(|(_, part)| part),
-        _ => return None,
-    };
-    let mut shared: Option<Range<usize>> = None;
-    for part in parts {
-        let Node::Item(column) = part else { continue };
-        let range = columns[*column].list(row)?;
-        shared = Some(match shared {
-            None => range,
-            Some(other) if other.start == range.start => other.start..other.end.min(range.end),
-            Some(other) => other.start..other.start,
-        });
-    }
+    let mut shared = None;
+    narrow(item, columns, row, &mut shared)?;
     shared
+}
+
+/// Leaves of `shared` what the columns under `item` have, too; none if one has no list.
+fn narrow(
+    item: &Node,
+    columns: &[Cells],
+    row: usize,
+    shared: &mut Option<Range<usize>>,
+) -> Option<()> {
+    match item {
+        Node::Column(column) | Node::Item(column) => {
+            let range = columns[*column].list(row)?;
+            *shared = Some(match shared.take() {
+                None => range,
+                Some(other) if other.start == range.start => other.start..other.end.min(range.end),
+                Some(other) => other.start..other.start,
+            });
+            Some(())
+        }
+        Node::Tuple(parts) => parts
+            .iter()
+            .try_for_each(|part| narrow(part, columns, row, shared)),
+        Node::Record(parts) => parts
+            .iter()
+            .try_for_each(|(_, part)| narrow(part, columns, row, shared)),
+        Node::List(node) => narrow(node, columns, row, shared),
+        Node::Optional { present, node } => {
+            narrow(&Node::Item(*present), columns, row, shared)?;
+            narrow(node, columns, row, shared)
+        }
+    }
 }
 
 fn write_list(

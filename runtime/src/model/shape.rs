@@ -47,16 +47,36 @@ impl Tree {
                 None => parts.push((head, vec![rest])),
             }
         }
-        let is_tuple = parts
-            .iter()
-            .enumerate()
-            .all(|(at, (name, _))| *name == at.to_string());
-        if is_tuple {
-            Tree::Tuple(parts.iter().map(|(_, p)| Self::build(p)).collect())
+        let named = |(name, p): &(&str, Vec<_>)| ((*name).to_owned(), Self::build(p));
+        Self::of_parts(parts.iter().map(named).collect())
+    }
+
+    /// A tuple if the names are places in order, else a record.
+    fn of_parts(parts: Vec<(String, Tree)>) -> Self {
+        let mut names = parts.iter().enumerate();
+        if names.all(|(at, (name, _))| *name == at.to_string()) {
+            Tree::Tuple(parts.into_iter().map(|(_, part)| part).collect())
         } else {
-            let named = |(name, p): &(&str, Vec<_>)| ((*name).to_owned(), Self::build(p));
-            Tree::Record(parts.iter().map(named).collect())
+            Tree::Record(parts)
         }
+    }
+
+    /// The column `present`, which says whether the rest is there, and that rest: what lies under
+    /// `value` if nothing else does. None if there is no such column.
+    pub fn optional(&self) -> Option<(usize, Tree)> {
+        let Tree::Record(parts) = self else {
+            return None;
+        };
+        let present = parts.iter().find_map(|(name, tree)| match tree {
+            Tree::Column(present) if name == "present" => Some(*present),
+            _ => None,
+        })?;
+        let rest = parts.iter().filter(|(name, _)| name != "present");
+        let rest: Vec<_> = rest.cloned().collect();
+        Some(match rest.as_slice() {
+            [(name, value)] if name == "value" => (present, value.clone()),
+            _ => (present, Tree::of_parts(rest)),
+        })
     }
 
     /// The columns under this node, in order.
@@ -140,20 +160,9 @@ impl Shape {
 
 /// Splits `left.present` off a side of a join. `left.value` is then the scalar `left` would be.
 fn side(tree: &Tree) -> (Tree, Option<usize>) {
-    let Tree::Record(parts) = tree else {
-        return (tree.clone(), None);
-    };
-    let Some((_, Tree::Column(present))) = parts.iter().find(|(name, _)| name == "present") else {
-        return (tree.clone(), None);
-    };
-    let rest: Vec<_> = parts
-        .iter()
-        .filter(|(name, _)| name != "present")
-        .cloned()
-        .collect();
-    match rest.as_slice() {
-        [(name, value)] if name == "value" => (value.clone(), Some(*present)),
-        _ => (Tree::Record(rest), Some(*present)),
+    match tree.optional() {
+        Some((present, rest)) => (rest, Some(present)),
+        None => (tree.clone(), None),
     }
 }
 
@@ -197,6 +206,16 @@ mod tests {
                 left_present: None,
                 right: Column(2),
                 right_present: Some(3),
+            }
+        );
+        assert_eq!(
+            shape(&["key", "left", "right.present", "right.0", "right.1"]),
+            Shape::Joined {
+                key: Column(0),
+                left: Column(1),
+                left_present: None,
+                right: Tuple(vec![Column(3), Column(4)]),
+                right_present: Some(2),
             }
         );
         assert_eq!(

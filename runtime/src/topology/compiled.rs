@@ -16,7 +16,7 @@ pub struct Topology {
     pub parallelism: NonZeroUsize,
     /// What a failed batch means for those after it.
     pub on_failed_batch: OnFailedBatch,
-    /// Where state is kept.
+    /// Where state is to be written; none: nowhere.
     pub checkpoint: Option<Checkpoint>,
     /// What functions may use.
     pub limits: Limits,
@@ -66,12 +66,12 @@ pub struct Plugin {
     pub path: Option<PathBuf>,
 }
 
-/// Where state is kept, and how often it is written.
+/// Where and when state is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// A directory or URL, as the topology writes it.
+    /// A directory or URL, as written.
     pub location: String,
-    /// Between two checkpoints.
+    /// How often.
     pub interval: Duration,
 }
 

@@ -57,7 +57,7 @@ mod tests {
         let defaults = Defaults {
             parallelism: std::num::NonZeroUsize::MIN,
             base_dir: "".into(),
-            needs_checkpoint: false,
+            needs_checkpoint: true,
         };
         let topology = compile("a.toml", &text, &Plugins::default(), &defaults).unwrap();
         of(topology.sources.iter(), is_limited).map_err(|error| error.to_string())

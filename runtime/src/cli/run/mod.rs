@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::{
     Environment, Failure,
     console::Console,
-    loading::{self, Given, GivenPlugin, Loaded},
+    loading::{self, Given, GivenPlugin, Loaded, State},
     output::Format,
 };
 use crate::{
@@ -103,18 +103,16 @@ fn run_topology(
     let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
     given.plugins.extend(positional);
     let cores = arguments.cores.unwrap_or_else(loading::cores);
-    let Loaded { topology, plugins } = loading::load(
-        &arguments.topology,
-        &given,
-        loading::For::Run { parallelism: cores },
-        environment,
-    )?;
+    let Loaded { topology, plugins } =
+        loading::load(&arguments.topology, &given, cores, State::Kept, environment)?;
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
     let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
     warn_of_losses(needed());
     warn_of_unneeded(&topology, &plan);
-    warn_of_no_checkpoint(&topology);
+    if topology.checkpoint.is_some() {
+        tracing::warn!("`checkpoint`: nothing is written yet; state is lost when the run ends");
+    }
 
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

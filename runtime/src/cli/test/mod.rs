@@ -6,7 +6,7 @@ use std::{fs, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{
     Environment, Failure,
-    loading::{self, Given, Loaded},
+    loading::{self, Given, Loaded, State},
     output::{self, Format},
 };
 use crate::{
@@ -78,9 +78,8 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let judged = match loading::load(
         &arguments.topology,
         &given,
-        loading::For::Cases {
-            parallelism: PARALLELISM,
-        },
+        PARALLELISM,
+        State::Dropped,
         environment,
     ) {
         Ok(loaded) => run_cases(file, loaded, arguments)?,

@@ -178,9 +178,7 @@ fn read_node(
         },
         Node::Optional { present, node } => match value {
             None | Some(Value::Null) => {
-                for column in node.columns() {
-                    columns.column(column).push_absent()?;
-                }
+                read_absent(node, columns)?;
                 Ok(columns.column(*present).push(Cell::Boolean(false))?)
             }
             Some(value) => {
@@ -188,6 +186,26 @@ fn read_node(
                 Ok(columns.column(*present).push(Cell::Boolean(true))?)
             }
         },
+    }
+}
+
+/// Nothing, in every column of a side of a join.
+fn read_absent(node: &Node, columns: &mut Columns) -> Result<(), TooMuch> {
+    match node {
+        Node::Column(at) => columns.column(*at).push_absent(),
+        Node::Item(at) => columns.column(*at).push(Cell::Null),
+        Node::Tuple(parts) => parts.iter().try_for_each(|part| read_absent(part, columns)),
+        Node::Record(parts) => parts
+            .iter()
+            .try_for_each(|(_, part)| read_absent(part, columns)),
+        Node::List(item) => item
+            .columns()
+            .into_iter()
+            .try_for_each(|at| columns.column(at).push_absent()),
+        Node::Optional { present, node } => {
+            read_absent(node, columns)?;
+            columns.column(*present).push(Cell::Boolean(false))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `reduce` and `reduce-by-key`.
+//! `reduce`, `reduce-by-key`, and what else reduces.
 
 use miette::SourceSpan;
 
@@ -11,7 +11,7 @@ use super::{
     reduced, streams,
 };
 use crate::{
-    model::{Field, Kind, Role},
+    model::{Field, Kind, Role, Schema},
     topology::{
         Reducer, StdFunction, Verb,
         manifest::{FunctionOwner, FunctionRef},
@@ -24,6 +24,18 @@ pub(crate) struct Rows<'a> {
     /// None without keys.
     pub(crate) keys: Option<Vec<Column<'a>>>,
     pub(crate) values: Vec<Column<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a result: so many key columns, then values. No key columns: no keys.
+    pub(crate) fn of_result(result: &'a Schema, keys: usize) -> Self {
+        let mut columns = columns::all(result);
+        let values = columns.split_off(keys.min(columns.len()));
+        Self {
+            keys: (keys > 0).then_some(columns),
+            values,
+        }
+    }
 }
 
 /// Checks a `reduce`: every column is a value.
@@ -51,16 +63,9 @@ pub(crate) fn reduce_by_key(
     site: Site<'_>,
     problems: &mut Problems,
 ) -> Meaning {
-    let keys = site
-        .input
-        .and_then(|input| Some((input, keys::key_columns(site, input, problems)?)));
-    let Some((input, keys)) = keys else {
+    let Some((rows, keys)) = pairs(site, problems) else {
         find_only(reference, Wanted::ReduceByKey, site, problems);
         return (None, None);
-    };
-    let rows = Rows {
-        keys: Some(columns::at(input, &keys)),
-        values: columns::except(input, &keys),
     };
     let partitions = site.partitions;
     match reducer(reference, Wanted::ReduceByKey, site, &rows, problems) {
@@ -74,6 +79,17 @@ pub(crate) fn reduce_by_key(
             (Some(verb), schema(fields, site, problems))
         }
     }
+}
+
+/// The rows of a keyed stream, and its key columns.
+pub(crate) fn pairs<'a>(site: Site<'a>, problems: &mut Problems) -> Option<(Rows<'a>, Vec<usize>)> {
+    let input = site.input?;
+    let keys = keys::key_columns(site, input, problems)?;
+    let rows = Rows {
+        keys: Some(columns::at(input, &keys)),
+        values: columns::except(input, &keys),
+    };
+    Some((rows, keys))
 }
 
 /// Reports a function that is not there, where its columns cannot be checked.
@@ -94,7 +110,7 @@ pub(crate) fn schema(
     fields: Vec<Field>,
     site: Site<'_>,
     problems: &mut Problems,
-) -> Option<crate::model::Schema> {
+) -> Option<Schema> {
     let name = &site.entry.name;
     streams::schema(fields, &format!("`{}`", name.value), name.at, problems)
 }
@@ -118,6 +134,17 @@ pub(crate) fn reducer(
     let Role::Aggregate(aggregate) = &found.function.role else {
         return None; // `plugin_reducer` answers only for these
     };
+    if wanted.reduces_in_parts() && !aggregate.associative {
+        let kind = ProblemKind::NotAssociative {
+            function: found.function.name.clone(),
+            verb: wanted.verb(),
+        };
+        let problem = problems.report(kind, at);
+        problem.help(
+            "let the plugin declare it associative, or write a `window` and then a verb that reduces the whole window",
+        );
+        return None;
+    }
     let output = call::output(site, &found, &aggregate.output, &selected, at, problems)?;
     let wanted_types = found.function.input.as_ref();
     if aggregate.associative
@@ -205,9 +232,9 @@ pub(crate) fn plugin_reducer<'c>(
     let Role::Aggregate(aggregate) = &found.function.role else {
         return None;
     };
-    let part = match wanted {
-        Wanted::ReduceByKey | Wanted::Aggregate(_) if rows.keys.is_some() => "the stream's value",
-        _ => "the stream",
+    let part = match rows.keys {
+        Some(_) => "the stream's value",
+        None => "the stream",
     };
     let input = found.function.input.as_ref();
     let selected = call::columns_for(found, input, &rows.values, part, at, problems)?;
@@ -216,15 +243,18 @@ pub(crate) fn plugin_reducer<'c>(
         (Some(_), None) => {
             let kind = ProblemKind::Refused {
                 function: found.function.name.clone(),
-                reason: "it wants to see keys, and `reduce` has none".to_owned(),
+                reason: format!("it wants to see keys, and `{}` has none", wanted.verb()),
             };
             let problem = problems.report(kind, at);
-            problem.help("reduce by key, with `reduce-by-key`");
+            problem.help(match wanted {
+                Wanted::ReduceByWindow => "reduce by key, with `reduce-by-key-and-window`",
+                _ => "reduce by key, with `reduce-by-key`",
+            });
             return None;
         }
-        (Some(wanted), Some(keys)) => {
+        (Some(asked), Some(keys)) => {
             let keys =
-                call::columns_for(found, Some(wanted), keys, "the stream's key", at, problems)?;
+                call::columns_for(found, Some(asked), keys, "the stream's key", at, problems)?;
             Some(keys.iter().map(|key| key.index).collect())
         }
     };

@@ -81,6 +81,11 @@ fn accepts(wanted: &Field, found: &Field) -> bool {
         && (wanted.nullable || !found.nullable)
 }
 
+/// Whether these columns can be passed as those wanted, place by place.
+pub(crate) fn fit_by_place(wanted: &Schema, found: &Schema) -> bool {
+    by_place(wanted.fields(), &all(found)).is_some()
+}
+
 /// Whether these columns have the same types, whatever their names.
 pub(crate) fn same_types<'a>(
     left: impl ExactSizeIterator<Item = &'a Field>,
@@ -90,6 +95,17 @@ pub(crate) fn same_types<'a>(
         && left
             .zip(right)
             .all(|(l, r)| (l.kind, l.listed, l.nullable) == (r.kind, r.listed, r.nullable))
+}
+
+/// Whether these columns have the same kinds, nullable or not, whatever their names.
+pub(crate) fn same_kinds<'a>(
+    left: impl ExactSizeIterator<Item = &'a Field>,
+    right: impl ExactSizeIterator<Item = &'a Field>,
+) -> bool {
+    left.len() == right.len()
+        && left
+            .zip(right)
+            .all(|(l, r)| (l.kind, l.listed) == (r.kind, r.listed))
 }
 
 /// What keeps these columns from fitting, as help; none if no single column is to blame.

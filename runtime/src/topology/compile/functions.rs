@@ -14,17 +14,25 @@ use crate::{
 pub(crate) enum Wanted {
     /// Rows to rows.
     Transform(TransformVerb),
+    /// `map-values`.
+    MapValues,
+    /// `flat-map-values`.
+    FlatMapValues,
+    /// `transform-with`.
+    TransformWith,
     /// `filter`.
     Filter,
     /// `reduce`.
     Reduce,
     /// `reduce-by-key`.
     ReduceByKey,
-    /// Another verb that reduces by key.
-    Aggregate(&'static str),
-    /// Of the values of a pair.
-    Values(TransformVerb, &'static str),
-    /// State by key.
+    /// `combine-by-key`.
+    CombineByKey,
+    /// `reduce-by-window`.
+    ReduceByWindow,
+    /// `reduce-by-key-and-window`.
+    ReduceByKeyAndWindow,
+    /// A verb with state.
     Stateful(StatefulVerb),
 }
 
@@ -33,22 +41,42 @@ impl Wanted {
     pub(crate) const fn verb(self) -> &'static str {
         match self {
             Self::Transform(verb) => verb.name(),
+            Self::MapValues => "map-values",
+            Self::FlatMapValues => "flat-map-values",
+            Self::TransformWith => "transform-with",
             Self::Filter => "filter",
             Self::Reduce => "reduce",
             Self::ReduceByKey => "reduce-by-key",
-            Self::Aggregate(verb) | Self::Values(_, verb) => verb,
+            Self::CombineByKey => "combine-by-key",
+            Self::ReduceByWindow => "reduce-by-window",
+            Self::ReduceByKeyAndWindow => "reduce-by-key-and-window",
             Self::Stateful(verb) => verb.name(),
         }
     }
 
+    /// A window, which reduces in parts.
+    pub(crate) const fn reduces_in_parts(self) -> bool {
+        matches!(self, Self::ReduceByWindow | Self::ReduceByKeyAndWindow)
+    }
+
+    fn reduces(self) -> bool {
+        matches!(self, Self::Reduce | Self::ReduceByKey | Self::CombineByKey)
+            || self.reduces_in_parts()
+    }
+
     fn fits(self, role: &Role) -> bool {
         match (self, role) {
-            (Self::Transform(verb) | Self::Values(verb, _), Role::Transform(function)) => {
-                function.verb == verb
+            (Self::Transform(verb), Role::Transform(function)) => function.verb == verb,
+            (Self::MapValues, Role::Transform(function)) => function.verb == TransformVerb::Map,
+            (Self::FlatMapValues, Role::Transform(function)) => {
+                function.verb == TransformVerb::FlatMap
             }
-            (Self::Filter, Role::Filter)
-            | (Self::Reduce | Self::ReduceByKey | Self::Aggregate(_), Role::Aggregate(_)) => true,
+            (Self::TransformWith, Role::Transform(function)) => {
+                function.verb == TransformVerb::Transform
+            }
+            (Self::Filter, Role::Filter) => true,
             (Self::Stateful(verb), Role::Stateful(function)) => function.verb == verb,
+            (wanted, Role::Aggregate(_)) => wanted.reduces(),
             _ => false,
         }
     }
@@ -200,11 +228,7 @@ fn report_unknown(
     let fitting = info.functions.iter().filter(|f| wanted.fits(&f.role));
     let fitting: Vec<_> = fitting.map(|function| function.name.as_str()).collect();
     let what = format!("its functions for `{}`", wanted.verb());
-    let help = if is_std(&reference.name)
-        && matches!(
-            wanted,
-            Wanted::Reduce | Wanted::ReduceByKey | Wanted::Aggregate(_)
-        ) {
+    let help = if is_std(&reference.name) && wanted.reduces() {
         format!("the built-in one is called \"std:{}\"", reference.name)
     } else if fitting.is_empty() {
         let all = info.functions.iter();
@@ -255,9 +279,9 @@ fn report_wrong_role(
     };
     let callable = match &function.role {
         Role::Transform(f) => Some(f.verb.name()),
-        Role::Stateful(f) => Some(f.verb.name()),
         Role::Filter => Some("filter"),
         Role::Aggregate(_) => Some("reduce-by-key"),
+        Role::Stateful(f) => Some(f.verb.name()),
         Role::Foreach => None,
     };
     let fitting = info.functions.iter().filter(|f| wanted.fits(&f.role));

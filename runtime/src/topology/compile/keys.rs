@@ -1,4 +1,4 @@
-//! Which columns are the key of a stream.
+//! Which columns of a stream are its key.
 
 use super::operator::Site;
 use crate::{
@@ -23,11 +23,27 @@ pub(crate) fn key_columns(
                 found: input.clone(),
             };
             let column = input.fields().first().map_or("", |f| f.name.as_str());
-            let help = format!("say which columns are the key, as in key = [\"{column}\"]");
+            let is_single = input.fields().len() == 1 && !site.verb.starts_with("reduce");
+            let help = match is_single {
+                true => {
+                    "make pairs of it first, with a `map` that puts out key and value".to_owned()
+                }
+                false => format!("say which columns are the key, as in key = [\"{column}\"]"),
+            };
             problems.report(kind, site.at).help(help);
         }
         return keys;
     };
+    named(names, input, problems)
+}
+
+/// Whether the stream has these columns.
+pub(crate) fn has_all(names: &[Spanned<String>], input: &Schema) -> bool {
+    let mut names = names.iter();
+    names.all(|name| !columns_called(&name.value, input).is_empty())
+}
+
+fn named(names: &[Spanned<String>], input: &Schema, problems: &mut Problems) -> Option<Vec<usize>> {
     let mut keys = Vec::new();
     let mut complete = !names.is_empty(); // else they could not be read
     for name in names {

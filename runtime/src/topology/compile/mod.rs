@@ -6,36 +6,44 @@
 mod aggregate;
 mod call;
 mod columns;
+mod combine;
 mod functions;
 mod fusion;
 mod graph;
-mod joins;
+mod join;
+mod keyed;
 mod keys;
+mod lists;
 mod names;
 mod operator;
 mod pairs;
 mod reduced;
+mod references;
 mod rows;
-mod sides;
 mod slides;
-mod stateful;
+mod state;
 mod streams;
 mod transform;
-mod windows;
+mod window;
 
 use std::{
+    cell::RefCell,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
-    Catalog, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Reference, Sink, SinkKind,
-    Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
+    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Reference, Sink,
+    SinkKind, Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
-use operator::{Around, Checked};
+use operator::{Checked, Whole};
 use streams::Streams;
+
+/// `checkpoint-interval` of a topology.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a topology that does not say otherwise gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +52,8 @@ pub struct Defaults {
     pub parallelism: NonZeroUsize,
     /// What paths are relative to: the folder of the topology's file.
     pub base_dir: PathBuf,
-    /// Operators with state are refused in a topology without `checkpoint`.
+    /// Operators that keep state are refused if the topology does not say where it is kept: true,
+    /// but for tests, which keep none.
     pub needs_checkpoint: bool,
 }
 
@@ -86,7 +95,14 @@ impl Manifest {
         let order = graph::order(&self.operators, &inputs, &mut problems);
         let parallelism = self.parallelism.unwrap_or(defaults.parallelism);
         let plugins = self.plugins(&defaults.base_dir);
-        let functions = Functions::new(catalog, &plugins, &self.plugins);
+        let whole = Whole {
+            functions: Functions::new(catalog, &plugins, &self.plugins),
+            parallelism,
+            interval: self.batch_interval,
+            base_dir: &defaults.base_dir,
+            has_checkpoint: self.checkpoint.is_some() || !defaults.needs_checkpoint,
+            references: RefCell::default(),
+        };
 
         let around = Around {
             parallelism,
@@ -96,10 +112,9 @@ impl Manifest {
         let mut streams = Streams::of_sources(&self.sources, self.operators.len(), &mut problems);
         let mut checked: Vec<Option<Checked>> = self.operators.iter().map(|_| None).collect();
         for &at in &order {
-            let ports: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
+            let known: Vec<_> = inputs[at].iter().map(|input| streams.get(*input)).collect();
             let entry = &self.operators[at];
-            let first = self.first_data_set(at);
-            let operator = operator::check(entry, &ports, functions, around, first, &mut problems);
+            let operator = operator::check(entry, &known, &whole, &mut problems);
             streams.add_operator(at, entry, &operator, &mut problems);
             checked[at] = Some(operator);
         }
@@ -115,6 +130,7 @@ impl Manifest {
             streams: &streams,
             order: &order,
             places: places(&order),
+            references: whole.references.into_inner(),
         };
         let topology = topology.build(checked, &inputs, &sink_inputs, parallelism, &plugins);
         match topology {
@@ -140,6 +156,7 @@ struct Assembly<'a> {
     order: &'a [usize],
     /// Where in the order an operator is, by its place of definition.
     places: Vec<OperatorId>,
+    references: Vec<Reference>,
 }
 
 fn places(order: &[usize]) -> Vec<OperatorId> {
@@ -166,7 +183,7 @@ impl Assembly<'_> {
             Some(Operator {
                 name: entry.name.value.parse().ok()?,
                 inputs: inputs.collect::<Option<_>>()?,
-                every: checked.get(at)?.as_ref()?.every,
+                every: self.streams.operators[at].every?,
                 verb: checked.get_mut(at)?.take()?.verb?,
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
@@ -188,12 +205,18 @@ impl Assembly<'_> {
             batch_interval: self.manifest.batch_interval?,
             parallelism,
             on_failed_batch: self.manifest.on_failed_batch,
+            checkpoint: self.manifest.checkpoint.clone().map(|location| Checkpoint {
+                location,
+                interval: self
+                    .manifest
+                    .checkpoint_interval
+                    .unwrap_or(CHECKPOINT_INTERVAL),
+            }),
             limits: self.manifest.limits.clone(),
             plugins: plugins.to_vec(),
             sources: self.sources()?,
             operators,
-            references: references?,
-            checkpoint: self.manifest.checkpoint.clone(),
+            references: self.references.clone(),
             sinks: sinks.collect::<Option<_>>()?,
         })
     }

@@ -15,12 +15,13 @@ use crate::{
 
 /// The port that every source and operator has besides its main one.
 const REJECTED: &str = "rejected";
-/// The port that `map-with-state` has besides.
+/// The port of every key and its state.
 const SNAPSHOTS: &str = "snapshots";
 
 #[derive(Clone, Copy)]
 enum Named {
-    Node(NodeId),
+    /// And whether it has snapshots.
+    Node(NodeId, bool),
     Sink,
 }
 
@@ -35,11 +36,22 @@ impl<'m> Names<'m> {
     /// Collects the names; reports those that are none and those that are taken.
     pub(crate) fn of(manifest: &'m Manifest, problems: &mut Problems) -> Self {
         let sources = manifest.sources.iter().enumerate();
-        let sources =
-            sources.map(|(at, entry)| (&entry.name, Named::Node(NodeId::Source(SourceId(at)))));
+        let sources = sources.map(|(at, entry)| {
+            (
+                &entry.name,
+                Named::Node(NodeId::Source(SourceId(at)), false),
+            )
+        });
         let operators = manifest.operators.iter().enumerate();
-        let operators = operators
-            .map(|(at, entry)| (&entry.name, Named::Node(NodeId::Operator(OperatorId(at)))));
+        let operators = operators.map(|(at, entry)| {
+            // What a verb that could not be read would have is not known.
+            let has_snapshots = !matches!(
+                &entry.verb,
+                Some(verb) if !matches!(verb.value, VerbEntry::MapWithState(_))
+            );
+            let node = NodeId::Operator(OperatorId(at));
+            (&entry.name, Named::Node(node, has_snapshots))
+        });
         let sinks = manifest.sinks.iter().map(|e| (&e.name, Named::Sink));
         let mut all: Vec<_> = sources.chain(operators).chain(sinks).collect();
         all.sort_by_key(|(name, _)| name.at.offset());
@@ -92,9 +104,10 @@ impl<'m> Names<'m> {
     ) -> Option<StreamRef> {
         let streams = self.resolve_all(&sink.inputs, problems);
         if let [_, second, ..] = sink.inputs.as_slice() {
-            let kind = ProblemKind::SeveralInputs {
+            let kind = ProblemKind::Inputs {
                 of: format!("sink `{}`", sink.name.value),
                 verb: "a sink".to_owned(),
+                wanted: "one",
                 found: sink.inputs.len(),
             };
             let problem = problems.report(kind, second.at);
@@ -116,7 +129,7 @@ impl<'m> Names<'m> {
             problem.help(help);
             return None;
         };
-        let Named::Node(node) = *named else {
+        let Named::Node(node, has_snapshots) = *named else {
             let help = choices("there are", self.streams());
             let name = name.to_owned();
             let problem = problems.report(ProblemKind::SinkAsInput { name }, input.at);
@@ -126,13 +139,21 @@ impl<'m> Names<'m> {
         let port = match port {
             None => Port::Main,
             Some(REJECTED) => Port::Rejected,
-            Some(SNAPSHOTS) if self.has_snapshots(node) => Port::Snapshots,
+            Some(SNAPSHOTS) if has_snapshots => Port::Snapshots,
             Some(port) => {
                 let kind = ProblemKind::UnknownPort {
                     node: name.to_owned(),
                     port: port.to_owned(),
                 };
-                let help = format!("it has `{name}`, and `{name}.{REJECTED}` for rows rejected");
+                let help = if port == SNAPSHOTS {
+                    "only `map-with-state` has snapshots: every key and its state".to_owned()
+                } else if has_snapshots {
+                    format!(
+                        "it has `{name}`, `{name}.{REJECTED}` for rows rejected and `{name}.{SNAPSHOTS}` for all states"
+                    )
+                } else {
+                    format!("it has `{name}`, and `{name}.{REJECTED}` for rows rejected")
+                };
                 problems.report(kind, input.at).help(help);
                 return None;
             }
@@ -148,7 +169,7 @@ impl<'m> Names<'m> {
     fn streams(&self) -> impl Iterator<Item = &str> {
         self.names
             .iter()
-            .filter(|(_, (named, _))| matches!(named, Named::Node(_)))
+            .filter(|(_, (named, _))| matches!(named, Named::Node(..)))
             .map(|(name, _)| *name)
     }
 }

@@ -1,17 +1,26 @@
 //! What an operator does and puts out, verb by verb.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::{
+    cell::RefCell,
+    num::{NonZeroU64, NonZeroUsize},
+    path::Path,
+};
 
 use miette::SourceSpan;
 
 use super::{
-    aggregate, functions::Functions, joins, pairs, rows, sides, slides, stateful, streams::Ports,
-    transform, windows,
+    aggregate, combine,
+    functions::{Functions, Wanted},
+    join, keyed, lists, rows,
+    slides::{self, Slides},
+    state,
+    transform::{self},
+    window,
 };
 use crate::{
-    model::{BatchInterval, Schema, TransformVerb},
+    model::{BatchInterval, Schema, StatefulVerb, TransformVerb},
     topology::{
-        Verb,
+        Reference, Verb,
         manifest::{OperatorEntry, VerbEntry},
         problem::{ProblemKind, Problems},
     },
@@ -22,31 +31,50 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Checked {
     pub(crate) input: Option<Schema>,
+    pub(crate) every: Option<NonZeroU64>,
     pub(crate) verb: Option<Verb>,
     pub(crate) output: Option<Schema>,
-    /// Of `x.snapshots`.
+    /// None also if it has none.
     pub(crate) snapshots: Option<Schema>,
+}
+
+/// What is known of an input.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Input {
+    pub(crate) schema: Option<Schema>,
     /// Its slide, in batch intervals.
-    pub(crate) every: NonZeroU64,
-    /// Of its files, in their order.
-    pub(crate) data_sets: Vec<Option<Schema>>,
+    pub(crate) every: Option<NonZeroU64>,
+}
+
+/// What holds for all operators.
+pub(crate) struct Whole<'a> {
+    pub(crate) functions: Functions<'a>,
+    /// Of the result of a shuffle.
+    pub(crate) parallelism: NonZeroUsize,
+    /// None if it is not valid.
+    pub(crate) interval: Option<BatchInterval>,
+    pub(crate) base_dir: &'a Path,
+    /// State may be kept: there is a place for it, or none is needed.
+    pub(crate) has_checkpoint: bool,
+    /// Data sets that operators want, in the order in which they were met.
+    pub(crate) references: RefCell<Vec<Reference>>,
 }
 
 /// What a verb is checked against.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) entry: &'a OperatorEntry,
+    pub(crate) whole: &'a Whole<'a>,
+    pub(crate) functions: Functions<'a>,
     /// As topologies write it.
     pub(crate) verb: &'static str,
-    /// Where it is written: the function, if it names one.
+    /// Place of the verb.
     pub(crate) at: SourceSpan,
-    pub(crate) functions: Functions<'a>,
     /// Columns of what goes in; none if not known.
     pub(crate) input: Option<&'a Schema>,
-    /// It reads two streams.
-    pub(crate) has_second: bool,
-    /// Columns of the second; none if not known.
+    /// Columns of the second input; none if not known.
     pub(crate) second: Option<&'a Schema>,
+    pub(crate) slides: Slides,
     /// Of the result of a shuffle.
     pub(crate) partitions: NonZeroUsize,
     /// The slide of what goes in, in batch intervals.
@@ -69,26 +97,30 @@ pub(crate) struct Around {
 /// The verb and what comes out; each none if not known, which has been reported.
 pub(crate) type Meaning = (Option<Verb>, Option<Schema>);
 
-/// Checks one operator, given what is known of its inputs.
+/// Checks one operator, given its inputs as far as they are known.
 pub(crate) fn check(
     entry: &OperatorEntry,
-    inputs: &[Ports],
-    functions: Functions<'_>,
-    around: Around,
-    first_data_set: usize,
+    inputs: &[Input],
+    whole: &Whole<'_>,
     problems: &mut Problems,
 ) -> Checked {
-    let schemas: Vec<_> = inputs.iter().map(|input| input.main.clone()).collect();
-    let of = slides::common(entry, inputs, around.interval, problems);
+    let is_union = matches!(&entry.verb, Some(verb) if verb.value == VerbEntry::Union);
+    let input = if is_union {
+        // Of a union, whose streams are alike, any that is known.
+        inputs.iter().find_map(|input| input.schema.clone())
+    } else {
+        inputs.first().and_then(|input| input.schema.clone())
+    };
+    let slides = slides::check(entry, inputs, whole, problems);
+    let mut checked = Checked {
+        input,
+        every: slides.every,
+        verb: None,
+        output: None,
+        snapshots: None,
+    };
     let Some(verb) = &entry.verb else {
-        return Checked {
-            input: schemas.into_iter().flatten().next(),
-            verb: None,
-            output: None,
-            snapshots: None,
-            every: of,
-            data_sets: Vec::new(),
-        };
+        return checked;
     };
     let has_second = verb.value.has_second_input();
     // Of a union, whose streams are alike, any that is known.
@@ -98,97 +130,55 @@ pub(crate) fn check(
     };
     let site = Site {
         entry,
+        whole,
+        functions: whole.functions,
         verb: verb.value.name(),
-        at: verb
-            .value
-            .function()
-            .map_or(verb.at, |function| function.at),
-        functions,
-        input: input.as_ref(),
-        has_second,
-        second: schemas
-            .get(1)
-            .and_then(Option::as_ref)
-            .filter(|_| has_second),
-        partitions: entry.partitions.unwrap_or(around.parallelism),
-        of,
-        first_data_set,
-        around,
+        at: verb.at,
+        input: checked.input.as_ref(),
+        second: inputs.get(1).and_then(|input| input.schema.as_ref()),
+        slides,
+        partitions: entry.partitions.unwrap_or(whole.parallelism),
     };
-    let complete = if verb.value == VerbEntry::Union {
-        rows::check_union(entry, &schemas, problems);
-        true
-    } else if has_second {
-        check_two_inputs(site, problems)
+    if is_union {
+        rows::check_union(entry, inputs, problems);
     } else {
-        check_one_input(entry, verb.value.name(), problems);
-        true
-    };
-    let every = slides::of(site, &verb.value, problems);
-    let (verb, output) = match complete {
-        true => meaning(&verb.value, site, problems),
-        false => (None, None),
-    };
-    let (snapshots, data_sets) = second_outputs(site, verb.as_ref());
-    Checked {
-        input,
-        verb,
-        output,
-        snapshots,
-        every,
-        data_sets,
+        check_inputs(entry, &verb.value, problems);
     }
+    let (verb, output) = meaning(&verb.value, site, problems);
+    let snapshots = match &verb {
+        Some(Verb::MapWithState(state)) => state::snapshots(&state.keyed, site, problems),
+        _ => None,
+    };
+    checked.verb = verb;
+    checked.output = output;
+    checked.snapshots = snapshots;
+    checked
 }
 
-/// What state is like: for `x.snapshots` and for an initial state.
-fn second_outputs(site: Site<'_>, verb: Option<&Verb>) -> (Option<Schema>, Vec<Option<Schema>>) {
-    let sets = &site.entry.data_sets;
-    if let Some(keyed) = verb.and_then(Verb::keyed_state) {
-        let state = site
-            .input
-            .and_then(|input| stateful::key_and_state(input, keyed));
-        let sets = sets.iter().map(|_| state.clone()).collect();
-        let is_map = matches!(verb, Some(Verb::MapWithState(_)));
-        return (state.filter(|_| is_map), sets);
-    }
-    let function = site.entry.function();
-    let found = function.and_then(|function| site.functions.peek(function));
-    let sides = found.into_iter().flat_map(sides::of_function);
-    let sides: Vec<_> = sides.collect();
-    let schema = |name: Option<&str>| {
-        let side = sides.iter().find(|side| Some(side.name.as_str()) == name)?;
-        Some(side.input.as_ref())
+/// Checks the number of inputs.
+fn check_inputs(entry: &OperatorEntry, verb: &VerbEntry, problems: &mut Problems) {
+    let found = entry.inputs.len();
+    let two = verb.has_two_inputs();
+    let (most, wanted) = match verb {
+        _ if two => (2, "two"),
+        VerbEntry::Transform(_) => (2, "one or two"),
+        _ => (1, "one"),
     };
-    let schemas = sets.iter().map(|set| {
-        let wanted = schema(set.side.as_deref())?;
-        Some(sides::data_set_schema(set, wanted))
+    if found == 0 || (found <= most && (found == 2 || !two)) {
+        return; // that there is none has been reported
+    }
+    let at = entry.inputs.get(most).unwrap_or(&entry.name).at;
+    let kind = ProblemKind::Inputs {
+        of: format!("operator `{}`", entry.name.value),
+        verb: format!("`{}`", verb.name()),
+        wanted,
+        found,
+    };
+    problems.report(kind, at).help(if two && found == 1 {
+        "write input = [\"a\", \"b\"], or with = \"b\" beside input = \"a\""
+    } else {
+        "join them with a `union` operator first"
     });
-    (None, schemas.collect())
-}
-
-fn check_two_inputs(site: Site<'_>, problems: &mut Problems) -> bool {
-    let found = site.entry.inputs.len();
-    if found != 2 {
-        let kind = ProblemKind::TwoInputs {
-            verb: site.verb,
-            found,
-        };
-        let problem = problems.report(kind, site.at);
-        problem.help("write input = [\"first\", \"second\"], or name the second one in `with`");
-    }
-    found == 2
-}
-
-fn check_one_input(entry: &OperatorEntry, verb: &str, problems: &mut Problems) {
-    if let [_, second, ..] = entry.inputs.as_slice() {
-        let kind = ProblemKind::SeveralInputs {
-            of: format!("operator `{}`", entry.name.value),
-            verb: format!("`{verb}`"),
-            found: entry.inputs.len(),
-        };
-        let problem = problems.report(kind, second.at);
-        problem.help("join them with a `union` operator first");
-    }
 }
 
 fn meaning(verb: &VerbEntry, site: Site<'_>, problems: &mut Problems) -> Meaning {
@@ -202,6 +192,34 @@ fn meaning(verb: &VerbEntry, site: Site<'_>, problems: &mut Problems) -> Meaning
         VerbEntry::MapPartitions(function) => {
             transform::check(function, TransformVerb::MapPartitions, site, problems)
         }
+        VerbEntry::Transform(_) | VerbEntry::TransformWith(_) => {
+            transform::whole_batch(verb, site, problems)
+        }
+        VerbEntry::MapValues(function) => {
+            keyed::map_values(function, Wanted::MapValues, site, problems)
+        }
+        VerbEntry::FlatMapValues(function) => {
+            keyed::map_values(function, Wanted::FlatMapValues, site, problems)
+        }
+        VerbEntry::Glom => lists::glom(site, problems),
+        VerbEntry::GroupByKey => lists::group_by_key(site, problems),
+        VerbEntry::CombineByKey(function) => combine::check(function, site, problems),
+        VerbEntry::Join(kind) => join::check(*kind, site, problems),
+        VerbEntry::Cogroup => join::cogroup(site, problems),
+        VerbEntry::UpdateStateByKey(function) => {
+            state::check(function, StatefulVerb::UpdateStateByKey, site, problems)
+        }
+        VerbEntry::MapWithState(function) => {
+            state::check(function, StatefulVerb::MapWithState, site, problems)
+        }
+        VerbEntry::Window => (site.slides.window.map(Verb::Window), same()),
+        VerbEntry::ReduceByWindow(function) => window::reduce(function, site, problems),
+        VerbEntry::ReduceByKeyAndWindow(function) => {
+            window::reduce_by_key(function, site, problems)
+        }
+        VerbEntry::CountByWindow => window::count(site, problems),
+        VerbEntry::CountByValueAndWindow => window::count_by_value(site, problems),
+        VerbEntry::GroupByKeyAndWindow => lists::group_by_key_and_window(site, problems),
         VerbEntry::Filter(function) => (transform::filter(function, site, problems), same()),
         VerbEntry::Reduce(function) => aggregate::reduce(function, site, problems),
         VerbEntry::ReduceByKey(function) => aggregate::reduce_by_key(function, site, problems),

@@ -1,7 +1,7 @@
 //! The names of what a reduction puts out.
 
-use super::{aggregate::Rows, columns::Column};
-use crate::model::Field;
+use super::{aggregate::Rows, columns::Column, rows};
+use crate::model::{Field, Shape};
 
 /// The keys as they came in, then what the function put out: under the names of the values it got
 /// if their types agree, else as [`placed`].
@@ -28,11 +28,12 @@ pub(crate) fn placed(rows: &Rows<'_>, output: &[Field]) -> Vec<Field> {
     let is_value = output.iter().all(|field| head(&field.name) == "value");
     let is_taken = |name: &str| keys(rows).any(|key| head(&key.name) == name);
     let clashes = output.iter().any(|field| is_taken(head(&field.name)));
+    let shape = Shape::of(output);
     let placed = output.iter().map(|field| {
         let name = if is_value && clashes {
             field.name.replacen("value", "result", 1)
         } else if !is_value && (is_pair || clashes) {
-            format!("value.{}", field.name)
+            rows::nested(&field.name, "value", &shape)
         } else {
             field.name.clone()
         };
@@ -70,7 +71,13 @@ mod tests {
 
     #[test]
     fn values_keep_their_names_and_new_ones_find_a_place() {
-        let cases: [Case<'_>; 7] = [
+        let cases: [Case<'_>; 8] = [
+            (
+                "key utf8, value int64",
+                1,
+                "key int64, value int64",
+                "key utf8, value.0 int64, value.1 int64",
+            ),
             (
                 "key utf8, value int64",
                 1,

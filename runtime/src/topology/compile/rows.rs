@@ -1,6 +1,10 @@
 //! Verbs that the host does alone: `count`, `count-by-value`, `union`, `sort`, `top`.
 
-use super::{keys, operator::Site, streams};
+use super::{
+    keys,
+    operator::{Input, Site},
+    streams,
+};
 use crate::{
     model::{Field, Kind, Schema, Shape},
     topology::{
@@ -19,7 +23,7 @@ pub(crate) fn count() -> Schema {
 pub(crate) fn count_by_value(site: Site<'_>, problems: &mut Problems) -> Option<Schema> {
     let input = site.input?;
     let renamed = input.fields().iter().map(|field| Field {
-        name: as_key(&field.name, input.shape()),
+        name: nested(&field.name, "key", input.shape()),
         ..field.clone()
     });
     let mut fields: Vec<_> = renamed.collect();
@@ -28,35 +32,36 @@ pub(crate) fn count_by_value(site: Site<'_>, problems: &mut Problems) -> Option<
     streams::schema(fields, &format!("`{}`", name.value), name.at, problems)
 }
 
-/// The name of a column of the row once the row is a key. Rows of pairs and joins are tuples.
-fn as_key(name: &str, shape: &Shape) -> String {
-    let (head, rest) = match name.split_once('.') {
-        Some((head, rest)) => (head, Some(rest)),
+/// The name of a column of the row once the row lies under `head`. Rows of pairs and joins are
+/// tuples.
+pub(crate) fn nested(name: &str, head: &str, shape: &Shape) -> String {
+    let (first, rest) = match name.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
         None => (name, None),
     };
-    let place = match (shape, head) {
-        (Shape::Plain(_), _) => "key",
-        (Shape::Pair { .. } | Shape::Joined { .. }, "key") => "key.0",
-        (Shape::Pair { .. }, _) => "key.1",
-        (Shape::Joined { .. }, "left") => "key.1.0",
-        (Shape::Joined { .. }, _) => "key.1.1",
-        (Shape::Row(_), _) => return format!("key.{name}"),
+    let place = match (shape, first) {
+        (Shape::Plain(_), _) => "",
+        (Shape::Pair { .. } | Shape::Joined { .. }, "key") => ".0",
+        (Shape::Pair { .. }, _) => ".1",
+        (Shape::Joined { .. }, "left") => ".1.0",
+        (Shape::Joined { .. }, _) => ".1.1",
+        (Shape::Row(_), _) => return format!("{head}.{name}"),
     };
-    rest.map_or_else(|| place.to_owned(), |rest| format!("{place}.{rest}"))
+    match rest {
+        None => format!("{head}{place}"),
+        Some(rest) => format!("{head}{place}.{rest}"),
+    }
 }
 
 /// Checks that the streams of a union have the same columns.
-pub(crate) fn check_union(
-    entry: &OperatorEntry,
-    inputs: &[Option<Schema>],
-    problems: &mut Problems,
-) {
+pub(crate) fn check_union(entry: &OperatorEntry, inputs: &[Input], problems: &mut Problems) {
     let mut known = entry.inputs.iter().zip(inputs);
-    let Some((first_name, first)) = known.find_map(|(name, s)| Some((name, s.as_ref()?))) else {
+    let first = known.find_map(|(name, input)| Some((name, input.schema.as_ref()?)));
+    let Some((first_name, first)) = first else {
         return;
     };
     for (name, other) in known {
-        if let Some(other) = other
+        if let Some(other) = &other.schema
             && other.fields() != first.fields()
         {
             let kind = ProblemKind::Union {
@@ -129,7 +134,10 @@ mod tests {
         for (names, expected) in cases {
             let fields: Vec<_> = names.iter().map(|n| Field::new(*n, Kind::Utf8)).collect();
             let shape = Shape::of(&fields);
-            let keys: Vec<_> = names.iter().map(|name| as_key(name, &shape)).collect();
+            let keys: Vec<_> = names
+                .iter()
+                .map(|name| nested(name, "key", &shape))
+                .collect();
             assert_eq!(keys, expected, "{names:?}");
         }
     }

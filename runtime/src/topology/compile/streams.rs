@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, num::NonZeroU64};
 
 use miette::SourceSpan;
 
-use super::operator::Checked;
+use super::operator::{Checked, Input};
 use crate::{
     model::{Field, Kind, Schema},
     topology::{
@@ -17,13 +17,14 @@ use crate::{
 /// The column that says why a row was rejected.
 const REASON: &str = "reason";
 
-/// What is known of a node's outputs; columns are none if not known.
+/// Columns of a node's outputs, and its slide; none if not known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ports {
     pub(crate) main: Option<Schema>,
     pub(crate) rejected: Option<Schema>,
+    /// None also if it has none.
     pub(crate) snapshots: Option<Schema>,
-    /// The slide, in batch intervals; none: one.
+    /// In batch intervals.
     pub(crate) every: Option<NonZeroU64>,
 }
 
@@ -45,7 +46,8 @@ impl Streams {
         let sources = sources.iter().map(|source| Ports {
             main: source.schema.clone(),
             rejected: rejected(&line, &source.name.value, source.name.at, problems),
-            ..Ports::default()
+            snapshots: None,
+            every: Some(NonZeroU64::MIN),
         });
         Self {
             sources: sources.collect(),
@@ -68,27 +70,27 @@ impl Streams {
             main: checked.output.clone(),
             rejected,
             snapshots: checked.snapshots.clone(),
-            every: Some(checked.every),
+            every: checked.every,
         };
     }
 
-    /// What is known of a stream, as the main output of its node.
-    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Ports {
+    /// The columns and slide of a stream, as far as they are known.
+    pub(crate) fn get(&self, stream: Option<StreamRef>) -> Input {
         let Some(stream) = stream else {
-            return Ports::default();
+            return Input::default();
         };
         let ports = match stream.node {
             NodeId::Source(id) => &self.sources[id.0],
             NodeId::Operator(id) => &self.operators[id.0],
         };
-        let main = match stream.port {
+        let schema = match stream.port {
             Port::Main => &ports.main,
             Port::Rejected => &ports.rejected,
             Port::Snapshots => &ports.snapshots,
         };
-        Ports {
-            main: main.clone(),
-            ..ports.clone()
+        Input {
+            schema: schema.clone(),
+            every: ports.every,
         }
     }
 }

@@ -1,17 +1,19 @@
-//! `map`, `flat-map`, `map-partitions` and `filter`.
+//! `map`, `flat-map`, `map-partitions`, `transform` and `filter`.
+
+use miette::SourceSpan;
 
 use super::{
     call, columns,
-    functions::Wanted,
+    functions::{Found, Wanted},
     fusion,
     operator::{Meaning, Site},
-    sides,
+    references,
 };
 use crate::{
-    model::{Role, TransformVerb},
+    model::{Role, TransformFunction, TransformVerb},
     topology::{
         Call, FusedCall, Verb,
-        manifest::FunctionRef,
+        manifest::{FunctionRef, VerbEntry},
         problem::{ProblemKind, Problems},
     },
 };
@@ -23,7 +25,10 @@ pub(crate) fn check(
     site: Site<'_>,
     problems: &mut Problems,
 ) -> Meaning {
-    let wanted = Wanted::Transform(verb);
+    let wanted = match site.entry.verb.as_ref().map(|verb| &verb.value) {
+        Some(VerbEntry::TransformWith(_)) => Wanted::TransformWith,
+        _ => Wanted::Transform(verb),
+    };
     let Some(found) = site.functions.find(reference, wanted, problems) else {
         return (None, None);
     };
@@ -31,7 +36,7 @@ pub(crate) fn check(
         return (None, None); // `find` answers with what was wanted
     };
     let at = reference.at;
-    let sides = sides::check(&found, transform, at, site, problems);
+    let sides = references::sides(&found, transform, reference, site, problems);
     // What comes out is known without the input, unless the plugin chooses it.
     let declared = (!found.info.resolves).then(|| transform.output.clone());
     let Some(input) = site.input else {
@@ -43,20 +48,54 @@ pub(crate) fn check(
         return (None, declared);
     };
     let output = call::output(site, &found, &transform.output, &selected, at, problems);
+    let can_fuse = matches!(verb, TransformVerb::Map | TransformVerb::FlatMap);
     let fused = match &output {
-        Some(output) if verb != TransformVerb::MapPartitions => {
+        // A function with sides is fed them by its own name.
+        Some(output) if can_fuse && transform.sides.is_empty() => {
             fusion::fused_calls(site, &found, &selected, output)
         }
         _ => Vec::new(),
     };
-    let Some(sides) = sides else {
-        return (None, output);
+    let verb = sides.map(|sides| {
+        let call = Call {
+            sides,
+            ..call::call(&found, &selected)
+        };
+        transform_verb(verb, call, fused, site)
+    });
+    (verb, output)
+}
+
+/// Checks a `transform` or `transform-with`.
+pub(crate) fn whole_batch(verb: &VerbEntry, site: Site<'_>, problems: &mut Problems) -> Meaning {
+    match verb.function() {
+        Some(function) => check(function, TransformVerb::Transform, site, problems),
+        None => (None, None), // both verbs have one
+    }
+}
+
+/// Whether a function needs nothing but the rows; reports one that does.
+pub(crate) fn has_no_sides(
+    found: &Found<'_>,
+    function: &TransformFunction,
+    wanted: Wanted,
+    at: SourceSpan,
+    problems: &mut Problems,
+) -> bool {
+    let Some(side) = function.sides.first() else {
+        return true;
     };
-    let call = Call {
-        sides,
-        ..call::call(&found, &selected)
+    let kind = ProblemKind::UnfitFunction {
+        function: found.function.name.clone(),
+        why: format!(
+            "needs `{}` before its first row, which `{}` does not give it",
+            side.name,
+            wanted.verb()
+        ),
     };
-    (Some(transform_verb(verb, call, fused, site)), output)
+    let problem = problems.report(kind, at);
+    problem.help("call it with `map`, `flat-map`, `map-partitions` or `transform`");
+    false
 }
 
 fn transform_verb(verb: TransformVerb, call: Call, fused: Vec<FusedCall>, site: Site<'_>) -> Verb {

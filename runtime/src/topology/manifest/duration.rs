@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::{spanned::Spanned, table::Value};
+use crate::topology::problem::Problems;
+
 /// What a duration must look like.
 pub(crate) const DURATION: &str = "a duration such as \"500ms\", \"1s\", \"2m\" or \"1h\"";
 
@@ -16,6 +19,18 @@ pub(crate) enum InvalidDuration {
     Form,
     #[error("is too long")]
     TooLong,
+}
+
+/// The duration under a key.
+pub(super) fn read(value: &Value<'_>, problems: &mut Problems) -> Option<Spanned<Duration>> {
+    let text = value.text(DURATION, problems)?;
+    match parse(text.value) {
+        Ok(duration) => Some(Spanned::new(duration, value.at)),
+        Err(why) => {
+            value.is_bad(why, problems);
+            None
+        }
+    }
 }
 
 /// Reads a whole number of milliseconds, seconds, minutes or hours; at least 1 ms.

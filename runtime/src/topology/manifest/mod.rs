@@ -4,7 +4,7 @@
 //! holds what could be read; its problems are kept and reported with those that compiling finds.
 
 mod bytes;
-mod data_set;
+mod dataset;
 mod duration;
 mod format;
 mod limits;
@@ -19,7 +19,7 @@ mod top_level;
 mod value;
 mod verb;
 
-pub(crate) use data_set::DataSetEntry;
+pub(crate) use dataset::DataSetEntry;
 pub(crate) use operator::{InverseEntry, OperatorEntry};
 pub(crate) use plugin::PluginEntry;
 pub(crate) use sink::SinkEntry;
@@ -27,7 +27,7 @@ pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{num::NonZeroUsize, path::Path};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use toml::de::DeTable;
 
@@ -48,7 +48,8 @@ pub struct Manifest {
     pub(crate) batch_interval: Option<BatchInterval>,
     pub(crate) parallelism: Option<NonZeroUsize>,
     pub(crate) on_failed_batch: OnFailedBatch,
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<String>,
+    pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -98,6 +99,7 @@ impl Manifest {
             parallelism: keys.parallelism,
             on_failed_batch: keys.on_failed_batch,
             checkpoint: keys.checkpoint,
+            checkpoint_interval: keys.checkpoint_interval,
             limits,
             plugins,
             sources,
@@ -131,7 +133,7 @@ impl Manifest {
 
     /// Whether an operator calls a function of the default plugin, the one on the command line.
     pub fn uses_default_plugin(&self) -> bool {
-        let mut functions = self.operators.iter().filter_map(OperatorEntry::function);
+        let mut functions = self.operators.iter().flat_map(OperatorEntry::functions);
         functions.any(|function| function.owner == FunctionOwner::Default)
     }
 

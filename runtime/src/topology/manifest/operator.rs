@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    data_set::{self, DataSetEntry},
+    dataset::{self, DataSetEntry},
+    duration,
     spanned::Spanned,
     table::{Table, Value},
     value,
@@ -16,13 +17,44 @@ use crate::topology::problem::{ProblemKind, Problems};
 /// `on-error`: what happens when a function fails.
 const ON_ERROR: &str = "fail";
 
-/// Keys that a later version adds.
-const LATER_KEYS: [&str; 1] = ["renamed-from"];
+/// Keys of other verbs, which are worth more than "unknown key".
+const KEYS_OF_VERBS: [(&str, &str); 8] = [
+    (
+        "timeout",
+        "only `map-with-state` forgets idle keys; elsewhere the function returns nothing for them",
+    ),
+    (
+        "initial",
+        "only `update-state-by-key` and `map-with-state` have a state to begin with",
+    ),
+    (
+        "inverse",
+        "only `reduce-by-window` and `reduce-by-key-and-window` have an inverse",
+    ),
+    ("length", "only windows have a length"),
+    (
+        "slide",
+        "only windows have a slide; other verbs have that of their input",
+    ),
+    (
+        "with",
+        "only joins, `cogroup` and `transform-with` read a second stream",
+    ),
+    (
+        "map-side",
+        "only `combine-by-key` can be told to combine after the shuffle only",
+    ),
+    (
+        "reference",
+        "only `map`, `flat-map`, `map-partitions`, `transform` and `transform-with` take reference data",
+    ),
+];
 
 /// An operator as defined.
 #[derive(Debug, Clone)]
 pub(crate) struct OperatorEntry {
     pub(crate) name: Spanned<String>,
+    /// Those of `input`, then that of `with`.
     pub(crate) inputs: Vec<Spanned<String>>,
     /// The verb at its key; none if it could not be read, which has been reported.
     pub(crate) verb: Option<Spanned<VerbEntry>>,
@@ -31,43 +63,49 @@ pub(crate) struct OperatorEntry {
     /// reported.
     pub(crate) key: Option<Vec<Spanned<String>>>,
     pub(crate) partitions: Option<NonZeroUsize>,
-    pub(crate) window: WindowEntry,
-    pub(crate) state: StateEntry,
-    /// What the function wants from files, in the order in which they are written; an initial
-    /// state is the first.
-    pub(crate) data_sets: Vec<DataSetEntry>,
-    /// `combine-by-key`: values are combined before the shuffle, too.
+    /// `combine-by-key` combines before the shuffle, too.
     pub(crate) map_side: bool,
+    pub(crate) window: WindowEntry,
+    /// Data sets by side; none if they could not be read, which has been reported.
+    pub(crate) references: Option<Vec<(Spanned<String>, DataSetEntry)>>,
+    /// A state to begin with.
+    pub(crate) initial: Option<DataSetEntry>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) checkpoint_interval: Option<Spanned<Duration>>,
 }
 
-/// Keys of verbs over windows.
+/// What an operator says of its window.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WindowEntry {
+    /// None if it is not valid or there is no window.
     pub(crate) length: Option<Spanned<Duration>>,
+    /// None if it is that of the input.
     pub(crate) slide: Option<Spanned<Duration>>,
     pub(crate) inverse: Option<Spanned<InverseEntry>>,
     pub(crate) filter: Option<FunctionRef>,
 }
 
-/// `inverse`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What takes values out of a window again.
+#[derive(Debug, Clone)]
 pub(crate) enum InverseEntry {
-    /// The one that belongs to the function.
+    /// `true`: what belongs to the function.
     Own,
+    /// This function.
     Function(FunctionRef),
 }
 
-/// Keys of verbs with state.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StateEntry {
-    pub(crate) timeout: Option<Spanned<Duration>>,
-    pub(crate) checkpoint_interval: Option<Spanned<Duration>>,
-}
-
 impl OperatorEntry {
-    /// The function that the verb calls.
-    pub(crate) fn function(&self) -> Option<&FunctionRef> {
-        self.verb.as_ref()?.value.function()
+    /// The functions that it calls.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
+        let verb = self.verb.as_ref().and_then(|verb| verb.value.function());
+        let inverse = match &self.window.inverse {
+            Some(Spanned {
+                value: InverseEntry::Function(function),
+                ..
+            }) => Some(function),
+            _ => None,
+        };
+        verb.into_iter().chain(inverse).chain(&self.window.filter)
     }
 
     /// All functions that it calls.
@@ -97,16 +135,40 @@ pub(super) fn read(
         settings: BTreeMap::new(),
         key: None,
         partitions: None,
-        window: WindowEntry::default(),
-        state: StateEntry::default(),
-        data_sets: Vec::new(),
         map_side: true,
+        window: WindowEntry::default(),
+        references: Some(Vec::new()),
+        initial: None,
+        timeout: None,
+        checkpoint_interval: None,
     };
-    let Some(verb) = verb else {
+    let Some((verb, value)) = verb else {
         return entry; // which other keys fit is not known
     };
     table.suggest_only(&["input", verb.value.name()]);
-    if verb.value.function().is_some() {
+    read_keys(&mut entry, &verb.value, &value, table, problems);
+    for (key, help) in KEYS_OF_VERBS {
+        if let Some(value) = table.take_later(key) {
+            let (key, of) = (key.to_owned(), table.what.clone());
+            let problem = problems.report(ProblemKind::UnknownKey { key, of }, value.key_at);
+            problem.help(help);
+        }
+    }
+    table.refuse_later("renamed-from", problems);
+    table.finish(problems);
+    entry.verb = Some(verb);
+    entry
+}
+
+/// The keys that go with the verb, which is at `value`.
+fn read_keys<'t>(
+    entry: &mut OperatorEntry,
+    verb: &VerbEntry,
+    value: &Value<'t>,
+    table: &mut Table<'t>,
+    problems: &mut Problems,
+) {
+    if verb.function().is_some() {
         if let Some(settings) = table.take("settings") {
             entry.settings = read_settings(&settings, problems);
         }
@@ -114,21 +176,110 @@ pub(super) fn read(
             check_on_error(&on_error, problems);
         }
     }
-    if verb.value.has_key() {
+    if verb.has_key() {
         let value = table.take("key");
         // A key that could not be read names no columns, and that has been reported.
         entry.key = value.map(|value| read_key(&value, problems).unwrap_or_default());
     }
-    if verb.value.has_partitions() {
+    if verb.has_partitions() {
         entry.partitions = table.partitions("partitions", problems);
     }
-    read_verb_keys(&verb.value, table, &mut entry, problems);
-    for key in LATER_KEYS {
-        table.refuse_later(key, problems);
+    if matches!(verb, VerbEntry::CombineByKey(_)) {
+        entry.map_side = table.boolean("map-side", problems).unwrap_or(true);
     }
-    table.finish(problems);
-    entry.verb = Some(verb);
-    entry
+    if verb.has_two_inputs() || matches!(verb, VerbEntry::Transform(_)) {
+        let is_named = verb.function().is_none() && matches!(value.toml, DeValue::String(_));
+        let second = if is_named {
+            Some(*value)
+        } else {
+            table.take("with")
+        };
+        let second = second.and_then(|second| second.text("the name of a stream", problems));
+        let second = second.map(|name| Spanned::new(name.value.to_owned(), name.at));
+        entry.inputs.extend(second);
+    }
+    if verb.has_references() {
+        entry.references = read_references(&entry.name.value, table, problems);
+    }
+    if verb.has_window() {
+        entry.window = read_window(verb, value, table, problems);
+    }
+    if verb.has_state() {
+        let what = format!("`initial` of operator `{}`", entry.name.value);
+        let initial = table.take("initial");
+        entry.initial = initial.and_then(|value| dataset::read(&what, &value, problems));
+    }
+    if verb.has_state() || verb.has_inverse() {
+        entry.checkpoint_interval = table.duration("checkpoint-interval", problems);
+    }
+    if matches!(verb, VerbEntry::MapWithState(_)) {
+        let timeout = table.duration("timeout", problems);
+        entry.timeout = timeout.map(|timeout| timeout.value);
+    }
+}
+
+fn read_window<'t>(
+    verb: &VerbEntry,
+    value: &Value<'t>,
+    table: &mut Table<'t>,
+    problems: &mut Problems,
+) -> WindowEntry {
+    let is_length = verb.function().is_none() && matches!(value.toml, DeValue::String(_));
+    let length = if is_length {
+        duration::read(value, problems)
+    } else {
+        let value = table.require("length", problems);
+        value.and_then(|value| duration::read(&value, problems))
+    };
+    let mut window = WindowEntry {
+        length,
+        slide: table.duration("slide", problems),
+        inverse: None,
+        filter: None,
+    };
+    if verb.has_inverse() {
+        let inverse = table.take("inverse");
+        window.inverse = inverse.and_then(|value| read_inverse(&value, problems));
+    }
+    if let (VerbEntry::ReduceByKeyAndWindow(_), Some(filter)) = (verb, table.take("filter")) {
+        window.filter = verb::read_function(&filter, problems);
+    }
+    window
+}
+
+/// `true`, or a function; `false` is as if it were not there.
+fn read_inverse(value: &Value<'_>, problems: &mut Problems) -> Option<Spanned<InverseEntry>> {
+    let inverse = match value.toml {
+        DeValue::Boolean(true) => InverseEntry::Own,
+        DeValue::Boolean(false) => return None,
+        DeValue::String(_) => InverseEntry::Function(verb::read_function(value, problems)?),
+        _ => {
+            value.is_not("true, or a function such as \"subtract\"", problems);
+            return None;
+        }
+    };
+    Some(Spanned::new(inverse, value.at))
+}
+
+/// `reference = { blocked = "blocked.csv" }`.
+fn read_references(
+    operator: &str,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<(Spanned<String>, DataSetEntry)>> {
+    const WANTED: &str = "a table of data sets such as { blocked = \"blocked.csv\" }";
+    let Some(value) = table.take("reference") else {
+        return Some(Vec::new());
+    };
+    let sides = value::entries(value.table(WANTED, problems)?);
+    let sides = sides.into_iter().map(|side| {
+        let what = format!("reference `{}` of operator `{operator}`", side.key);
+        let name = Spanned::new(side.key.to_owned(), side.key_at);
+        Some((name, dataset::read(&what, &side, problems)?))
+    });
+    // Collected first, so that every problem is reported.
+    let sides: Vec<_> = sides.collect();
+    sides.into_iter().collect()
 }
 
 /// Keys that only some verbs have.

@@ -136,15 +136,7 @@ impl<'t> Table<'t> {
         key: &'static str,
         problems: &mut Problems,
     ) -> Option<Spanned<Duration>> {
-        let value = self.take(key)?;
-        let text = value.text(duration::DURATION, problems)?;
-        match duration::parse(text.value) {
-            Ok(duration) => Some(Spanned::new(duration, value.at)),
-            Err(why) => {
-                value.is_bad(why, problems);
-                None
-            }
-        }
+        duration::read(&self.take(key)?, problems)
     }
 
     /// A duration that must be there.

@@ -21,7 +21,9 @@ pub(super) struct TopLevel {
     pub(super) parallelism: Option<NonZeroUsize>,
     /// Without a checkpoint a failed batch does not stop the others: Spark's way (spec 1.8).
     pub(super) on_failed_batch: OnFailedBatch,
-    pub(super) checkpoint: Option<Checkpoint>,
+    /// As written.
+    pub(super) checkpoint: Option<String>,
+    pub(super) checkpoint_interval: Option<Duration>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -34,17 +36,24 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         ],
         problems,
     );
-    TopLevel {
+    let checkpoint_interval = root.duration("checkpoint-interval", problems);
+    let has_checkpoint = root.has("checkpoint");
+    if let (Some(interval), false) = (&checkpoint_interval, has_checkpoint) {
+        let key = "checkpoint-interval".to_owned();
+        let why = "says how often state is written, but there is no `checkpoint`".to_owned();
+        let problem = problems.report(ProblemKind::BadValue { key, why }, interval.at);
+        problem.help("write checkpoint = \"checkpoints\", or leave it out");
+    }
+    let keys = TopLevel {
         name: read_name(root, problems),
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
-        on_failed_batch: on_failed_batch.unwrap_or(match checkpoint {
-            // What was not processed can be, once the cause is gone.
-            Some(_) => OnFailedBatch::Stop,
-            None => OnFailedBatch::Continue,
-        }),
-        checkpoint,
-    }
+        on_failed_batch: on_failed_batch.unwrap_or(ON_FAILED_BATCH),
+        checkpoint: read_checkpoint(root, problems),
+        checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
+    };
+    root.refuse_later("catch-up", problems);
+    keys
 }
 
 fn read_name(root: &mut Table<'_>, problems: &mut Problems) -> Option<TopologyName> {
@@ -81,22 +90,12 @@ fn read_batch_interval(root: &mut Table<'_>, problems: &mut Problems) -> Option<
     }
 }
 
-/// Where state is to be kept, and how often it is written.
-fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Checkpoint> {
-    const DIRECTORY: &str = "a directory or URL";
-    let interval = root.duration("checkpoint-interval", problems);
-    root.refuse_later("catch-up", problems);
-    let location = root.text("checkpoint", DIRECTORY, problems);
-    if let (Some(interval), None) = (&interval, &location) {
-        let kind = ProblemKind::BadValue {
-            key: "checkpoint-interval".to_owned(),
-            why: "says how often a checkpoint is written, and there is none".to_owned(),
-        };
-        let problem = problems.report(kind, interval.at);
-        problem.help("say where it lies, as in checkpoint = \"checkpoints\"");
+fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    let value = root.take("checkpoint")?;
+    let text = value.text("a directory or URL", problems)?;
+    if text.value.is_empty() {
+        value.is_bad("must not be empty", problems);
+        return None;
     }
-    Some(Checkpoint {
-        location: location?.value.to_owned(),
-        interval: interval.map_or(CHECKPOINT_INTERVAL, |interval| interval.value),
-    })
+    Some(text.value.to_owned())
 }

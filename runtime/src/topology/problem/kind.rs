@@ -74,11 +74,12 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::unknown_output))]
     UnknownPort { node: String, port: String },
 
-    #[error("{of} reads {found} streams, but {verb} reads one")]
+    #[error("{of} reads {}, but {verb} reads {wanted}", streams(*.found))]
     #[diagnostic(code(rsrt::topology::several_inputs))]
-    SeveralInputs {
+    Inputs {
         of: String,
         verb: String,
+        wanted: &'static str,
         found: usize,
     },
 
@@ -134,6 +135,102 @@ pub enum ProblemKind {
     #[error("`std:{function}` {why}")]
     #[diagnostic(code(rsrt::topology::std_function))]
     StdFunction { function: String, why: String },
+
+    #[error(
+        "`{verb}` reads streams with the same slide, but `{first}` has a batch every {first_slide:?} and `{other}` every {other_slide:?}"
+    )]
+    #[diagnostic(code(rsrt::topology::slides))]
+    Slides {
+        verb: &'static str,
+        first: String,
+        first_slide: Duration,
+        other: String,
+        other_slide: Duration,
+    },
+
+    #[error(
+        "the {what} of the windowed stream `{operator}` ({duration:?}) must be a multiple of the slide duration of its parent `{parent}` ({slide:?})"
+    )]
+    #[diagnostic(code(rsrt::topology::no_multiple))]
+    NoMultiple {
+        what: &'static str,
+        operator: String,
+        duration: Duration,
+        parent: String,
+        slide: Duration,
+    },
+
+    #[error(
+        "the slide of `{operator}` ({slide:?}) is longer than its window ({length:?}), and {verb} takes out what leaves: what lies between two windows would leave without having entered"
+    )]
+    #[diagnostic(code(rsrt::topology::slide_over_length))]
+    SlideOverLength {
+        operator: String,
+        verb: String,
+        slide: Duration,
+        length: Duration,
+    },
+
+    #[error(
+        "the checkpoint interval of `{operator}` ({interval:?}) must be at least its slide and a multiple of it ({slide:?})"
+    )]
+    #[diagnostic(code(rsrt::topology::checkpoint_interval))]
+    CheckpointInterval {
+        operator: String,
+        interval: Duration,
+        slide: Duration,
+    },
+
+    #[error("{what} needs a checkpoint directory, and the topology has none")]
+    #[diagnostic(code(rsrt::topology::no_checkpoint))]
+    NoCheckpoint { what: String },
+
+    #[error(
+        "`{verb}` compares keys, but the key of `{first}` is ({first_key}) and that of `{other}` ({other_key})"
+    )]
+    #[diagnostic(code(rsrt::topology::key_types))]
+    KeyTypes {
+        verb: &'static str,
+        first: String,
+        first_key: String,
+        other: String,
+        other_key: String,
+    },
+
+    #[error("`{function}` is not declared associative, and `{verb}` reduces in parts")]
+    #[diagnostic(code(rsrt::topology::not_associative))]
+    NotAssociative {
+        function: String,
+        verb: &'static str,
+    },
+
+    #[error("`{function}` {why}")]
+    #[diagnostic(code(rsrt::topology::unfit_function))]
+    UnfitFunction { function: String, why: String },
+
+    #[error(
+        "`{verb}` makes lists of ({found}), but `{column}` is a list already, and lists do not nest"
+    )]
+    #[diagnostic(code(rsrt::topology::nested_lists))]
+    NestedLists {
+        verb: &'static str,
+        found: String,
+        column: String,
+    },
+
+    #[error("`{verb}` needs values, but every column of the stream ({found}) is a key")]
+    #[diagnostic(code(rsrt::topology::no_value))]
+    NoValue { verb: &'static str, found: Schema },
+
+    #[error(
+        "the initial state of `{operator}` is ({found}), but it must have the key and the state: ({wanted})"
+    )]
+    #[diagnostic(code(rsrt::topology::initial_state))]
+    InitialState {
+        operator: String,
+        wanted: Schema,
+        found: Schema,
+    },
 
     #[error("`{verb}` needs keys, but the stream ({found}) is not made of pairs")]
     #[diagnostic(code(rsrt::topology::no_key))]
@@ -206,6 +303,13 @@ pub enum ProblemKind {
     Union { first: Schema, other: Schema },
 }
 
+fn streams(count: usize) -> String {
+    match count {
+        1 => "1 stream".to_owned(),
+        n => format!("{n} streams"),
+    }
+}
+
 impl ProblemKind {
     /// What to write beside its place.
     pub(crate) fn label(&self) -> &'static str {
@@ -214,7 +318,10 @@ impl ProblemKind {
             Self::UnknownKey { .. } => "unknown key",
             Self::MissingKey { .. } => "missing here",
             Self::WrongType { .. } | Self::BadType { .. } => "wrong type",
-            Self::BadValue { .. } => "not valid",
+            Self::BadValue { .. } | Self::InitialState { .. } => "not valid",
+            Self::NoMultiple { .. } | Self::CheckpointInterval { .. } => "no multiple",
+            Self::SlideOverLength { .. } => "too long",
+            Self::NoCheckpoint { .. } => "needs `checkpoint`",
             Self::UnknownChoice { .. } => "unknown",
             Self::NotYet { .. } => "not supported yet",
             Self::BadColumns { .. } => "these columns",
@@ -224,7 +331,9 @@ impl ProblemKind {
             Self::UnknownInput { .. }
             | Self::SinkAsInput { .. }
             | Self::UnknownPort { .. }
-            | Self::SeveralInputs { .. }
+            | Self::Inputs { .. }
+            | Self::Slides { .. }
+            | Self::KeyTypes { .. }
             | Self::Cycle { .. }
             | Self::Slides { .. }
             | Self::TwoInputs { .. }
@@ -239,13 +348,11 @@ impl ProblemKind {
             | Self::TypeMismatch { .. }
             | Self::Refused { .. }
             | Self::StdFunction { .. }
-            | Self::NoKey { .. }
             | Self::NotAssociative { .. }
-            | Self::NoCounterpart { .. }
-            | Self::KeyTypes { .. }
-            | Self::Sides { .. } => "called here",
-            Self::NotMultiple { .. } => "not a multiple",
-            Self::NoCheckpoint { .. } => "needs a checkpoint",
+            | Self::UnfitFunction { .. }
+            | Self::NestedLists { .. }
+            | Self::NoValue { .. }
+            | Self::NoKey { .. } => "called here",
             Self::UnknownColumn { .. } => "unknown column",
         }
     }
