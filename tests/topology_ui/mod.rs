@@ -59,7 +59,7 @@ fn describe(topology: &Topology) -> String {
     } = topology;
     writeln!(
         text,
-        "{name} every {:?}, parallelism {parallelism}, {on_failed_batch:?}, {checkpoint:?}\n{limits:?}",
+        "{name} every {:?}, parallelism {parallelism}, {on_failed_batch:?}\n{limits:?}",
         batch_interval.as_duration()
     )
     .unwrap();

@@ -67,21 +67,6 @@ impl GivenPlugin {
     }
 }
 
-/// What a topology is loaded for, and into how many partitions a shuffle sends its rows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum For {
-    /// To run, or to be checked whether it can.
-    Run {
-        /// Unless the topology says otherwise.
-        parallelism: NonZeroUsize,
-    },
-    /// Cases: nothing outlives them, so state needs no place.
-    Cases {
-        /// Unless the topology says otherwise.
-        parallelism: NonZeroUsize,
-    },
-}
-
 /// A topology that can run, with what it calls.
 pub(super) struct Loaded {
     pub(super) topology: Arc<Topology>,
@@ -134,10 +119,6 @@ pub(super) fn load(
         plugins.add(None, load_plugin(&loader, path)?);
         tracing::warn!("no operator calls a function of {}", path.display());
     }
-    let (parallelism, needs_checkpoint) = match defaults {
-        For::Run { parallelism } => (parallelism, true),
-        For::Cases { parallelism } => (parallelism, false),
-    };
     let defaults = Defaults {
         parallelism,
         base_dir,

@@ -219,16 +219,6 @@ fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>) {
 }
 
 /// Says what is not read, so that nobody waits for it.
-/// State lives in memory: a checkpoint that is never written must not look like one.
-fn warn_of_no_checkpoint(topology: &Topology) {
-    if let Some(checkpoint) = &topology.checkpoint {
-        tracing::warn!(
-            "nothing is written to the checkpoint {} yet: after a stop, state and windows start afresh",
-            checkpoint.location
-        );
-    }
-}
-
 fn warn_of_unneeded(topology: &Topology, plan: &Plan) {
     for (at, source) in topology.sources.iter().enumerate() {
         if !plan.sources.contains(&SourceId(at)) {

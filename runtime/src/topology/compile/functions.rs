@@ -145,19 +145,6 @@ impl<'a> Functions<'a> {
         })
     }
 
-    /// The function, if it is there; reports nothing.
-    pub(crate) fn peek(self, reference: &FunctionRef) -> Option<&'a Function> {
-        let alias = match &reference.owner {
-            FunctionOwner::Std => return None,
-            FunctionOwner::Default => None,
-            FunctionOwner::Plugin(alias) => Some(alias.as_str()),
-        };
-        let is_it = |plugin: &&Plugin| plugin.alias.as_ref().map(PluginName::as_str) == alias;
-        let plugin = self.plugins.iter().find(is_it)?;
-        let info = self.catalog.plugin(plugin.alias.as_ref())?;
-        info.function(&reference.name)
-    }
-
     fn find_plugin(
         self,
         reference: &FunctionRef,

@@ -16,7 +16,6 @@ mod keys;
 mod lists;
 mod names;
 mod operator;
-mod pairs;
 mod reduced;
 mod references;
 mod rows;
@@ -104,11 +103,6 @@ impl Manifest {
             references: RefCell::default(),
         };
 
-        let around = Around {
-            parallelism,
-            interval: self.batch_interval,
-            has_checkpoint: self.checkpoint.is_some() || !defaults.needs_checkpoint,
-        };
         let mut streams = Streams::of_sources(&self.sources, self.operators.len(), &mut problems);
         let mut checked: Vec<Option<Checked>> = self.operators.iter().map(|_| None).collect();
         for &at in &order {
@@ -140,14 +134,6 @@ impl Manifest {
     }
 }
 
-impl Manifest {
-    /// The number of an operator's first file among those of all operators.
-    fn first_data_set(&self, operator: usize) -> usize {
-        let before = &self.operators[..operator];
-        before.iter().map(|entry| entry.data_sets.len()).sum()
-    }
-}
-
 /// Puts the parts together once all are known.
 struct Assembly<'a> {
     manifest: &'a Manifest,
@@ -176,7 +162,6 @@ impl Assembly<'_> {
         parallelism: NonZeroUsize,
         plugins: &[super::Plugin],
     ) -> Option<Topology> {
-        let references = self.references(&checked);
         let operators = self.order.iter().map(|&at| {
             let entry = &self.manifest.operators[at];
             let inputs = inputs[at].iter().map(|input| Some(self.placed((*input)?)));
@@ -219,32 +204,6 @@ impl Assembly<'_> {
             references: self.references.clone(),
             sinks: sinks.collect::<Option<_>>()?,
         })
-    }
-
-    /// The files that operators want, in the order of the file.
-    fn references(&self, checked: &[Option<Checked>]) -> Option<Vec<Reference>> {
-        let entries = self.manifest.operators.iter().zip(checked);
-        let sets = entries.flat_map(|(entry, checked)| {
-            let schemas = checked.iter().flat_map(|checked| &checked.data_sets);
-            entry
-                .data_sets
-                .iter()
-                .zip(schemas)
-                .map(move |(set, schema)| {
-                    Some(Reference {
-                        operator: entry.name.value.parse().ok()?,
-                        role: match &set.side {
-                            Some(side) => format!("reference {side}"),
-                            None => "initial".to_owned(),
-                        },
-                        path: self.base_dir.join(&set.path),
-                        decoder: set.decoder.clone(),
-                        schema: schema.clone()?,
-                        follows_changes: set.side.is_some(),
-                    })
-                })
-        });
-        sets.collect()
     }
 
     fn sources(&self) -> Option<Vec<Source>> {

@@ -1,6 +1,6 @@
 //! Which node a name means. Sources, operators and sinks share one namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use miette::SourceSpan;
 
@@ -26,11 +26,7 @@ enum Named {
 }
 
 /// The names of a topology.
-pub(crate) struct Names<'m> {
-    names: BTreeMap<&'m str, (Named, SourceSpan)>,
-    /// Operators that have snapshots.
-    with_snapshots: BTreeSet<OperatorId>,
-}
+pub(crate) struct Names<'m>(BTreeMap<&'m str, (Named, SourceSpan)>);
 
 impl<'m> Names<'m> {
     /// Collects the names; reports those that are none and those that are taken.
@@ -75,15 +71,7 @@ impl<'m> Names<'m> {
                 }
             }
         }
-        let operators = manifest.operators.iter().enumerate();
-        let with_snapshots = operators.filter(|(_, entry)| {
-            let verb = entry.verb.as_ref().map(|verb| &verb.value);
-            matches!(verb, Some(VerbEntry::MapWithState(_)))
-        });
-        Self {
-            with_snapshots: with_snapshots.map(|(at, _)| OperatorId(at)).collect(),
-            names,
-        }
+        Self(names)
     }
 
     /// The streams that these texts mean; none for each that means none, which is reported.
@@ -122,7 +110,7 @@ impl<'m> Names<'m> {
             Some((name, port)) => (name, Some(port)),
             None => (input.value.as_str(), None),
         };
-        let Some((named, _)) = self.names.get(name) else {
+        let Some((named, _)) = self.0.get(name) else {
             let help = suggest(name, "there are", self.streams());
             let name = name.to_owned();
             let problem = problems.report(ProblemKind::UnknownInput { name }, input.at);
@@ -161,13 +149,9 @@ impl<'m> Names<'m> {
         Some(StreamRef { node, port })
     }
 
-    fn has_snapshots(&self, node: NodeId) -> bool {
-        matches!(node, NodeId::Operator(id) if self.with_snapshots.contains(&id))
-    }
-
     /// Names of what can be read, as the map orders them.
     fn streams(&self) -> impl Iterator<Item = &str> {
-        self.names
+        self.0
             .iter()
             .filter(|(_, (named, _))| matches!(named, Named::Node(..)))
             .map(|(name, _)| *name)

@@ -77,21 +77,6 @@ pub(crate) struct Site<'a> {
     pub(crate) slides: Slides,
     /// Of the result of a shuffle.
     pub(crate) partitions: NonZeroUsize,
-    /// The slide of what goes in, in batch intervals.
-    pub(crate) of: NonZeroU64,
-    /// The number of its first file among those of all operators.
-    pub(crate) first_data_set: usize,
-    pub(crate) around: Around,
-}
-
-/// What all operators of a topology share.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Around {
-    pub(crate) parallelism: NonZeroUsize,
-    /// None if it could not be read.
-    pub(crate) interval: Option<BatchInterval>,
-    /// State has a place, or needs none.
-    pub(crate) has_checkpoint: bool,
 }
 
 /// The verb and what comes out; each none if not known, which has been reported.
@@ -121,12 +106,6 @@ pub(crate) fn check(
     };
     let Some(verb) = &entry.verb else {
         return checked;
-    };
-    let has_second = verb.value.has_second_input();
-    // Of a union, whose streams are alike, any that is known.
-    let input = match has_second {
-        true => schemas.first().cloned().flatten(),
-        false => schemas.iter().flatten().next().cloned(),
     };
     let site = Site {
         entry,
@@ -223,30 +202,6 @@ fn meaning(verb: &VerbEntry, site: Site<'_>, problems: &mut Problems) -> Meaning
         VerbEntry::Filter(function) => (transform::filter(function, site, problems), same()),
         VerbEntry::Reduce(function) => aggregate::reduce(function, site, problems),
         VerbEntry::ReduceByKey(function) => aggregate::reduce_by_key(function, site, problems),
-        VerbEntry::MapValues(function) => {
-            pairs::values(function, TransformVerb::Map, site, problems)
-        }
-        VerbEntry::FlatMapValues(function) => {
-            pairs::values(function, TransformVerb::FlatMap, site, problems)
-        }
-        VerbEntry::Glom => (Some(Verb::Glom), pairs::glom(site, problems)),
-        VerbEntry::GroupByKey => pairs::group_by_key(site, problems),
-        VerbEntry::CombineByKey(function) => pairs::combine_by_key(function, site, problems),
-        VerbEntry::Join(kind) => joins::join(*kind, site, problems),
-        VerbEntry::Cogroup => joins::cogroup(site, problems),
-        VerbEntry::Transform(function) | VerbEntry::TransformWith(function) => {
-            transform::check(function, TransformVerb::Transform, site, problems)
-        }
-        VerbEntry::UpdateStateByKey(function) => stateful::update(function, site, problems),
-        VerbEntry::MapWithState(function) => stateful::map(function, site, problems),
-        VerbEntry::Window => (windows::window(site, problems).map(Verb::Window), same()),
-        VerbEntry::CountByWindow => windows::count(site, problems),
-        VerbEntry::CountByValueAndWindow => windows::count_by_value(site, problems),
-        VerbEntry::ReduceByWindow(function) => windows::reduce(function, site, problems),
-        VerbEntry::ReduceByKeyAndWindow(function) => {
-            windows::reduce_by_key(function, site, problems)
-        }
-        VerbEntry::GroupByKeyAndWindow => windows::group_by_key(site, problems),
         VerbEntry::Count => (Some(Verb::Count), Some(rows::count())),
         VerbEntry::CountByValue => {
             let output = rows::count_by_value(site, problems);

@@ -32,7 +32,7 @@ use std::{num::NonZeroUsize, path::Path, time::Duration};
 use toml::de::DeTable;
 
 use super::{
-    Checkpoint, InvalidTopology, Limits, OnFailedBatch, Plugin,
+    InvalidTopology, Limits, OnFailedBatch, Plugin,
     problem::{ProblemKind, Problems},
 };
 use crate::model::{BatchInterval, PluginName, TopologyName};

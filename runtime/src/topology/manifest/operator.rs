@@ -107,18 +107,6 @@ impl OperatorEntry {
         };
         verb.into_iter().chain(inverse).chain(&self.window.filter)
     }
-
-    /// All functions that it calls.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
-        let inverse = match self.window.inverse.as_ref().map(|inverse| &inverse.value) {
-            Some(InverseEntry::Function(function)) => Some(function),
-            Some(InverseEntry::Own) | None => None,
-        };
-        let others = [inverse, self.window.filter.as_ref()];
-        self.function()
-            .into_iter()
-            .chain(others.into_iter().flatten())
-    }
 }
 
 pub(super) fn read(
@@ -280,62 +268,6 @@ fn read_references(
     // Collected first, so that every problem is reported.
     let sides: Vec<_> = sides.collect();
     sides.into_iter().collect()
-}
-
-/// Keys that only some verbs have.
-fn read_verb_keys(
-    verb: &VerbEntry,
-    table: &mut Table<'_>,
-    entry: &mut OperatorEntry,
-    problems: &mut Problems,
-) {
-    if verb.has_second_input()
-        && let Some(with) = table.text("with", "the name of a stream", problems)
-    {
-        entry
-            .inputs
-            .push(Spanned::new(with.value.to_owned(), with.at));
-    }
-    if verb.has_window() {
-        table.require_duration("length", &mut entry.window.length, problems);
-        entry.window.slide = table.duration("slide", problems);
-    }
-    if verb.has_inverse() {
-        let inverse = table.take("inverse");
-        entry.window.inverse = inverse.and_then(|value| read_inverse(&value, problems));
-    }
-    if matches!(verb, VerbEntry::ReduceByKeyAndWindow(_)) {
-        let filter = table.take("filter");
-        entry.window.filter = filter.and_then(|value| verb::read_function(&value, problems));
-    }
-    if verb.has_state() {
-        entry.state.checkpoint_interval = table.duration("checkpoint-interval", problems);
-        let initial = table.take("initial");
-        let initial = initial.and_then(|value| data_set::read(None, &value, problems));
-        entry.data_sets.extend(initial);
-    }
-    if matches!(verb, VerbEntry::MapWithState(_)) {
-        entry.state.timeout = table.duration("timeout", problems);
-    }
-    if verb.has_references()
-        && let Some(references) = table.take("reference")
-    {
-        let sets = data_set::read_all(&references, problems);
-        entry.data_sets.extend(sets);
-    }
-    if matches!(verb, VerbEntry::CombineByKey(_)) {
-        entry.map_side = table.boolean("map-side", problems).unwrap_or(true);
-    }
-}
-
-/// `inverse = true`, or a function.
-fn read_inverse(value: &Value<'_>, problems: &mut Problems) -> Option<Spanned<InverseEntry>> {
-    let inverse = match value.toml {
-        DeValue::Boolean(true) => InverseEntry::Own,
-        DeValue::Boolean(false) => return None,
-        _ => InverseEntry::Function(verb::read_function(value, problems)?),
-    };
-    Some(Spanned::new(inverse, value.at))
 }
 
 /// `input = "x"`, or a list of such names.

@@ -44,11 +44,6 @@ impl<'t> Table<'t> {
         self.left.remove(key)
     }
 
-    /// Puts back what was taken, for someone else to take.
-    pub(crate) fn put_back(&mut self, key: &'t str, value: Value<'t>) {
-        self.left.insert(key, value);
-    }
-
     /// The value under `key`, which must be there.
     pub(crate) fn require(
         &mut self,
@@ -137,20 +132,6 @@ impl<'t> Table<'t> {
         problems: &mut Problems,
     ) -> Option<Spanned<Duration>> {
         duration::read(&self.take(key)?, problems)
-    }
-
-    /// A duration that must be there.
-    pub(crate) fn require_duration(
-        &mut self,
-        key: &'static str,
-        to: &mut Option<Spanned<Duration>>,
-        problems: &mut Problems,
-    ) {
-        if self.has(key) {
-            *to = self.duration(key, problems);
-        } else {
-            self.require(key, problems);
-        }
     }
 
     pub(crate) fn bytes(

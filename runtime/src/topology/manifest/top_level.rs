@@ -6,20 +6,19 @@ use super::{duration, table::Table};
 use crate::{
     model::{BatchInterval, InvalidInterval, TopologyName},
     topology::{
-        Checkpoint, OnFailedBatch,
+        OnFailedBatch,
         problem::{ProblemKind, Problems},
     },
 };
 
-/// `checkpoint-interval`, of the topology.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+/// `on-failed-batch` without a checkpoint: Spark's way (spec 1.8).
+const ON_FAILED_BATCH: OnFailedBatch = OnFailedBatch::Continue;
 
 /// What stands at the top; none where it is missing or not valid.
 pub(super) struct TopLevel {
     pub(super) name: Option<TopologyName>,
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
-    /// Without a checkpoint a failed batch does not stop the others: Spark's way (spec 1.8).
     pub(super) on_failed_batch: OnFailedBatch,
     /// As written.
     pub(super) checkpoint: Option<String>,
@@ -27,7 +26,6 @@ pub(super) struct TopLevel {
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
-    let checkpoint = read_checkpoint(root, problems);
     let on_failed_batch = root.choice(
         "on-failed-batch",
         &[

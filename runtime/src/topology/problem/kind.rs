@@ -240,64 +240,6 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::unknown_column))]
     UnknownColumn { column: String },
 
-    #[error(
-        "`{verb}` needs the same slide of all its streams, but `{first}` has a batch every {first_slide:?} and `{other}` every {other_slide:?}"
-    )]
-    #[diagnostic(code(rsrt::topology::slides))]
-    Slides {
-        verb: &'static str,
-        first: String,
-        first_slide: Duration,
-        other: String,
-        other_slide: Duration,
-    },
-
-    #[error(
-        "the {what} of the windowed stream ({found:?}) must be a multiple of the slide duration of the parent ({parent:?})"
-    )]
-    #[diagnostic(code(rsrt::topology::not_a_multiple))]
-    NotMultiple {
-        what: &'static str,
-        found: Duration,
-        parent: Duration,
-    },
-
-    #[error("{what} needs a checkpoint, and the topology names none")]
-    #[diagnostic(code(rsrt::topology::no_checkpoint))]
-    NoCheckpoint { what: String },
-
-    #[error(
-        "`{verb}` compares keys, but those of the first stream are ({first}) and those of the second ({second})"
-    )]
-    #[diagnostic(code(rsrt::topology::key_types))]
-    KeyTypes {
-        verb: &'static str,
-        first: String,
-        second: String,
-    },
-
-    #[error("`{function}` does not say that it is associative, and `{verb}` applies it in parts")]
-    #[diagnostic(code(rsrt::topology::not_associative))]
-    NotAssociative {
-        function: String,
-        verb: &'static str,
-    },
-
-    #[error("`{function}` has no {what}")]
-    #[diagnostic(code(rsrt::topology::no_counterpart))]
-    NoCounterpart {
-        function: String,
-        what: &'static str,
-    },
-
-    #[error("`{verb}` reads two streams, and this operator names {found}")]
-    #[diagnostic(code(rsrt::topology::two_inputs))]
-    TwoInputs { verb: &'static str, found: usize },
-
-    #[error("`{function}` wants {wanted}")]
-    #[diagnostic(code(rsrt::topology::sides))]
-    Sides { function: String, wanted: String },
-
     #[error("`union` joins streams with the same columns, but these are ({first}) and ({other})")]
     #[diagnostic(code(rsrt::topology::union))]
     Union { first: Schema, other: Schema },
@@ -335,8 +277,6 @@ impl ProblemKind {
             | Self::Slides { .. }
             | Self::KeyTypes { .. }
             | Self::Cycle { .. }
-            | Self::Slides { .. }
-            | Self::TwoInputs { .. }
             | Self::Union { .. } => "read here",
             Self::NoVerb { .. } => "needs a verb",
             Self::SeveralVerbs { .. } => "second verb",

@@ -78,19 +78,6 @@ pub(in crate::topology::manifest) fn read<'t>(
         .filter(|verb| *verb != FILTER || !is_key)
         .filter_map(|verb| Some((verb, table.take(verb)?)))
         .collect();
-    // Beside a window, `filter` says which of its results to keep.
-    if verbs
-        .iter()
-        .any(|(verb, _)| *verb == "reduce-by-key-and-window")
-    {
-        verbs.retain(|(verb, value)| {
-            let is_filter = *verb == "filter";
-            if is_filter {
-                table.put_back("filter", *value);
-            }
-            !is_filter
-        });
-    }
     verbs.sort_by_key(|(_, value)| value.key_at.offset());
     match verbs.as_slice() {
         [] => {
@@ -124,12 +111,6 @@ fn report_no_verb(operator: &Spanned<String>, table: &mut Table<'_>, problems: &
         "partitions",
         "by",
         "n",
-        "with",
-        "length",
-        "slide",
-        "initial",
-        "timeout",
-        "reference",
         "renamed-from",
         "with",
         "length",
