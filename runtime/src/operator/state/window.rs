@@ -50,7 +50,7 @@ pub enum Inverting {
     /// By a plugin.
     Plugin {
         /// The function.
-        sandbox: Sandbox,
+        sandbox: Box<Sandbox>,
         /// Its value columns, of those of a pane.
         values: Vec<usize>,
         /// The key columns that it asked for.
@@ -69,7 +69,7 @@ pub enum Kept {
     /// Those for which a function says yes.
     Filter {
         /// The function.
-        sandbox: Sandbox,
+        sandbox: Box<Sandbox>,
         /// The columns it looks at.
         picked: Vec<usize>,
     },
@@ -211,7 +211,7 @@ impl WindowStep {
                 keys,
                 output,
             }) => {
-                let inverse = (&mut *sandbox, &**values, &**keys, &*output);
+                let inverse = (&mut **sandbox, &**values, &**keys, &*output);
                 call(inverse, self.spec.keys, previous, leaving, &partner)?
             }
         };
@@ -473,10 +473,8 @@ mod tests {
         let windows = numbers.map(|number| {
             let from = number.saturating_sub(length);
             let mut sums = BTreeMap::new();
-            let inside = panes[from as usize..number as usize]
-                .iter()
-                .flatten()
-                .flatten();
+            let at = |number| usize::try_from(number).unwrap();
+            let inside = panes[at(from)..at(number)].iter().flatten().flatten();
             for (key, value) in inside {
                 *sums.entry(*key).or_insert(0) += value;
             }
