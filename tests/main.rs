@@ -9,6 +9,7 @@ mod cli;
 mod docs;
 mod examples;
 mod guests;
+mod histories;
 mod laws;
 mod layering;
 mod sandbox;

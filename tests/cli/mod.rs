@@ -6,6 +6,7 @@ mod full_disk;
 mod output;
 mod signals;
 mod testing;
+mod verbs;
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use arrow_array::{Array, BooleanArray, RecordBatch, cast::AsArray, types::Int64Type};
+use arrow_array::{BooleanArray, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_select::filter::filter_record_batch;
 
 use super::{

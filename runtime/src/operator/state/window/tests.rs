@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use arrow_array::{ArrayRef, Int64Array};
 use proptest::prelude::*;
 
 use super::*;
