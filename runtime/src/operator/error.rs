@@ -53,6 +53,32 @@ pub enum StepError {
         /// Rows of the chunk.
         rows: usize,
     },
+    /// Too many rows belong together.
+    #[error(
+        "the rows of the join take more than {limit} bytes in one task: a key is frequent on both sides; reduce one of them first, or use more partitions"
+    )]
+    JoinTooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// A function said not which rows its own came from.
+    #[error(
+        "function `{function}` of plugin `{plugin}` gave no origins, so the keys of what it put out are not known"
+    )]
+    NoOrigins {
+        /// The plugin's own name.
+        plugin: String,
+        /// The function.
+        function: String,
+    },
+    /// A key leaves a window that it is not in.
+    #[error(
+        "a key leaves the window, but neither the previous window nor the new batches have a value of it; its filter dropped it too early"
+    )]
+    NotInWindow,
+    /// A difference does not fit.
+    #[error("taking what leaves the window out of a sum overflows int64")]
+    Underflow,
     /// A sum does not fit.
     #[error("std:sum overflows int64 for key {key}; sum as float64, or in a function of your own")]
     Overflow {

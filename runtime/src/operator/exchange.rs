@@ -19,6 +19,11 @@ pub enum Exchange {
         /// How many.
         partitions: usize,
     },
+    /// Every partition gets all of them.
+    Broadcast {
+        /// How many.
+        partitions: usize,
+    },
     /// Row i of partition p goes to (p + i) modulo `partitions`.
     RoundRobin {
         /// How many.
@@ -32,7 +37,9 @@ impl Exchange {
         match self {
             Exchange::Keep => partitions,
             Exchange::Gather => 1,
-            Exchange::ByKey { partitions, .. } | Exchange::RoundRobin { partitions } => *partitions,
+            Exchange::ByKey { partitions, .. }
+            | Exchange::Broadcast { partitions }
+            | Exchange::RoundRobin { partitions } => *partitions,
         }
     }
 
@@ -61,6 +68,12 @@ impl Exchange {
             }
             _ if targets == 1 => {
                 to[0].push(chunk);
+                return Ok(());
+            }
+            Exchange::Broadcast { .. } => {
+                for target in to {
+                    target.push(chunk.clone());
+                }
                 return Ok(());
             }
             Exchange::ByKey { .. } | Exchange::RoundRobin { .. } => {}

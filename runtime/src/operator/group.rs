@@ -21,6 +21,8 @@ pub(super) struct Grouper {
     /// The key columns of new groups, a piece for each chunk that had any.
     pieces: Vec<Vec<ArrayRef>>,
     scratch: Vec<u8>,
+    /// Keys are kept as [`KeyEncoder`] writes them, also where less would do.
+    encoded: bool,
 }
 
 /// Half a hash, so that most of what is not equal is passed over without a look at the arena.
@@ -31,6 +33,26 @@ struct Slot {
 }
 
 impl Grouper {
+    /// One whose keys can be compared by [`bytes`](Self::bytes).
+    pub(super) fn encoded() -> Self {
+        Self {
+            encoded: true,
+            ..Self::default()
+        }
+    }
+
+    /// The key of a group as it is kept.
+    pub(super) fn bytes(&self, group: u32) -> &[u8] {
+        let group = group as usize;
+        let start = if group == 0 { 0 } else { self.ends[group - 1] };
+        &self.arena[start..self.ends[group]]
+    }
+
+    /// The key columns of the groups that are new since the last time, a piece for each chunk.
+    pub(super) fn take_pieces(&mut self) -> Vec<Vec<ArrayRef>> {
+        std::mem::take(&mut self.pieces)
+    }
+
     /// How many groups there are.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
@@ -46,34 +68,12 @@ impl Grouper {
         groups.clear();
         groups.reserve(rows);
         let mut fresh: Vec<u32> = Vec::new();
-        match columns {
-            // One column of text without nulls, by far the most common key: its bytes are the key.
-            [text] if text.null_count() == 0 && *text.data_type() == DataType::Utf8 => {
-                let text = text.as_string::<i32>();
-                for row in 0..rows {
-                    let key = text.value(row).as_bytes();
-                    groups.push(self.group(key, row, &mut fresh)?);
-                }
-            }
-            _ => {
-                let encoder = KeyEncoder::new(columns);
-                let mut key = std::mem::take(&mut self.scratch);
-                let is_text = matches!(columns, [one] if *one.data_type() == DataType::Utf8);
-                for row in 0..rows {
-                    key.clear();
-                    encoder.encode(row, &mut key);
-                    // As above for text, so that chunks with and without nulls agree; UTF-8 never
-                    // holds the byte that stands for null.
-                    let bytes = match (is_text, key.first()) {
-                        (true, Some(1)) => &key[5..],
-                        (true, _) => &[0xff],
-                        _ => &key[..],
-                    };
-                    groups.push(self.group(bytes, row, &mut fresh)?);
-                }
-                self.scratch = key;
-            }
-        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        each_key((columns, self.encoded), rows, &mut scratch, |row, key| {
+            groups.push(self.group(key, row, &mut fresh)?);
+            Ok(())
+        })?;
+        self.scratch = scratch;
         if !fresh.is_empty() {
             let fresh = UInt32Array::from(fresh);
             let piece = columns.iter().map(|column| take(column, &fresh, None));
@@ -82,8 +82,22 @@ impl Grouper {
         Ok(())
     }
 
-    fn group(&mut self, key: &[u8], row: usize, fresh: &mut Vec<u32>) -> Result<u32, StepError> {
-        let hash = hash(key);
+    /// The group of each row of a chunk, as [`assign`](Self::assign) gave it to an equal key; none
+    /// if it never did.
+    pub(super) fn find(
+        &self,
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> Result<Vec<Option<u32>>, StepError> {
+        let mut groups = Vec::with_capacity(rows);
+        each_key((columns, self.encoded), rows, &mut Vec::new(), |_, key| {
+            groups.push(self.group_of(key, hash(key)));
+            Ok(())
+        })?;
+        Ok(groups)
+    }
+
+    fn group_of(&self, key: &[u8], hash: u64) -> Option<u32> {
         let Self {
             table, arena, ends, ..
         } = self;
@@ -94,9 +108,17 @@ impl Grouper {
                 arena[start..ends[group]] == *key
             }
         });
-        if let Some(slot) = found {
-            return Ok(slot.group);
+        found.map(|slot| slot.group)
+    }
+
+    fn group(&mut self, key: &[u8], row: usize, fresh: &mut Vec<u32>) -> Result<u32, StepError> {
+        let hash = hash(key);
+        if let Some(group) = self.group_of(key, hash) {
+            return Ok(group);
         }
+        let Self {
+            table, arena, ends, ..
+        } = self;
         let group = u32::try_from(ends.len())
             .ok()
             .filter(|group| *group < u32::MAX)
@@ -119,6 +141,38 @@ impl Grouper {
         });
         Ok(columns.collect::<Result<_, _>>()?)
     }
+}
+
+/// Calls `visit` with the bytes of each row's key.
+fn each_key(
+    (columns, encoded): (&[ArrayRef], bool),
+    rows: usize,
+    scratch: &mut Vec<u8>,
+    mut visit: impl FnMut(usize, &[u8]) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    // One column of text without nulls, by far the most common key: its bytes are the key.
+    if !encoded
+        && let [text] = columns
+        && text.null_count() == 0
+        && *text.data_type() == DataType::Utf8
+    {
+        let text = text.as_string::<i32>();
+        return (0..rows).try_for_each(|row| visit(row, text.value(row).as_bytes()));
+    }
+    let encoder = KeyEncoder::new(columns);
+    let is_text = !encoded && matches!(columns, [one] if *one.data_type() == DataType::Utf8);
+    (0..rows).try_for_each(|row| {
+        scratch.clear();
+        encoder.encode(row, scratch);
+        // As above for text, so that chunks with and without nulls agree; UTF-8 never holds the
+        // byte that stands for null.
+        let bytes = match (is_text, scratch.first()) {
+            (true, Some(1)) => &scratch[5..],
+            (true, _) => &[0xff],
+            _ => &scratch[..],
+        };
+        visit(row, bytes)
+    })
 }
 
 fn hash(key: &[u8]) -> u64 {

@@ -10,9 +10,13 @@ mod error;
 mod exchange;
 mod extreme;
 mod filter;
+mod glom;
 mod group;
+mod group_values;
+mod join;
 mod key;
 mod limit;
+mod lists;
 mod nan;
 mod pieces;
 mod reducer;
@@ -27,10 +31,16 @@ pub use aggregate::{Aggregate, AggregateSpec, Phase, Reduction};
 pub use error::StepError;
 pub use exchange::Exchange;
 pub use filter::Filter;
+pub use glom::Glom;
+pub use group_values::GroupValues;
+pub use join::JoinStep;
 pub use key::{KeyEncoder, partition_of};
 pub use limit::Limit;
 pub use sandbox::Sandbox;
 pub use sort::Sort;
-pub use state::PartitionState;
+pub use state::{
+    Inverting, Kept, MapSpec, MapStates, MapStep, PartitionState, StateTime, UpdateSpec,
+    UpdateStates, UpdateStep, WindowSpec, WindowStates, WindowStep,
+};
 pub use step::{Emitted, Step};
 pub use transform::{TASK_OUTPUTS, Transform};

@@ -178,7 +178,7 @@ struct Call {
 }
 
 /// How many rows each group has.
-fn lengths(groups: &[u32], count: usize) -> Vec<usize> {
+pub(super) fn lengths(groups: &[u32], count: usize) -> Vec<usize> {
     let mut lengths = vec![0; count];
     for &group in groups {
         lengths[group as usize] += 1;
@@ -187,7 +187,7 @@ fn lengths(groups: &[u32], count: usize) -> Vec<usize> {
 }
 
 /// Row numbers, group after group, each group's in the order of arrival.
-fn in_group_order(groups: &[u32], lengths: &[usize]) -> UInt32Array {
+pub(super) fn in_group_order(groups: &[u32], lengths: &[usize]) -> UInt32Array {
     let mut next: Vec<usize> = lengths
         .iter()
         .scan(0, |start, length| {

@@ -1,9 +1,15 @@
-//! `map`, `flat-map`, `map-partitions`: a function of a plugin over chunks.
+//! `map`, `flat-map`, `map-partitions`, `transform`, `map-values`, `flat-map-values`: a function of a
+//! plugin over chunks.
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take;
 
 use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
-use crate::{model::Schema, plugin::Usage};
+use crate::{
+    model::Schema,
+    plugin::{RejectedRow, Transformed, Usage},
+    topology::Side,
+};
 
 /// All calls of a task together may put out so many times what one may: a function cannot fill the
 /// host's memory piece by piece.
@@ -14,8 +20,14 @@ pub struct Transform {
     sandbox: Sandbox,
     picked: Vec<usize>,
     output: Schema,
+    /// What the function itself makes of it.
+    made: Schema,
     rejected: Schema,
     rows: Rows,
+    /// Key columns that pass by the function and come first in what is put out.
+    keys: Vec<usize>,
+    /// Which columns of each side the function wants.
+    sides: Vec<Vec<usize>>,
     /// Bytes put out so far.
     put_out: usize,
 }
@@ -64,15 +76,40 @@ impl Transform {
         Self {
             sandbox,
             picked,
+            made: output.clone(),
             output,
             rejected,
             rows,
+            keys: Vec::new(),
+            sides: Vec::new(),
             put_out: 0,
         }
     }
 
+    /// The same, over values: these key columns of the input come first in the output, each as it
+    /// was with the row that the function's row came from.
+    #[must_use]
+    pub fn keeping(self, keys: Vec<usize>) -> Self {
+        let made = self.output.fields()[keys.len()..].to_vec();
+        Self {
+            // Without its first columns a schema is one, and a function makes at least one column.
+            made: Schema::new(made).unwrap_or(self.made),
+            keys,
+            ..self
+        }
+    }
+
+    /// The same, of a function that is fed rows before its first chunk.
+    #[must_use]
+    pub fn with_sides(self, sides: &[Side]) -> Self {
+        Self {
+            sides: sides.iter().map(|side| side.input.clone()).collect(),
+            ..self
+        }
+    }
+
     fn call(&mut self, chunk: &RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
-        let (picked, output) = (&self.picked, &self.output);
+        let (picked, output) = (&self.picked, &self.made);
         let made = self
             .sandbox
             .call(|instance, function| instance.process(function, chunk, picked, output))?;
@@ -88,7 +125,32 @@ impl Transform {
         }
         out.rejected
             .extend(rejected_rows(chunk, &made.rejected, &self.rejected)?);
-        self.put_out(made.rows, out)
+        let rows = match self.keys.is_empty() {
+            true => made.rows,
+            false => self.with_keys(chunk, &made)?,
+        };
+        self.put_out(rows, out)
+    }
+
+    /// The function's rows behind their keys.
+    fn with_keys(&self, chunk: &RecordBatch, made: &Transformed) -> Result<RecordBatch, StepError> {
+        let origins: UInt32Array = match &made.origins {
+            Some(origins) => origins.iter().copied().collect(),
+            None if self.rows == Rows::OneToOne => kept(chunk.num_rows(), &made.rejected),
+            None => {
+                return Err(StepError::NoOrigins {
+                    plugin: self.sandbox.plugin().to_owned(),
+                    function: self.sandbox.function().to_owned(),
+                });
+            }
+        };
+        let keys = self
+            .keys
+            .iter()
+            .map(|&at| take(chunk.column(at), &origins, None));
+        let mut columns = keys.collect::<Result<Vec<_>, _>>()?;
+        columns.extend_from_slice(made.rows.columns());
+        Ok(RecordBatch::try_new(self.output.to_arrow(), columns)?)
     }
 
     fn put_out(&mut self, rows: RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
@@ -108,7 +170,27 @@ impl Transform {
     }
 }
 
+/// The rows that were not rejected.
+fn kept(rows: usize, rejected: &[RejectedRow]) -> UInt32Array {
+    let mut rejected = rejected.iter().map(|rejected| rejected.row).peekable();
+    let rows = (0..rows).filter_map(|row| u32::try_from(row).ok());
+    rows.filter(|row| rejected.next_if_eq(row).is_none())
+        .collect()
+}
+
 impl Step for Transform {
+    fn feed(&mut self, side: usize, chunk: RecordBatch) -> Result<(), StepError> {
+        let (Some(picked), Ok(number)) = (self.sides.get(side), u32::try_from(side)) else {
+            let rows = chunk.num_rows();
+            return Err(StepError::NoSide { side, rows });
+        };
+        for piece in pieces(&chunk).filter(|piece| piece.num_rows() > 0) {
+            self.sandbox
+                .call(|instance, function| instance.feed(function, number, &piece, picked))?;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, chunk: RecordBatch, out: &mut Emitted) -> Result<(), StepError> {
         for piece in pieces(&chunk) {
             self.call(&piece, out)?;

@@ -4,10 +4,10 @@ use crate::{
     model::{BatchTime, NodeName},
     operator::StepError,
     sink::SinkError,
-    source::SourceError,
+    source::{DataSetError, SourceError},
 };
 
-use super::Missing;
+use super::{Lost, Missing};
 
 /// Why a task failed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,14 @@ pub enum BatchError {
         /// Which, and why.
         error: Box<SourceError>,
     },
+    /// A data set could not be read.
+    #[error("batch {time}: {error}")]
+    DataSet {
+        /// The batch.
+        time: BatchTime,
+        /// Which, and why.
+        error: Box<DataSetError>,
+    },
     /// A stream that is needed has no batch.
     #[error("batch {time}: {missing}")]
     Missing {
@@ -70,6 +78,14 @@ pub enum BatchError {
         time: BatchTime,
         /// Which.
         missing: Missing,
+    },
+    /// An operator builds on an earlier batch that failed.
+    #[error("batch {time}: {lost}")]
+    Lost {
+        /// The batch.
+        time: BatchTime,
+        /// Which operator, and since when.
+        lost: Lost,
     },
     /// A task failed.
     #[error("batch {time}: {error}")]

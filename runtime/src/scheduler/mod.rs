@@ -1,10 +1,13 @@
 //! When things run, and where: batches in order, stages cut at shuffles, tasks on one fair pool.
 
+mod batch_run;
 mod error;
 mod event;
 mod executor;
 mod fair;
+mod flow;
 mod grid;
+mod memory;
 mod plan;
 mod pool;
 mod presence;
@@ -13,9 +16,10 @@ mod task;
 
 pub use error::{BatchError, TaskError};
 pub use event::{Command, Event, Outcome};
-pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage};
+pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage, References};
 pub use fair::{Fair, TenantId, Ticket};
 pub use grid::{Mode, Scheduler};
+pub use memory::Lost;
 pub use plan::{Part, Plan, Stage, StageInput, StageOutput, StepSpec};
 pub use pool::{Permit, Pool, Tenant};
-pub use presence::{Missing, Presence};
+pub use presence::{Known, Missing, Presence};

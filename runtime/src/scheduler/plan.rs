@@ -5,11 +5,16 @@
 //! must change their partition, or where several read what one makes, the chain ends and another
 //! stage begins. Only what a sink needs is planned (spec 1.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+};
 
 use crate::{
     operator::Exchange,
-    topology::{FusedCall, NodeId, OperatorId, Port, Reducer, SourceId, StreamRef, Topology, Verb},
+    topology::{
+        FusedCall, NodeId, Operator, OperatorId, Port, Reducer, SourceId, StreamRef, Topology, Verb,
+    },
 };
 
 /// The stages of a topology, each after those it reads from.
@@ -21,6 +26,8 @@ pub struct Plan {
     pub sources: BTreeSet<SourceId>,
     /// Streams whose rejected rows someone reads.
     pub rejected: BTreeSet<NodeId>,
+    /// Operators whose snapshots someone reads.
+    pub snapshots: BTreeSet<OperatorId>,
     /// Operators that some sink depends on: also those that have no step, such as a union.
     pub needed: BTreeSet<OperatorId>,
 }
@@ -45,6 +52,16 @@ pub enum StageInput {
     Stored(Vec<StreamRef>),
     /// What an earlier stage sent through its exchange.
     Shuffled(usize),
+    /// The same of two stages, partition by partition: the second is fed to the first step as side
+    /// 0, before the first.
+    Sided {
+        /// The stage that sends the rows.
+        main: usize,
+        /// The stage that sends the side.
+        side: usize,
+    },
+    /// The batches of this operator's input that lie in its window, partition after partition.
+    Windowed(OperatorId),
 }
 
 /// Where a stage's rows go.
@@ -74,9 +91,18 @@ pub enum Part {
     BeforeShuffle,
     /// What is left to do after it.
     AfterShuffle,
+    /// What was reduced of this batch goes into the window, and the window's rows come out.
+    Window,
     /// This operator and the first part of the reduce-by-key that follows, in one function of the
     /// plugin.
     Fused(FusedCall),
+}
+
+impl Part {
+    /// It ends before rows change their partition.
+    pub fn is_before_shuffle(&self) -> bool {
+        matches!(self, Self::BeforeShuffle | Self::Fused(_))
+    }
 }
 
 impl Plan {
@@ -105,12 +131,14 @@ impl Plan {
                     .filter(|stream| stream.port == Port::Rejected)
                     .map(|stream| stream.node)
                     .collect(),
+                snapshots: needed
+                    .iter()
+                    .filter(|stream| stream.port == Port::Snapshots)
+                    .filter_map(|stream| operator_of(stream.node))
+                    .collect(),
                 needed: needed
                     .iter()
-                    .filter_map(|stream| match stream.node {
-                        NodeId::Operator(id) => Some(id),
-                        NodeId::Source(_) => None,
-                    })
+                    .filter_map(|stream| operator_of(stream.node))
                     .collect(),
             },
             stored: BTreeSet::new(),
@@ -120,6 +148,13 @@ impl Plan {
             planner.store(sink.input);
         }
         planner.plan
+    }
+}
+
+fn operator_of(node: NodeId) -> Option<OperatorId> {
+    match node {
+        NodeId::Operator(id) => Some(id),
+        NodeId::Source(_) => None,
     }
 }
 
@@ -137,8 +172,8 @@ fn needed(topology: &Topology) -> BTreeSet<StreamRef> {
     needed
 }
 
-/// How many read each stream; a stream that a sink reads, or that has rejected rows which someone
-/// reads, counts as read by several, so that it is stored.
+/// How many read each stream; a stream that a sink reads, or whose second output someone reads,
+/// counts as read by several, so that it is stored.
 fn consumers(topology: &Topology, needed: &BTreeSet<StreamRef>) -> BTreeMap<StreamRef, usize> {
     let mut consumers = BTreeMap::new();
     for sink in &topology.sinks {
@@ -152,7 +187,7 @@ fn consumers(topology: &Topology, needed: &BTreeSet<StreamRef>) -> BTreeMap<Stre
             }
         }
     }
-    for stream in needed.iter().filter(|s| s.port == Port::Rejected) {
+    for stream in needed.iter().filter(|s| s.port != Port::Main) {
         let main = StreamRef {
             port: Port::Main,
             ..*stream
@@ -179,8 +214,8 @@ struct Chain {
 impl Planner<'_> {
     /// Makes sure that a stage stores this stream.
     fn store(&mut self, stream: StreamRef) {
-        if stream.port == Port::Rejected {
-            // Rejected rows are stored by whatever stage runs the node.
+        if stream.port != Port::Main {
+            // Second outputs are stored by whatever stage runs the node.
             return self.store(StreamRef {
                 port: Port::Main,
                 ..stream
@@ -204,7 +239,7 @@ impl Planner<'_> {
     /// A chain that yields this stream: a new one if it is stored, else the one that makes it.
     fn chain(&mut self, stream: StreamRef) -> Chain {
         let shared = self.consumers.get(&stream).is_some_and(|c| *c > 1);
-        if shared || stream.port == Port::Rejected {
+        if shared || stream.port != Port::Main {
             self.store(stream);
             return Chain {
                 input: StageInput::Stored(vec![stream]),
@@ -240,28 +275,65 @@ impl Planner<'_> {
                 steps: Vec::new(),
             };
         };
-        let mut chain = self.chain(*input);
         let step = |part| StepSpec { operator: id, part };
-        let Some(exchange) = exchange(&operator.verb, operator.output.fields().len()) else {
-            chain.steps.push(step(Part::Whole));
-            return chain;
+        let chain = match &operator.verb {
+            Verb::Window(_) | Verb::GroupByKeyAndWindow { .. } => {
+                self.store(*input);
+                Chain {
+                    input: StageInput::Windowed(id),
+                    steps: Vec::new(),
+                }
+            }
+            _ => self.chain(*input),
         };
-        if !self.fuse(&mut chain, id) {
-            chain.steps.push(step(Part::BeforeShuffle));
-        }
-        let from = self.end(chain, StageOutput::Shuffle(exchange));
-        Chain {
-            input: StageInput::Shuffled(from),
-            steps: vec![step(Part::AfterShuffle)],
+        match routes(operator) {
+            Routes::Stay => {
+                let mut chain = chain;
+                if !matches!(operator.verb, Verb::Window(_)) {
+                    chain.steps.push(step(Part::Whole));
+                }
+                chain
+            }
+            Routes::Move(exchange) => {
+                let mut chain = chain;
+                if !self.fuse(&mut chain, id) {
+                    chain.steps.push(step(Part::BeforeShuffle));
+                }
+                let from = self.end(chain, StageOutput::Shuffle(exchange));
+                let mut steps = vec![step(Part::AfterShuffle)];
+                if operator.verb.reduces_window() {
+                    steps.push(step(Part::Window));
+                }
+                Chain {
+                    input: StageInput::Shuffled(from),
+                    steps,
+                }
+            }
+            Routes::Meet(exchange, other) => {
+                let main = self.end(chain, StageOutput::Shuffle(exchange));
+                let side = match operator.inputs.get(1) {
+                    Some(second) => self.chain(*second),
+                    None => Chain {
+                        input: StageInput::Stored(Vec::new()),
+                        steps: Vec::new(),
+                    },
+                };
+                let side = self.end(side, StageOutput::Shuffle(other));
+                Chain {
+                    input: StageInput::Sided { main, side },
+                    steps: vec![step(Part::Whole)],
+                }
+            }
         }
     }
 
     /// Lets a fused function stand for the chain's last step and the first part of this
     /// reduce-by-key.
     fn fuse(&self, chain: &mut Chain, reduce: OperatorId) -> bool {
-        let Verb::ReduceByKey { reducer, keys, .. } = &self.topology.operators[reduce.0].verb
-        else {
-            return false;
+        let (reducer, keys) = match &self.topology.operators[reduce.0].verb {
+            Verb::ReduceByKey { reducer, keys, .. } => (reducer, keys),
+            Verb::ReduceByKeyAndWindow { reduce, keys, .. } => (&reduce.reducer, keys),
+            _ => return false,
         };
         let Some(last) = chain.steps.last_mut().filter(|_| self.fusion) else {
             return false;
@@ -294,33 +366,100 @@ impl Planner<'_> {
     }
 }
 
-/// How rows change their partition in the middle of a verb; none if they do not.
-fn exchange(verb: &Verb, columns: usize) -> Option<Exchange> {
-    let by_key = |keys: usize, partitions: usize| Exchange::ByKey {
-        // Between the two parts the key columns come first.
-        keys: (0..keys).collect(),
-        partitions,
+/// Where the rows of an operator's inputs must go before it can do its work.
+enum Routes {
+    /// Nowhere.
+    Stay,
+    /// Through an exchange in the middle of the verb.
+    Move(Exchange),
+    /// Both inputs, each through its exchange, to the same partitions.
+    Meet(Exchange, Exchange),
+}
+
+fn routes(operator: &Operator) -> Routes {
+    let columns = operator.output.fields().len();
+    let by = |keys: &[usize], partitions: NonZeroUsize| Exchange::ByKey {
+        keys: keys.to_vec(),
+        partitions: partitions.get(),
     };
-    match verb {
+    // Between the two parts of an aggregate the key columns come first.
+    let first = |keys: usize, partitions: NonZeroUsize| Exchange::ByKey {
+        keys: (0..keys).collect(),
+        partitions: partitions.get(),
+    };
+    match &operator.verb {
         Verb::Map { .. }
         | Verb::FlatMap { .. }
         | Verb::Filter(_)
         | Verb::MapPartitions(_)
-        | Verb::Union => None,
+        | Verb::MapValues { .. }
+        | Verb::FlatMapValues { .. }
+        | Verb::Glom
+        | Verb::Window(_)
+        | Verb::Union => Routes::Stay,
         Verb::Reduce(_)
+        | Verb::ReduceByWindow { .. }
         | Verb::Count
+        | Verb::CountByWindow(_)
         | Verb::Sort { .. }
         | Verb::Top { .. }
-        | Verb::Limit { .. } => Some(Exchange::Gather),
+        | Verb::Limit { .. } => Routes::Move(Exchange::Gather),
         Verb::ReduceByKey {
             keys, partitions, ..
-        } => Some(by_key(keys.len(), partitions.get())),
+        }
+        | Verb::CombineByKey {
+            keys,
+            partitions,
+            map_side: true,
+            ..
+        }
+        | Verb::ReduceByKeyAndWindow {
+            keys, partitions, ..
+        } => Routes::Move(first(keys.len(), *partitions)),
+        Verb::CombineByKey {
+            keys, partitions, ..
+        }
+        | Verb::GroupByKey { keys, partitions }
+        | Verb::GroupByKeyAndWindow {
+            keys, partitions, ..
+        } => Routes::Move(by(keys, *partitions)),
         // The keys are all columns of the input; the output has the count as one more.
-        Verb::CountByValue { partitions } => Some(by_key(columns - 1, partitions.get())),
-        Verb::Distinct { partitions } => Some(by_key(columns, partitions.get())),
-        Verb::Repartition { partitions } => Some(Exchange::RoundRobin {
+        Verb::CountByValue { partitions } | Verb::CountByValueAndWindow { partitions, .. } => {
+            Routes::Move(first(columns - 1, *partitions))
+        }
+        Verb::Distinct { partitions } => Routes::Move(first(columns, *partitions)),
+        Verb::Repartition { partitions } => Routes::Move(Exchange::RoundRobin {
             partitions: partitions.get(),
         }),
-        _ => None,
+        Verb::UpdateStateByKey(update) => {
+            Routes::Move(by(&update.keyed.keys, update.keyed.partitions))
+        }
+        Verb::MapWithState(map) => Routes::Move(by(&map.keyed.keys, map.keyed.partitions)),
+        Verb::Join(join) => Routes::Meet(
+            by(&join.left_keys, join.partitions),
+            by(&join.right_keys, join.partitions),
+        ),
+        Verb::Cogroup {
+            left_keys,
+            right_keys,
+            partitions,
+        } => Routes::Meet(by(left_keys, *partitions), by(right_keys, *partitions)),
+        Verb::Transform { partitions, .. } => {
+            let (main, side) = match partitions {
+                None => (Exchange::Gather, Exchange::Gather),
+                Some(partitions) => {
+                    let partitions = partitions.get();
+                    (
+                        Exchange::RoundRobin { partitions },
+                        Exchange::Broadcast { partitions },
+                    )
+                }
+            };
+            if operator.inputs.len() > 1 {
+                Routes::Meet(main, side)
+            } else {
+                Routes::Move(main)
+            }
+        }
     }
 }

@@ -1,15 +1,23 @@
 //! From a plan's step to one that runs: plugins, tasks and limits filled in.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Part, Permit, StepSpec};
+use arrow_array::RecordBatch;
+
+use super::{Part, Permit, StepSpec, batch_run::Feeds, task::Link};
 use crate::{
     model::{BatchTime, Schema},
     operator::{
-        Aggregate, AggregateSpec, Filter, Limit, Phase, Reduction, Sandbox, Sort, Step, Transform,
+        Aggregate, AggregateSpec, Exchange, Filter, Glom, GroupValues, Inverting, JoinStep, Kept,
+        Limit, MapSpec, MapStates, MapStep, PartitionState, Phase, Reduction, Sandbox, Sort,
+        StateTime, Step, StepError, Transform, UpdateSpec, UpdateStates, UpdateStep, WindowSpec,
+        WindowStates, WindowStep,
     },
     plugin::{InstanceLimits, Plugin, Task},
-    topology::{Call, Operator, PluginId, Reducer, StdFunction, Topology, Verb},
+    topology::{
+        Call, Inverse, KeyedState, MapWithState, Operator, OperatorId, PluginId, Reducer,
+        StdFunction, Topology, UpdateState, Verb, WindowReduce,
+    },
 };
 
 /// What every step of a batch needs to know. Cheap to clone.
@@ -20,6 +28,8 @@ pub(super) struct Inner {
     pub(super) topology: Arc<Topology>,
     pub(super) name: Arc<str>,
     pub(super) plugins: Vec<Plugin>,
+    /// Operators whose snapshots someone reads.
+    pub(super) snapshots: BTreeSet<OperatorId>,
     pub(super) limits: InstanceLimits,
     /// Of each operator.
     pub(super) names: Vec<Arc<str>>,
@@ -27,22 +37,45 @@ pub(super) struct Inner {
     pub(super) settings: Vec<Arc<[(String, String)]>>,
 }
 
+/// Which task a step is for, and what the task holds.
+struct Making<'a> {
+    to: &'a For,
+    permit: &'a Arc<Permit>,
+}
+
 /// How a function over chunks is made.
 type MakeTransform = fn(Sandbox, Vec<usize>, Schema, Schema) -> Transform;
 
 /// Which task the steps are for.
-pub(super) struct For<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct For {
     pub(super) time: BatchTime,
+    /// Of the batch.
+    pub(super) number: u64,
     pub(super) partition: usize,
-    pub(super) permit: &'a Arc<Permit>,
+    /// A window that has a batch at this time puts it out.
+    pub(super) emits: bool,
+}
+
+/// A step to be made, and what it begins with.
+pub(super) struct Given {
+    pub(super) spec: StepSpec,
+    /// What the operator remembers of this partition, if this step is where it does.
+    pub(super) state: Option<PartitionState>,
+    pub(super) feeds: Feeds,
 }
 
 impl StepMaker {
-    pub(super) fn new(topology: Arc<Topology>, plugins: Vec<Plugin>) -> Self {
+    pub(super) fn new(
+        topology: Arc<Topology>,
+        plugins: Vec<Plugin>,
+        snapshots: BTreeSet<OperatorId>,
+    ) -> Self {
         let limits = &topology.limits;
         Self(Arc::new(Inner {
             name: topology.name.as_str().into(),
             plugins,
+            snapshots,
             limits: InstanceLimits {
                 memory: limits.memory,
                 cpu_time: limits.cpu_time,
@@ -64,30 +97,81 @@ impl StepMaker {
         }))
     }
 
-    pub(super) fn topology(&self) -> &Topology {
-        &self.0.topology
+    /// The links of a chain, in order, less those that have nothing to do.
+    pub(super) fn links(&self, given: Vec<Given>, to: &For, permit: &Arc<Permit>) -> Vec<Link> {
+        let making = Making { to, permit };
+        let link = |Given { spec, state, feeds }| {
+            Some(Link {
+                operator: spec.operator,
+                name: self.0.topology.operators[spec.operator.0].name.clone(),
+                step: self.make(&spec, state, &making)?,
+                feeds,
+            })
+        };
+        given.into_iter().filter_map(link).collect()
     }
 
     /// A fresh step; none if this part of the operator does nothing.
-    pub(super) fn make(&self, spec: &StepSpec, to: &For<'_>) -> Option<Box<dyn Step>> {
+    fn make(
+        &self,
+        spec: &StepSpec,
+        state: Option<PartitionState>,
+        to: &Making<'_>,
+    ) -> Option<Box<dyn Step>> {
         let operator = &self.0.topology.operators[spec.operator.0];
-        let transform = |call: &Call, function: &str, make: MakeTransform| -> Box<dyn Step> {
-            Box::new(make(
+        let transform = |call: &Call, function: &str, make: MakeTransform| {
+            make(
                 self.sandbox(spec, call.plugin, function, to),
                 call.input.clone(),
                 operator.output.clone(),
                 operator.rejected.clone(),
-            ))
+            )
+            .with_sides(&call.sides)
         };
+        let whole = |call: &Call, make: MakeTransform| -> Box<dyn Step> {
+            Box::new(transform(call, &call.function, make))
+        };
+        let schema = |input: usize| self.0.topology.schema(operator.inputs[input]);
         Some(match &operator.verb {
             Verb::Map { call, .. } | Verb::FlatMap { call, .. }
                 if let Part::Fused(fused) = &spec.part =>
             {
-                transform(call, &fused.function, Transform::map_partitions)
+                let make = Transform::map_partitions;
+                Box::new(transform(call, &fused.function, make))
             }
-            Verb::Map { call, .. } => transform(call, &call.function, Transform::map),
-            Verb::FlatMap { call, .. } => transform(call, &call.function, Transform::flat_map),
-            Verb::MapPartitions(call) => transform(call, &call.function, Transform::map_partitions),
+            Verb::Map { call, .. } => whole(call, Transform::map),
+            Verb::FlatMap { call, .. } => whole(call, Transform::flat_map),
+            Verb::MapPartitions(call) => whole(call, Transform::map_partitions),
+            Verb::MapValues { call, keys } => {
+                let make = Transform::map;
+                Box::new(transform(call, &call.function, make).keeping(keys.clone()))
+            }
+            Verb::FlatMapValues { call, keys } => {
+                let make = Transform::flat_map;
+                Box::new(transform(call, &call.function, make).keeping(keys.clone()))
+            }
+            Verb::Transform { call, .. } if !spec.part.is_before_shuffle() => {
+                whole(call, Transform::map_partitions)
+            }
+            Verb::Glom => Box::new(Glom::new(operator.output.clone())),
+            Verb::GroupByKey { keys, .. } | Verb::GroupByKeyAndWindow { keys, .. }
+                if !spec.part.is_before_shuffle() =>
+            {
+                let output = operator.output.clone();
+                Box::new(GroupValues::of_one(keys.clone(), schema(0), output))
+            }
+            Verb::Join(join) => {
+                Box::new(JoinStep::new(join, schema(0), schema(1), &operator.output))
+            }
+            Verb::Cogroup {
+                left_keys,
+                right_keys,
+                ..
+            } => Box::new(GroupValues::of_two(
+                (left_keys.clone(), schema(0)),
+                (right_keys.clone(), schema(1)),
+                operator.output.clone(),
+            )),
             Verb::Filter(call) => {
                 let sandbox = self.sandbox(spec, call.plugin, &call.function, to);
                 let rejected = operator.rejected.clone();
@@ -98,31 +182,248 @@ impl StepMaker {
             Verb::Sort { by } if spec.part != Part::BeforeShuffle => {
                 Box::new(Sort::new(operator.output.clone(), by, None))
             }
-            Verb::Sort { .. } | Verb::Repartition { .. } | Verb::Union => return None,
+            Verb::Sort { .. }
+            | Verb::Repartition { .. }
+            | Verb::Union
+            | Verb::Window(_)
+            | Verb::Transform { .. }
+            | Verb::GroupByKey { .. }
+            | Verb::GroupByKeyAndWindow { .. } => return None,
+            Verb::CombineByKey {
+                map_side: false, ..
+            } if spec.part.is_before_shuffle() => return None,
+            Verb::UpdateStateByKey(_) | Verb::MapWithState(_) if spec.part.is_before_shuffle() => {
+                return None;
+            }
+            Verb::UpdateStateByKey(update) => Box::new(self.update_state(spec, update, state, to)?),
+            Verb::MapWithState(map) => Box::new(self.map_with_state(spec, map, state, to)?),
+            _ if spec.part == Part::Window => Box::new(self.window(spec, state, to)?),
             Verb::Reduce(_)
             | Verb::ReduceByKey { .. }
+            | Verb::CombineByKey { .. }
+            | Verb::ReduceByWindow { .. }
+            | Verb::ReduceByKeyAndWindow { .. }
+            | Verb::CountByWindow(_)
+            | Verb::CountByValueAndWindow { .. }
             | Verb::Count
             | Verb::CountByValue { .. }
             | Verb::Distinct { .. } => Box::new(self.aggregate(spec, operator, to)),
-            _ => return None,
         })
     }
 
-    fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &For<'_>) -> Aggregate {
+    /// What an operator remembers at the beginning, partition by partition.
+    pub(super) fn fresh(
+        &self,
+        id: OperatorId,
+        partitions: usize,
+        initial: &[RecordBatch],
+        time: BatchTime,
+    ) -> Result<Vec<PartitionState>, StepError> {
+        let operator = &self.0.topology.operators[id.0];
+        let Some(keyed) = operator.verb.keyed_state() else {
+            let fresh = |_| PartitionState::Window(WindowStates::default());
+            return Ok((0..partitions).map(fresh).collect());
+        };
+        let keys = keyed.keys.len();
+        let mut parts = vec![Vec::new(); partitions];
+        let exchange = Exchange::ByKey {
+            keys: (0..keys).collect(),
+            partitions,
+        };
+        for chunk in initial {
+            exchange.send(0, &mut 0, chunk.clone(), &mut parts)?;
+        }
+        let fresh = parts.iter().map(|rows| match &operator.verb {
+            Verb::UpdateStateByKey(_) => {
+                UpdateStates::with_initial(&operator.output, keys, rows).map(PartitionState::Update)
+            }
+            _ => {
+                let key = self.key_schema(operator, keyed);
+                let states = MapStates::with_initial(&key, &keyed.state, rows, time);
+                states.map(PartitionState::Map)
+            }
+        });
+        fresh.collect()
+    }
+
+    fn key_schema(&self, operator: &Operator, keyed: &KeyedState) -> Schema {
+        let input = self.0.topology.schema(operator.inputs[0]);
+        let keys = keyed.keys.iter().map(|&key| input.fields()[key].clone());
+        // Some columns of a schema are one.
+        Schema::new(keys.collect()).unwrap_or_else(|_| input.clone())
+    }
+
+    fn update_state(
+        &self,
+        spec: &StepSpec,
+        update: &UpdateState,
+        state: Option<PartitionState>,
+        to: &Making<'_>,
+    ) -> Option<UpdateStep> {
+        let operator = &self.0.topology.operators[spec.operator.0];
+        let keyed = &update.keyed;
+        let kept = match state {
+            Some(PartitionState::Update(kept)) => kept,
+            // Whoever makes the step gives it the state of this operator.
+            _ => return None,
+        };
+        let spec = UpdateSpec {
+            keys: keyed.keys.clone(),
+            values: keyed.call.input.clone(),
+            asked: places(keyed.asked.as_deref().unwrap_or_default(), &keyed.keys),
+            sandbox: self.sandbox(spec, keyed.call.plugin, &keyed.call.function, to),
+            skips_idle: update.skips_idle,
+            input: self.0.topology.schema(operator.inputs[0]).clone(),
+            state: keyed.state.clone(),
+            output: operator.output.clone(),
+        };
+        Some(UpdateStep::new(spec, kept))
+    }
+
+    fn map_with_state(
+        &self,
+        spec: &StepSpec,
+        map: &MapWithState,
+        state: Option<PartitionState>,
+        to: &Making<'_>,
+    ) -> Option<MapStep> {
+        let operator = &self.0.topology.operators[spec.operator.0];
+        let keyed = &map.keyed;
+        let kept = match state {
+            Some(PartitionState::Map(kept)) => kept,
+            // Whoever makes the step gives it the state of this operator.
+            _ => return None,
+        };
+        let wants_snapshots = self.0.snapshots.contains(&spec.operator);
+        let spec = MapSpec {
+            keys: keyed.keys.clone(),
+            values: keyed.call.input.clone(),
+            asked: places(keyed.asked.as_deref().unwrap_or_default(), &keyed.keys),
+            sandbox: self.sandbox(spec, keyed.call.plugin, &keyed.call.function, to),
+            timeout: map.timeout,
+            input: self.0.topology.schema(operator.inputs[0]).clone(),
+            state: keyed.state.clone(),
+            output: operator.output.clone(),
+            snapshots: operator.snapshots.clone().filter(|_| wants_snapshots),
+            at: StateTime {
+                time: to.to.time,
+                checkpoint: to.to.number.is_multiple_of(keyed.checkpoint.get()),
+            },
+        };
+        Some(MapStep::new(spec, kept))
+    }
+
+    /// The step that folds panes into a window.
+    fn window(
+        &self,
+        spec: &StepSpec,
+        state: Option<PartitionState>,
+        to: &Making<'_>,
+    ) -> Option<WindowStep> {
+        let operator = &self.0.topology.operators[spec.operator.0];
+        let count = Reducer::Std(StdFunction::Count);
+        let counting = WindowReduce {
+            reducer: count,
+            inverse: Some(Inverse::Subtract),
+            filter: None,
+        };
+        let (window, reduce, keys) = match &operator.verb {
+            Verb::ReduceByWindow { window, reduce } => (window, reduce.clone(), 0),
+            Verb::ReduceByKeyAndWindow {
+                window,
+                reduce,
+                keys,
+                ..
+            } => (window, reduce.clone(), keys.len()),
+            Verb::CountByWindow(window) => (window, counting, 0),
+            Verb::CountByValueAndWindow { window, .. } => {
+                (window, counting, operator.output.fields().len() - 1)
+            }
+            _ => return None,
+        };
+        let all: Vec<usize> = (0..keys).collect();
+        let kept = match (&operator.verb, &reduce.filter) {
+            (Verb::CountByValueAndWindow { .. }, _) => Kept::NotZero,
+            (_, None) => Kept::All,
+            (_, Some(call)) => Kept::Filter {
+                sandbox: self.sandbox(spec, call.plugin, &call.function, to),
+                picked: call.input.clone(),
+            },
+        };
+        let inverse = reduce.inverse.as_ref().map(|inverse| match inverse {
+            Inverse::Subtract => Inverting::Subtract,
+            Inverse::Plugin { call, keys } => Inverting::Plugin {
+                sandbox: self.sandbox(spec, call.plugin, &call.function, to),
+                values: call.input.clone(),
+                keys: keys.clone().unwrap_or_default(),
+                output: values_of(&operator.output, all.len()),
+            },
+        });
+        let (maker, to_fold, permit) = (self.clone(), *to.to, to.permit.clone());
+        let step = spec.clone();
+        let columns = match &operator.verb {
+            Verb::ReduceByKeyAndWindow { keys, .. } => keys.clone(),
+            _ => all,
+        };
+        let fold = move || {
+            let making = Making {
+                to: &to_fold,
+                permit: &permit,
+            };
+            let operator = &maker.0.topology.operators[step.operator.0];
+            maker.reduction(&step, operator, reduce.reducer.clone(), &columns, &making)
+        };
+        let states = match state {
+            Some(PartitionState::Window(states)) => states,
+            _ => WindowStates::default(),
+        };
+        let spec = WindowSpec {
+            window: *window,
+            every: operator.every,
+            number: to.to.number,
+            emits: to.to.emits && to.to.number.is_multiple_of(operator.every.get()),
+            keys,
+            output: operator.output.clone(),
+            fold: Box::new(fold),
+            inverse,
+            kept,
+        };
+        Some(WindowStep::new(spec, states))
+    }
+
+    fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &Making<'_>) -> Aggregate {
         let input = self.0.topology.schema(operator.inputs[0]);
         let all: Vec<usize> = (0..input.fields().len()).collect();
         let (keys, values, reduction) = match &operator.verb {
-            Verb::ReduceByKey { reducer, keys, .. } => {
+            Verb::CombineByKey {
+                create,
+                merge,
+                keys,
+                map_side,
+                ..
+            } => return self.combine(spec, operator, (create, merge), (keys, *map_side), to),
+            Verb::ReduceByKey { reducer, keys, .. }
+            | Verb::ReduceByKeyAndWindow {
+                reduce: WindowReduce { reducer, .. },
+                keys,
+                ..
+            } => {
                 let values = all.into_iter().filter(|c| !keys.contains(c)).collect();
                 (keys.clone(), values, Some(reducer.clone()))
             }
-            Verb::Reduce(reducer) => (Vec::new(), all, Some(reducer.clone())),
-            Verb::Count => (
+            Verb::Reduce(reducer)
+            | Verb::ReduceByWindow {
+                reduce: WindowReduce { reducer, .. },
+                ..
+            } => (Vec::new(), all, Some(reducer.clone())),
+            Verb::Count | Verb::CountByWindow(_) => (
                 Vec::new(),
                 Vec::new(),
                 Some(Reducer::Std(StdFunction::Count)),
             ),
-            Verb::CountByValue { .. } => (all, Vec::new(), Some(Reducer::Std(StdFunction::Count))),
+            Verb::CountByValue { .. } | Verb::CountByValueAndWindow { .. } => {
+                (all, Vec::new(), Some(Reducer::Std(StdFunction::Count)))
+            }
             _ => (all, Vec::new(), None),
         };
         // Values in the order in which the function wants them.
@@ -132,7 +433,8 @@ impl StepMaker {
         };
         let after = spec.part == Part::AfterShuffle;
         let (key_count, value_count) = (keys.len(), values.len());
-        let made_by_count = matches!(reduction, Some(Reducer::Std(StdFunction::Count)));
+        let reduction = reduction.map(|r| self.reduction(spec, operator, r, &keys, to));
+        let made_by_count = matches!(reduction, Some(Reduction::Std(StdFunction::Count)));
         let (keys, values) = if after {
             // What lies between the parts: keys, then values (one, once they are counted).
             let values = if made_by_count { 1 } else { value_count };
@@ -146,7 +448,7 @@ impl StepMaker {
             AggregateSpec {
                 keys,
                 values,
-                reduction: reduction.map(|r| self.reduction(spec, operator, r, key_count, to)),
+                reduction,
                 counts_nothing: operator.verb == Verb::Count,
                 output: operator.output.clone(),
             },
@@ -158,13 +460,48 @@ impl StepMaker {
         )
     }
 
+    /// `combine-by-key`: `create` in each partition, `merge` of what meets after the shuffle.
+    fn combine(
+        &self,
+        spec: &StepSpec,
+        operator: &Operator,
+        (create, merge): (&Reducer, &Reducer),
+        (keys, map_side): (&[usize], bool),
+        to: &Making<'_>,
+    ) -> Aggregate {
+        let merges = map_side && spec.part == Part::AfterShuffle;
+        let combined: Vec<usize> = (0..operator.output.fields().len()).collect();
+        let first: Vec<usize> = (0..keys.len()).collect();
+        let input = self.0.topology.schema(operator.inputs[0]).fields().len();
+        let (reducer, keys, others) = match merges {
+            true => (merge, &*first, combined[keys.len()..].to_vec()),
+            false => (
+                create,
+                keys,
+                (0..input).filter(|c| !keys.contains(c)).collect(),
+            ),
+        };
+        let values = match reducer {
+            Reducer::Plugin { call, .. } => call.input.clone(),
+            Reducer::Std(_) => others,
+        };
+        let spec = AggregateSpec {
+            keys: keys.to_vec(),
+            values,
+            reduction: Some(self.reduction(spec, operator, reducer.clone(), keys, to)),
+            counts_nothing: false,
+            output: operator.output.clone(),
+        };
+        Aggregate::new(spec, if merges { Phase::Final } else { Phase::Whole })
+    }
+
     fn reduction(
         &self,
         spec: &StepSpec,
         operator: &Operator,
         reducer: Reducer,
-        keys: usize,
-        to: &For<'_>,
+        keys: &[usize],
+        to: &Making<'_>,
     ) -> Reduction {
         match reducer {
             Reducer::Std(function) => Reduction::Std(function),
@@ -175,19 +512,25 @@ impl StepMaker {
             } => Reduction::Plugin {
                 sandbox: Box::new(self.sandbox(spec, call.plugin, &call.function, to)),
                 associative,
-                keys: asked.unwrap_or_default(),
-                output: values_of(&operator.output, keys),
+                keys: places(&asked.unwrap_or_default(), keys),
+                output: values_of(&operator.output, keys.len()),
             },
         }
     }
 
-    fn sandbox(&self, spec: &StepSpec, plugin: PluginId, function: &str, to: &For<'_>) -> Sandbox {
+    fn sandbox(
+        &self,
+        spec: &StepSpec,
+        plugin: PluginId,
+        function: &str,
+        to: &Making<'_>,
+    ) -> Sandbox {
         let at = spec.operator.0;
         let task = Task {
             topology: self.0.name.clone(),
             operator: self.0.names[at].clone(),
-            batch_time: to.time,
-            partition: u32::try_from(to.partition).unwrap_or(u32::MAX),
+            batch_time: to.to.time,
+            partition: u32::try_from(to.to.partition).unwrap_or(u32::MAX),
             settings: self.0.settings[at].clone(),
         };
         Sandbox::new(
@@ -198,6 +541,12 @@ impl StepMaker {
             to.permit.clone(),
         )
     }
+}
+
+/// Where these columns stand among the keys.
+fn places(columns: &[usize], keys: &[usize]) -> Vec<usize> {
+    let place = |column: &usize| keys.iter().position(|key| key == column);
+    columns.iter().filter_map(place).collect()
 }
 
 /// The columns after the keys.

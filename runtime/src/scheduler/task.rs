@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 
-use super::{Permit, TaskError};
+use super::{Permit, TaskError, batch_run::Feeds};
 use crate::{
     model::{NodeName, Partition},
-    operator::{Emitted, Exchange, Step},
+    operator::{Emitted, Exchange, PartitionState, Step},
     plugin::{Preempt as _, Tick},
     source::PartitionReader,
     topology::{OperatorId, SourceId},
@@ -26,6 +26,8 @@ pub(super) struct Link {
     pub(super) operator: OperatorId,
     pub(super) name: NodeName,
     pub(super) step: Box<dyn Step>,
+    /// What it is fed before its first chunk.
+    pub(super) feeds: Feeds,
 }
 
 /// A chain, and where its rows go.
@@ -43,6 +45,10 @@ pub(super) struct TaskOutput {
     pub(super) to: Vec<Partition>,
     /// Rejected rows of each operator, in the order of the chain.
     pub(super) rejected: Vec<(OperatorId, Vec<RecordBatch>)>,
+    /// Snapshots of each operator.
+    pub(super) snapshots: Vec<(OperatorId, Vec<RecordBatch>)>,
+    /// What each operator remembers from now on.
+    pub(super) states: Vec<(OperatorId, PartitionState)>,
     /// What was read from a source, if it was one.
     pub(super) read: Read,
     /// CPU time in the sandbox and the most memory of one instance, by operator.
@@ -68,6 +74,7 @@ pub(super) fn run(
     permit: &Arc<Permit>,
 ) -> Result<TaskOutput, TaskError> {
     let mut driver = Driver::new(chain);
+    driver.feed(permit)?;
     match input {
         TaskInput::Chunks(chunks) => {
             for chunk in chunks {
@@ -104,6 +111,7 @@ struct Driver {
     /// One for each link, kept so that its vectors are not made anew for every chunk.
     emitted: Vec<Emitted>,
     rejected: Vec<Vec<RecordBatch>>,
+    snapshots: Vec<Vec<RecordBatch>>,
     sent: usize,
     output: TaskOutput,
 }
@@ -113,6 +121,7 @@ impl Driver {
         Self {
             emitted: chain.links.iter().map(|_| Emitted::default()).collect(),
             rejected: chain.links.iter().map(|_| Vec::new()).collect(),
+            snapshots: chain.links.iter().map(|_| Vec::new()).collect(),
             sent: 0,
             output: TaskOutput {
                 to: vec![Vec::new(); chain.targets],
@@ -129,6 +138,23 @@ impl Driver {
                 partition: self.chain.partition,
             }),
         }
+    }
+
+    /// Feeds each link its sides.
+    fn feed(&mut self, permit: &Permit) -> Result<(), TaskError> {
+        let partition = self.chain.partition;
+        for level in 0..self.chain.links.len() {
+            for (side, chunks) in std::mem::take(&mut self.chain.links[level].feeds) {
+                for chunk in chunks {
+                    self.check(permit)?;
+                    let link = &mut self.chain.links[level];
+                    link.step
+                        .feed(side, chunk)
+                        .map_err(|error| blame(link, partition, error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Pushes a chunk into the link at `level`, and what comes out into the next.
@@ -153,6 +179,7 @@ impl Driver {
 
     fn pass_on(&mut self, level: usize, mut out: Emitted) -> Result<(), TaskError> {
         self.rejected[level].append(&mut out.rejected);
+        self.snapshots[level].append(&mut out.snapshots);
         for chunk in out.rows.drain(..) {
             self.push(level + 1, chunk)?;
         }
@@ -170,7 +197,9 @@ impl Driver {
             self.pass_on(level, out)?;
         }
         let mut output = self.output;
-        for (link, rejected) in self.chain.links.iter().zip(self.rejected) {
+        let second = self.rejected.into_iter().zip(self.snapshots);
+        // Instances are dropped before the time is taken: that is work, too.
+        for (link, (rejected, snapshots)) in self.chain.links.into_iter().zip(second) {
             let usage = link.step.usage();
             if !usage.cpu.is_zero() {
                 output
@@ -180,9 +209,14 @@ impl Driver {
             if !rejected.is_empty() {
                 output.rejected.push((link.operator, rejected));
             }
+            if !snapshots.is_empty() {
+                output.snapshots.push((link.operator, snapshots));
+            }
+            let state = link.step.into_state();
+            output
+                .states
+                .extend(state.map(|state| (link.operator, state)));
         }
-        // Instances are dropped before the time is taken: that is work, too.
-        drop(self.chain);
         output.cpu = permit.used();
         Ok(output)
     }

@@ -3,6 +3,7 @@
 //! A [`Source`] decides what belongs to a batch ([`Source::claim`], on the batch loop, cheap); the
 //! [`PartitionReader`]s of the claim then read and decode it, one per partition, on the pool.
 
+mod data_set;
 mod directory;
 mod error;
 mod file;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 
 use arrow_array::RecordBatch;
 
+pub use data_set::{DataSet, DataSetError};
 pub use directory::DirectorySource;
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;

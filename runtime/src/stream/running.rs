@@ -12,15 +12,15 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::{BatchReport, Listener, SinkReport, Stop, Summary};
 use crate::{
     clock::Clock,
-    model::{BatchTime, NodeName},
+    model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
     scheduler::{
         BatchError, BatchInput, BatchOutput, Command, Event, Executor, Mode, Outcome, Plan, Pool,
-        Scheduler,
+        References, Scheduler,
     },
     sink::Sink,
-    source::{Claim, Source, SourceError},
-    topology::{SourceId, StreamRef, Topology},
+    source::{Claim, DataSet, Source, SourceError},
+    topology::{ReferenceId, SourceId, StreamRef, Topology},
 };
 
 /// A topology with everything it needs to run, not started yet.
@@ -29,6 +29,7 @@ pub struct Stream {
     sources: Sources,
     sinks: Vec<Box<dyn Sink>>,
     executor: Arc<Executor>,
+    references: Vec<DataSet>,
     pool: Arc<Pool>,
 }
 
@@ -71,7 +72,9 @@ impl Stream {
     ) -> Self {
         let tenant = pool.tenant(NonZeroU32::MIN);
         let executor = Executor::new(topology.clone(), plugins, plan, tenant);
+        let references = topology.references.iter().cloned().map(DataSet::new);
         Self {
+            references: references.collect(),
             topology,
             sources,
             sinks,
@@ -97,6 +100,9 @@ impl Stream {
             sources: Arc::new(Mutex::new(self.sources)),
             sinks: Arc::new(Mutex::new(sinks.collect())),
             executor: self.executor,
+            references: Arc::new(Mutex::new(self.references)),
+            interval: self.topology.batch_interval,
+            zero: None,
             claimed: BTreeMap::new(),
             running: None,
             wake: None,
@@ -127,6 +133,10 @@ struct Driver {
     sources: Arc<Mutex<Sources>>,
     sinks: Arc<Mutex<Sinks>>,
     executor: Arc<Executor>,
+    references: Arc<Mutex<Vec<DataSet>>>,
+    interval: BatchInterval,
+    /// The first batch less an interval (spec 2.1).
+    zero: Option<BatchTime>,
     claimed: BTreeMap<BatchTime, Claimed>,
     running: Option<JoinHandle<Ended>>,
     wake: Option<BatchTime>,
@@ -210,6 +220,8 @@ impl Driver {
     }
 
     async fn claim(&mut self, time: BatchTime) {
+        self.zero
+            .get_or_insert_with(|| self.interval.previous(time));
         let sources = self.sources.clone();
         let claim = spawn_blocking(move || {
             let mut sources = lock(&sources);
@@ -243,11 +255,25 @@ impl Driver {
             self.sinks.clone(),
             self.run.clock.clone(),
         );
+        let references = self.references.clone();
+        let number = self.number(time);
         self.running = Some(spawn_blocking(move || {
             let began = clock.monotonic();
-            let made = claimed
+            let given = claimed
                 .claims
-                .and_then(|claims| executor.run(BatchInput { time, claims }));
+                .and_then(|claims| Ok((claims, read(&references, time)?)));
+            let made = match given {
+                Ok((claims, references)) => executor.run(BatchInput {
+                    time,
+                    number,
+                    claims,
+                    references,
+                }),
+                Err(error) => {
+                    executor.give_up(time, number);
+                    Err(error)
+                }
+            };
             let (report, sinks, errors) = match made {
                 Ok(output) => {
                     let (sinks, errors) = write(&sinks, time, &output);
@@ -273,6 +299,13 @@ impl Driver {
                 fatal: claimed.fatal,
             }
         }));
+    }
+
+    /// How many intervals after zero time the batch is.
+    fn number(&self, time: BatchTime) -> u64 {
+        let zero = self.zero.unwrap_or(time).as_millis();
+        let since = time.as_millis().saturating_sub(zero);
+        u64::try_from(since / self.interval.as_millis()).unwrap_or(0)
     }
 
     fn batch_ended(&mut self, ended: Option<Ended>, listener: &mut dyn Listener) -> Vec<Command> {
@@ -301,6 +334,20 @@ impl Driver {
             exhausted,
         })
     }
+}
+
+/// The data sets from files, as they are now.
+fn read(references: &Mutex<Vec<DataSet>>, time: BatchTime) -> Result<References, BatchError> {
+    let mut references = lock(references);
+    let rows = references.iter_mut().enumerate();
+    rows.map(|(at, reference)| {
+        let rows = reference.rows().map_err(|error| BatchError::DataSet {
+            time,
+            error: Box::new(error),
+        })?;
+        Ok((ReferenceId(at), rows))
+    })
+    .collect()
 }
 
 /// Gives the batch to every sink, in the order of definition (spec 4.1). One that fails does not

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Join, MapWithState, PluginId, ReferenceId, StreamRef, UpdateState, Window, WindowReduce,
+    Join, KeyedState, MapWithState, PluginId, ReferenceId, StreamRef, UpdateState, Window,
+    WindowReduce,
 };
 use crate::model::{NodeName, Schema};
 
@@ -311,6 +312,63 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Folds what was reduced of each batch into a window.
+    pub const fn reduces_window(&self) -> bool {
+        matches!(
+            self,
+            Self::ReduceByWindow { .. }
+                | Self::ReduceByKeyAndWindow { .. }
+                | Self::CountByWindow(_)
+                | Self::CountByValueAndWindow { .. }
+        )
+    }
+
+    /// The window it is over, if it is over one.
+    pub const fn window(&self) -> Option<&Window> {
+        match self {
+            Self::Window(window)
+            | Self::CountByWindow(window)
+            | Self::ReduceByWindow { window, .. }
+            | Self::ReduceByKeyAndWindow { window, .. }
+            | Self::CountByValueAndWindow { window, .. }
+            | Self::GroupByKeyAndWindow { window, .. } => Some(window),
+            _ => None,
+        }
+    }
+
+    /// Takes out of a window what leaves it, rather than reducing what stays.
+    pub const fn has_inverse(&self) -> bool {
+        match self {
+            Self::CountByWindow(_) | Self::CountByValueAndWindow { .. } => true,
+            Self::ReduceByWindow { reduce, .. } | Self::ReduceByKeyAndWindow { reduce, .. } => {
+                reduce.inverse.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// The function that it calls with chunks of rows, if it does.
+    pub const fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Map { call, .. }
+            | Self::FlatMap { call, .. }
+            | Self::MapPartitions(call)
+            | Self::MapValues { call, .. }
+            | Self::FlatMapValues { call, .. }
+            | Self::Transform { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// What it remembers of each key, if it does.
+    pub const fn keyed_state(&self) -> Option<&KeyedState> {
+        match self {
+            Self::UpdateStateByKey(update) => Some(&update.keyed),
+            Self::MapWithState(map) => Some(&map.keyed),
+            _ => None,
+        }
+    }
+
     /// As topologies write it; `transform-with` is a `transform` with a second input.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Decoder;
-use crate::model::Schema;
+use crate::model::{NodeName, Schema};
 
 /// A data set, by its place in [`Topology::references`](super::Topology::references).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +12,10 @@ pub struct ReferenceId(pub usize);
 /// A data set in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
-    /// For errors: `operator clean, reference blocked`, or `operator counts, initial`.
-    pub name: String,
+    /// Who wants it.
+    pub operator: NodeName,
+    /// What it is to it, for errors: `reference blocked`, or `initial`.
+    pub role: String,
     /// Already joined to the topology's directory.
     pub path: PathBuf,
     /// How its lines become rows.

@@ -1,6 +1,38 @@
-//! What operators remember from batch to batch, partition by partition.
+//! What operators remember from batch to batch, partition by partition, and the steps that use it.
+
+mod calls;
+mod map;
+mod slots;
+mod table;
+mod update;
+mod window;
+mod window_states;
+
+pub use map::{MapSpec, MapStep};
+pub use table::MapStates;
+pub use update::{UpdateSpec, UpdateStates, UpdateStep};
+pub use window::{Inverting, Kept, WindowSpec, WindowStep};
+pub use window_states::WindowStates;
+
+use crate::model::BatchTime;
 
 /// What one partition of an operator remembers. A step takes it in, and gives it back when the
 /// partition is done; if the task fails it is gone with it.
 #[derive(Debug)]
-pub enum PartitionState {}
+pub enum PartitionState {
+    /// Of `update-state-by-key`.
+    Update(UpdateStates),
+    /// Of `map-with-state`.
+    Map(MapStates),
+    /// Of a window that is reduced.
+    Window(WindowStates),
+}
+
+/// Which batch it is, to an operator with state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateTime {
+    /// The batch.
+    pub time: BatchTime,
+    /// State is checkpointed in it, and timeouts are looked at (spec 6.5, 8.3).
+    pub checkpoint: bool,
+}

@@ -13,7 +13,7 @@ use crate::{
 /// Adds a data set to the topology. Its schema is known.
 pub(crate) fn add(
     entry: &DataSetEntry,
-    name: String,
+    role: String,
     schema: Schema,
     follows_changes: bool,
     site: Site<'_>,
@@ -24,7 +24,8 @@ pub(crate) fn add(
     }
     let mut references = site.whole.references.borrow_mut();
     references.push(Reference {
-        name,
+        operator: site.entry.name.value.parse().ok()?,
+        role,
         path: site.whole.base_dir.join(&entry.path),
         decoder: entry.decoder.clone(),
         schema,
@@ -132,9 +133,9 @@ fn data_set(
         return None;
     };
     let input = fitting(found, side, schema, reference, problems)?;
-    let (operator, side) = (&site.entry.name.value, &name.value);
-    let name = format!("operator {operator}, reference {side}");
-    let id = add(entry, name, schema.clone(), true, site, problems)?;
+    let side = &name.value;
+    let role = format!("reference {side}");
+    let id = add(entry, role, schema.clone(), true, site, problems)?;
     Some(Side {
         from: SideFrom::Reference(id),
         input,

@@ -171,8 +171,8 @@ fn initial(
         );
         return None;
     }
-    let name = format!("operator {operator}, initial");
-    references::add(entry, name, schema.clone(), false, site, problems).map(Some)
+    let role = "initial".to_owned();
+    references::add(entry, role, schema.clone(), false, site, problems).map(Some)
 }
 
 /// Checks that there is a place for state (spec 6.1, 7.5, 8.6).

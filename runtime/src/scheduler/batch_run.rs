@@ -1,0 +1,507 @@
+//! One batch: stage after stage, a task for each partition.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    BatchError, BatchOutput, Executor, Part, Permit, Presence, Stage, StageInput, StageOutput,
+    StepSpec, TaskError,
+    executor::References,
+    flow::Flow,
+    memory::{Lost, Memory},
+    steps::{For, Given},
+    task::{self, Chain, TaskInput, TaskOutput},
+};
+use crate::{
+    model::{BatchTime, Partition},
+    operator::{Exchange, PartitionState},
+    source::PartitionReader,
+    topology::{NodeId, Operator, OperatorId, Port, SideFrom, SourceId, StreamRef, Verb},
+};
+
+/// A batch on its way through the stages.
+pub(super) struct BatchRun<'a> {
+    executor: &'a Executor,
+    time: BatchTime,
+    number: u64,
+    presence: Presence,
+    references: &'a References,
+    flow: Flow,
+    /// Stages that were run as part of the one before them.
+    merged: BTreeSet<usize>,
+}
+
+/// Rows for the sides of a step, by the side's number.
+pub(super) type Feeds = Vec<(usize, Partition)>;
+
+impl<'a> BatchRun<'a> {
+    pub(super) fn new(
+        executor: &'a Executor,
+        (time, number): (BatchTime, u64),
+        presence: Presence,
+        readers: BTreeMap<SourceId, Vec<Box<dyn PartitionReader>>>,
+        references: &'a References,
+    ) -> Self {
+        Self {
+            executor,
+            time,
+            number,
+            presence,
+            references,
+            flow: Flow::of(readers),
+            merged: BTreeSet::new(),
+        }
+    }
+
+    /// Runs all stages, also those that come after a failed one and do not build on it: what they
+    /// remember must be right for the next batch. Returns the first failure.
+    pub(super) fn all(&mut self, memory: &mut Memory) -> Option<BatchError> {
+        let mut first = None;
+        for at in 0..self.executor.plan.stages.len() {
+            if self.merged.contains(&at) {
+                continue;
+            }
+            if let Err(error) = self.stage(at, memory) {
+                let aborted = matches!(
+                    error,
+                    BatchError::Task {
+                        error: TaskError::Aborted { .. },
+                        ..
+                    }
+                );
+                first.get_or_insert(error);
+                if aborted {
+                    break;
+                }
+            }
+        }
+        for id in &self.executor.plan.needed {
+            let begins = matches!(self.operator(*id).verb, Verb::UpdateStateByKey(_));
+            if begins && self.presence.of(StreamRef::operator(*id)) {
+                memory.begun.insert(*id);
+            }
+        }
+        first
+    }
+
+    pub(super) fn into_output(self) -> BatchOutput {
+        self.flow
+            .into_output(&self.executor.topology, &self.presence)
+    }
+
+    fn operator(&self, id: OperatorId) -> &'a Operator {
+        &self.executor.topology.operators[id.0]
+    }
+
+    fn stage(&mut self, at: usize, memory: &mut Memory) -> Result<(), BatchError> {
+        let stage = &self.executor.plan.stages[at];
+        if let StageInput::Windowed(id) = stage.input {
+            self.add_pane(id, memory);
+        }
+        if self.builds_on_failure(stage) {
+            for step in stage
+                .steps
+                .iter()
+                .filter(|step| !step.part.is_before_shuffle())
+            {
+                let operator = self.operator(step.operator);
+                memory.miss(step.operator, operator, (self.time, self.number));
+            }
+            self.fail(at, &stage.steps);
+            return Ok(());
+        }
+        if !self.has_work(stage) {
+            return Ok(());
+        }
+        let ran = self.run(at, memory);
+        ran.map_err(|Failed { steps, last, error }| {
+            self.flow.failed_stages.insert(at);
+            self.fail(last, &steps);
+            error
+        })
+    }
+
+    fn add_pane(&mut self, id: OperatorId, memory: &mut Memory) {
+        let operator = self.operator(id);
+        let (Some(window), Some(input)) = (operator.verb.window(), operator.inputs.first()) else {
+            return;
+        };
+        let rows = if self.has_failed(*input) {
+            Some(Err(self.lost(id)))
+        } else {
+            self.stored(*input).map(|rows| Ok(rows.to_vec()))
+        };
+        memory.add_pane(id, (self.number, window.length.get()), rows);
+    }
+
+    fn lost(&self, id: OperatorId) -> Lost {
+        Lost {
+            operator: self.operator(id).name.clone(),
+            since: self.time,
+        }
+    }
+
+    /// The rows of a stream that was stored; none if it has no batch.
+    fn stored(&self, stream: StreamRef) -> Option<&[Partition]> {
+        let stored = self.flow.stored.get(&stream).map(Vec::as_slice);
+        // Second outputs are there only once something was put out.
+        let empty = stream.port != Port::Main && self.presence.of(stream);
+        stored.or(empty.then_some(&[]))
+    }
+
+    fn has_failed(&self, stream: StreamRef) -> bool {
+        self.presence.failed(stream) || self.flow.failed_nodes.contains(&stream.node)
+    }
+
+    fn builds_on_failure(&self, stage: &Stage) -> bool {
+        let failed = &self.flow.failed_stages;
+        let input = match &stage.input {
+            StageInput::Source(_) | StageInput::Windowed(_) => false,
+            StageInput::Stored(streams) => streams.iter().any(|stream| self.has_failed(*stream)),
+            StageInput::Shuffled(from) => failed.contains(from),
+            StageInput::Sided { main, side } => failed.contains(main) || failed.contains(side),
+        };
+        let output = match stage.output {
+            StageOutput::Store(stream) => self.presence.failed(stream),
+            StageOutput::Shuffle(_) => false,
+        };
+        let windowed = matches!(stage.input, StageInput::Windowed(_));
+        let steps = stage.steps.iter().map(|step| step.operator).any(|id| {
+            let inputs = &self.operator(id).inputs;
+            self.presence.failed(StreamRef::operator(id))
+                || !windowed && inputs.iter().any(|input| self.has_failed(*input))
+        });
+        input || output || steps
+    }
+
+    fn has_work(&self, stage: &Stage) -> bool {
+        let sent = |from: &usize| self.flow.shuffled.contains_key(from);
+        let fed = match &stage.input {
+            StageInput::Source(id) => self.flow.readers.contains_key(id),
+            StageInput::Stored(streams) => streams.iter().all(|s| self.stored(*s).is_some()),
+            StageInput::Shuffled(from) => sent(from),
+            StageInput::Sided { main, side } => sent(main) && sent(side),
+            StageInput::Windowed(id) => self.presence.of(StreamRef::operator(*id)),
+        };
+        // State is looked at, and windows move on, also without a batch of the input.
+        let Some(first) = stage.steps.first() else {
+            return fed;
+        };
+        let remembers = remembers(self.operator(first.operator), &first.part);
+        fed || remembers && self.presence.of(StreamRef::operator(first.operator))
+    }
+
+    fn run(&mut self, at: usize, memory: &mut Memory) -> Result<(), Failed> {
+        let stage = &self.executor.plan.stages[at];
+        let failed = |error| Failed {
+            steps: stage.steps.clone(),
+            last: at,
+            error,
+        };
+        let mut sides = self.sides(&stage.input);
+        let inputs = self
+            .inputs(&stage.input, memory)
+            .map_err(|lost| failed(self.lost_error(lost)))?;
+        let count = inputs.len();
+        let (mut steps, last) = self.joined(at, count);
+        let gap = self.cut_at_window(&mut steps, memory);
+        let kept = gap == Cut::Nowhere;
+        let blame = |error| Failed {
+            steps: steps.clone(),
+            last,
+            error,
+        };
+        let mut states = self.states(&steps, count, memory).map_err(blame)?;
+        let output = &self.executor.plan.stages[last].output;
+        let exchange = match output {
+            StageOutput::Shuffle(exchange) if kept => exchange.clone(),
+            _ => Exchange::Keep,
+        };
+        let targets = match exchange {
+            Exchange::Keep => 1,
+            _ => exchange.partitions(count),
+        };
+        let mut tasks = Vec::with_capacity(count);
+        for (partition, input) in inputs.into_iter().enumerate() {
+            let given = steps.iter().enumerate().map(|(at, step)| Given {
+                spec: step.clone(),
+                state: states
+                    .get_mut(&step.operator)
+                    .filter(|_| remembers_here(self.operator(step.operator), &step.part))
+                    .and_then(|states| states.get_mut(partition)?.take()),
+                feeds: self.feeds(step, (at == 0).then(|| sides.get_mut(partition)).flatten()),
+            });
+            let given: Vec<Given> = given.collect();
+            let (maker, exchange) = (self.executor.maker.clone(), exchange.clone());
+            let to = For {
+                time: self.time,
+                number: self.number,
+                partition,
+                emits: gap != Cut::AtGap,
+            };
+            tasks.push(move |permit: &Arc<Permit>| {
+                let chain = Chain {
+                    partition,
+                    links: maker.links(given, &to, permit),
+                    exchange,
+                    targets,
+                };
+                task::run(input, chain, permit)
+            });
+        }
+        let mut made = Vec::with_capacity(count);
+        for (partition, result) in self.executor.tenant.run(tasks).into_iter().enumerate() {
+            let result = result.unwrap_or(Err(TaskError::Panicked { partition }));
+            made.push(result.map_err(|error| {
+                for operator in states.keys() {
+                    memory.lose(*operator, self.lost(*operator));
+                }
+                let time = self.time;
+                blame(BatchError::Task { time, error })
+            })?);
+        }
+        keep(&mut made, memory);
+        let plan = &self.executor.plan;
+        self.flow.collect(made, (last, output), targets, kept, plan);
+        match gap {
+            Cut::AtGap => {
+                let lost = steps.iter().find_map(|step| self.gap(step, memory));
+                match lost {
+                    Some(lost) => Err(blame(self.lost_error(lost))),
+                    None => Ok(()),
+                }
+            }
+            Cut::Nowhere | Cut::BetweenSlides => Ok(()),
+        }
+    }
+
+    fn lost_error(&self, lost: Lost) -> BatchError {
+        BatchError::Lost {
+            time: self.time,
+            lost,
+        }
+    }
+
+    /// Takes away the steps after a window that puts out nothing in this batch.
+    fn cut_at_window(&self, steps: &mut Vec<StepSpec>, memory: &Memory) -> Cut {
+        for at in 0..steps.len() {
+            let step = &steps[at];
+            if step.part != Part::Window {
+                continue;
+            }
+            let cut = if !self.presence.of(StreamRef::operator(step.operator)) {
+                Cut::BetweenSlides
+            } else if self.gap(step, memory).is_some() {
+                Cut::AtGap
+            } else {
+                continue;
+            };
+            steps.truncate(at + 1);
+            return cut;
+        }
+        Cut::Nowhere
+    }
+
+    fn gap(&self, step: &StepSpec, memory: &Memory) -> Option<Lost> {
+        let window = self.operator(step.operator).verb.window()?;
+        memory
+            .gap_in(step.operator, self.number, window.length.get())
+            .cloned()
+    }
+
+    /// What the operators of these steps remember, partition by partition.
+    fn states(
+        &self,
+        steps: &[StepSpec],
+        partitions: usize,
+        memory: &mut Memory,
+    ) -> Result<BTreeMap<OperatorId, Vec<Option<PartitionState>>>, BatchError> {
+        let mut states = BTreeMap::new();
+        for step in steps {
+            let id = step.operator;
+            if !remembers_here(self.operator(id), &step.part) {
+                continue;
+            }
+            let taken = memory.take(id).map_err(|lost| self.lost_error(lost))?;
+            let taken = match taken {
+                Some(taken) => taken,
+                None => self.fresh(id, partitions)?,
+            };
+            states.insert(id, taken.into_iter().map(Some).collect());
+        }
+        Ok(states)
+    }
+
+    /// What an operator remembers at the beginning.
+    fn fresh(&self, id: OperatorId, partitions: usize) -> Result<Vec<PartitionState>, BatchError> {
+        let keyed = self.operator(id).verb.keyed_state();
+        let initial = keyed.and_then(|keyed| self.references.get(&keyed.initial?));
+        let initial = initial.map_or(&[][..], |rows| &**rows);
+        let fresh = self
+            .executor
+            .maker
+            .fresh(id, partitions, initial, self.time);
+        fresh.map_err(|error| BatchError::Task {
+            time: self.time,
+            error: TaskError::Operator {
+                operator: self.operator(id).name.clone(),
+                partition: 0,
+                error: Box::new(error),
+            },
+        })
+    }
+
+    /// What a step is fed before its first chunk.
+    fn feeds(&self, step: &StepSpec, side: Option<&mut Partition>) -> Feeds {
+        let mut feeds: Feeds = side
+            .map(|rows| (0, std::mem::take(rows)))
+            .into_iter()
+            .collect();
+        let sides = match (&self.operator(step.operator).verb, &step.part) {
+            (_, Part::BeforeShuffle) => return feeds,
+            (verb, _) => verb.call().map_or(&[][..], |call| &call.sides),
+        };
+        for (number, side) in sides.iter().enumerate() {
+            if let SideFrom::Reference(id) = side.from
+                && let Some(rows) = self.references.get(&id)
+            {
+                feeds.push((number, rows.to_vec()));
+            }
+        }
+        // The second input may be any of the sides of a function, not the first of them.
+        if let Some(second) = sides.iter().position(|s| s.from == SideFrom::SecondInput)
+            && let Some(feed) = feeds.first_mut()
+        {
+            feed.0 = second;
+        }
+        feeds.sort_by_key(|(number, _)| *number);
+        feeds
+    }
+
+    /// The rows of the second input, partition by partition.
+    fn sides(&mut self, input: &StageInput) -> Vec<Partition> {
+        match input {
+            StageInput::Sided { side, .. } => self.flow.shuffled.remove(side).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn inputs(&mut self, input: &StageInput, memory: &Memory) -> Result<Vec<TaskInput>, Lost> {
+        let partitions = match input {
+            StageInput::Source(id) => {
+                let readers = self.flow.readers.remove(id).unwrap_or_default().into_iter();
+                let task = |reader| TaskInput::Source(*id, reader);
+                return Ok(readers.map(task).collect());
+            }
+            StageInput::Stored(streams) => streams
+                .iter()
+                .flat_map(|stream| self.stored(*stream).unwrap_or_default().iter().cloned())
+                .collect(),
+            StageInput::Shuffled(from) | StageInput::Sided { main: from, .. } => {
+                match self.flow.shuffled.remove(from) {
+                    Some(partitions) => partitions,
+                    None => self.nothing_sent(*from),
+                }
+            }
+            StageInput::Windowed(id) => memory.window(*id)?,
+        };
+        Ok(partitions.into_iter().map(TaskInput::Chunks).collect())
+    }
+
+    /// As many empty partitions as the stage would have sent to.
+    fn nothing_sent(&self, from: usize) -> Vec<Partition> {
+        match &self.executor.plan.stages[from].output {
+            StageOutput::Shuffle(exchange) => vec![Vec::new(); exchange.partitions(1)],
+            StageOutput::Store(_) => Vec::new(),
+        }
+    }
+
+    /// The steps of the stage at `at`, and of those after it as long as rows only go from one
+    /// partition to one: such a shuffle moves nothing, so what is split around it is done whole.
+    fn joined(&mut self, at: usize, partitions: usize) -> (Vec<StepSpec>, usize) {
+        let stages = &self.executor.plan.stages;
+        let mut steps = stages[at].steps.clone();
+        let mut last = at;
+        while partitions == 1
+            && let StageOutput::Shuffle(exchange) = &stages[last].output
+            && exchange.partitions(1) == 1
+            && let Some(next) = self.reader_of(last)
+        {
+            if steps.last().is_some_and(|s| s.part == Part::BeforeShuffle) {
+                steps.pop();
+            }
+            let fused = steps
+                .last()
+                .is_some_and(|s| matches!(s.part, Part::Fused(_)));
+            let mut following = stages[next].steps.clone();
+            if let (Some(first), false) = (following.first_mut(), fused) {
+                first.part = Part::Whole;
+            }
+            steps.extend(following);
+            self.merged.insert(next);
+            last = next;
+        }
+        (steps, last)
+    }
+
+    fn reader_of(&self, shuffled: usize) -> Option<usize> {
+        let reads = |stage: &Stage| stage.input == StageInput::Shuffled(shuffled);
+        self.executor.plan.stages.iter().position(reads)
+    }
+
+    /// Nothing will come of these steps: what builds on them is not run.
+    fn fail(&mut self, stage: usize, steps: &[StepSpec]) {
+        self.flow.failed_stages.insert(stage);
+        if let StageOutput::Store(stream) = self.executor.plan.stages[stage].output {
+            self.flow.failed_nodes.insert(stream.node);
+        }
+        let nodes = steps.iter().map(|step| NodeId::Operator(step.operator));
+        self.flow.failed_nodes.extend(nodes);
+    }
+}
+
+/// Why a stage failed, and what with it.
+struct Failed {
+    steps: Vec<StepSpec>,
+    last: usize,
+    error: BatchError,
+}
+
+/// Where a chain ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Nowhere,
+    /// At a window that has no batch at this time.
+    BetweenSlides,
+    /// At a window that lacks a batch.
+    AtGap,
+}
+
+/// The step at which a stage starts has something to do without rows.
+fn remembers(operator: &Operator, part: &Part) -> bool {
+    let after = matches!(part, Part::AfterShuffle | Part::Whole);
+    after && (operator.verb.keyed_state().is_some() || operator.verb.reduces_window())
+}
+
+/// This step takes in and gives back what the operator remembers.
+fn remembers_here(operator: &Operator, part: &Part) -> bool {
+    match part {
+        Part::Window => true,
+        Part::AfterShuffle | Part::Whole => operator.verb.keyed_state().is_some(),
+        Part::BeforeShuffle | Part::Fused(_) => false,
+    }
+}
+
+fn keep(made: &mut [TaskOutput], memory: &mut Memory) {
+    let mut states: BTreeMap<OperatorId, Vec<PartitionState>> = BTreeMap::new();
+    for task in made {
+        for (operator, state) in std::mem::take(&mut task.states) {
+            states.entry(operator).or_default().push(state);
+        }
+    }
+    for (operator, states) in states {
+        memory.keep(operator, states);
+    }
+}

@@ -1,0 +1,121 @@
+//! What operators keep from batch to batch, and which of it was lost with a failed one.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    model::{BatchTime, NodeName, Partition},
+    operator::PartitionState,
+    topology::{Operator, OperatorId},
+};
+
+/// What operators remember.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// `update-state-by-key` operators that have had a batch (spec 6.2).
+    pub(super) begun: BTreeSet<OperatorId>,
+    states: BTreeMap<OperatorId, Vec<PartitionState>>,
+    panes: BTreeMap<OperatorId, VecDeque<Pane>>,
+    lost: BTreeMap<OperatorId, Lost>,
+    gaps: BTreeMap<OperatorId, (u64, Lost)>,
+}
+
+/// One batch in a window.
+#[derive(Debug)]
+struct Pane {
+    number: u64,
+    rows: Result<Vec<Partition>, Lost>,
+}
+
+/// An operator cannot go on: a batch that it builds on has failed. Later batches that need it fail,
+/// too, as a recomputation would (spec 4.6).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("operator `{operator}` builds on batch {since}, which failed")]
+pub struct Lost {
+    /// The operator.
+    pub operator: NodeName,
+    /// The batch that failed.
+    pub since: BatchTime,
+}
+
+impl Memory {
+    /// Takes out what the operator remembers, to be changed; none at the first time.
+    pub(super) fn take(
+        &mut self,
+        operator: OperatorId,
+    ) -> Result<Option<Vec<PartitionState>>, Lost> {
+        match self.lost.get(&operator) {
+            Some(lost) => Err(lost.clone()),
+            None => Ok(self.states.remove(&operator)),
+        }
+    }
+
+    /// Puts back what the operator remembers from now on.
+    pub(super) fn keep(&mut self, operator: OperatorId, states: Vec<PartitionState>) {
+        self.states.insert(operator, states);
+    }
+
+    /// The gap in a window of this length that ends with this batch.
+    pub(super) fn gap_in(&self, operator: OperatorId, number: u64, length: u64) -> Option<&Lost> {
+        let (at, lost) = self.gaps.get(&operator)?;
+        (at + length > number).then_some(lost)
+    }
+
+    /// The operator got nothing of a batch that failed: it cannot go on, unless it is a window that
+    /// is reduced anew, or one of rows, which knows what it lacks.
+    pub(super) fn miss(
+        &mut self,
+        id: OperatorId,
+        operator: &Operator,
+        (time, number): (BatchTime, u64),
+    ) {
+        let lost = Lost {
+            operator: operator.name.clone(),
+            since: time,
+        };
+        match &operator.verb {
+            verb if verb.reduces_window() && !verb.has_inverse() => {
+                self.gaps.insert(id, (number, lost));
+            }
+            verb if verb.reduces_window() || verb.keyed_state().is_some() => self.lose(id, lost),
+            verb => {
+                if let Some(window) = verb.window() {
+                    self.add_pane(id, (number, window.length.get()), Some(Err(lost)));
+                }
+            }
+        }
+    }
+
+    /// What the operator remembers went with a task that failed.
+    pub(super) fn lose(&mut self, operator: OperatorId, lost: Lost) {
+        self.states.remove(&operator);
+        self.lost.entry(operator).or_insert(lost);
+    }
+
+    /// Adds a batch to the window of this length, and forgets those that are out of it by then.
+    pub(super) fn add_pane(
+        &mut self,
+        operator: OperatorId,
+        (number, length): (u64, u64),
+        rows: Option<Result<Vec<Partition>, Lost>>,
+    ) {
+        let panes = self.panes.entry(operator).or_default();
+        if let Some(rows) = rows {
+            panes.push_back(Pane { number, rows });
+        }
+        while panes
+            .front()
+            .is_some_and(|pane| pane.number + length <= number)
+        {
+            panes.pop_front();
+        }
+    }
+
+    /// The rows in the window, partition after partition, in time order (spec 7.3).
+    pub(super) fn window(&self, operator: OperatorId) -> Result<Vec<Partition>, Lost> {
+        let mut partitions = Vec::new();
+        for pane in self.panes.get(&operator).into_iter().flatten() {
+            partitions.extend(pane.rows.as_ref().map_err(Clone::clone)?.iter().cloned());
+        }
+        Ok(partitions)
+    }
+}
