@@ -121,14 +121,12 @@ impl JoinStep {
     }
 
     fn index(&mut self) -> Result<Index, StepError> {
-        match self.index.take() {
-            Some(index) => Ok(index),
-            None => {
-                let chunks = std::mem::take(&mut self.fed);
-                let width = self.right.keys.len() + self.right.values.len();
-                Index::new(&chunks, &self.right, width)
-            }
+        if let Some(index) = self.index.take() {
+            return Ok(index);
         }
+        let chunks = std::mem::take(&mut self.fed);
+        let width = self.right.keys.len() + self.right.values.len();
+        Index::new(&chunks, &self.right, width)
     }
 
     /// Puts out pairs of rows: of `left`, and of the index where there is one.
@@ -155,16 +153,15 @@ impl JoinStep {
         columns.extend(gather(&self.left.values)?);
         if self.kind.keeps_left() {
             let there = (0..rows).map(|row| Some(rights.is_valid(row)));
-            columns.push(Arc::new(BooleanArray::from_iter(there)));
+            columns.push(Arc::new(there.collect::<BooleanArray>()));
         }
         for &at in &self.right.values {
-            columns.push(match index.columns.get(at) {
-                Some(column) => take(column, &rights, None)?,
+            columns.push(if let Some(column) = index.columns.get(at) {
+                take(column, &rights, None)?
+            } else {
                 // Without any row on the right not even its types came.
-                None => {
-                    let data_type = self.output.field(columns.len()).data_type();
-                    new_null_array(data_type, rows)
-                }
+                let data_type = self.output.field(columns.len()).data_type();
+                new_null_array(data_type, rows)
             });
         }
         self.put_out(columns, out)

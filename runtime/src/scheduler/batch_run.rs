@@ -12,29 +12,26 @@ use super::{
     flow::Flow,
     memory::{Lost, Memory},
     steps::{For, Given},
-    task::{self, Chain, TaskInput, TaskOutput},
+    task::{self, Chain, TaskOutput},
 };
 use crate::{
     model::{BatchTime, Partition},
     operator::{Exchange, PartitionState},
     source::PartitionReader,
-    topology::{NodeId, Operator, OperatorId, Port, SideFrom, SourceId, StreamRef, Verb},
+    topology::{NodeId, Operator, OperatorId, Port, SourceId, StreamRef, Verb},
 };
 
 /// A batch on its way through the stages.
 pub(super) struct BatchRun<'a> {
-    executor: &'a Executor,
+    pub(super) executor: &'a Executor,
     time: BatchTime,
     number: u64,
     presence: Presence,
-    references: &'a References,
-    flow: Flow,
+    pub(super) references: &'a References,
+    pub(super) flow: Flow,
     /// Stages that were run as part of the one before them.
     merged: BTreeSet<usize>,
 }
-
-/// Rows for the sides of a step, by the side's number.
-pub(super) type Feeds = Vec<(usize, Partition)>;
 
 impl<'a> BatchRun<'a> {
     pub(super) fn new(
@@ -91,7 +88,7 @@ impl<'a> BatchRun<'a> {
             .into_output(&self.executor.topology, &self.presence)
     }
 
-    fn operator(&self, id: OperatorId) -> &'a Operator {
+    pub(super) fn operator(&self, id: OperatorId) -> &'a Operator {
         &self.executor.topology.operators[id.0]
     }
 
@@ -144,7 +141,7 @@ impl<'a> BatchRun<'a> {
     }
 
     /// The rows of a stream that was stored; none if it has no batch.
-    fn stored(&self, stream: StreamRef) -> Option<&[Partition]> {
+    pub(super) fn stored(&self, stream: StreamRef) -> Option<&[Partition]> {
         let stored = self.flow.stored.get(&stream).map(Vec::as_slice);
         // Second outputs are there only once something was put out.
         let empty = stream.port != Port::Main && self.presence.of(stream);
@@ -351,71 +348,6 @@ impl<'a> BatchRun<'a> {
                 error: Box::new(error),
             },
         })
-    }
-
-    /// What a step is fed before its first chunk.
-    fn feeds(&self, step: &StepSpec, side: Option<&mut Partition>) -> Feeds {
-        let mut feeds: Feeds = side
-            .map(|rows| (0, std::mem::take(rows)))
-            .into_iter()
-            .collect();
-        let sides = match (&self.operator(step.operator).verb, &step.part) {
-            (_, Part::BeforeShuffle) => return feeds,
-            (verb, _) => verb.call().map_or(&[][..], |call| &call.sides),
-        };
-        for (number, side) in sides.iter().enumerate() {
-            if let SideFrom::Reference(id) = side.from
-                && let Some(rows) = self.references.get(&id)
-            {
-                feeds.push((number, rows.to_vec()));
-            }
-        }
-        // The second input may be any of the sides of a function, not the first of them.
-        if let Some(second) = sides.iter().position(|s| s.from == SideFrom::SecondInput)
-            && let Some(feed) = feeds.first_mut()
-        {
-            feed.0 = second;
-        }
-        feeds.sort_by_key(|(number, _)| *number);
-        feeds
-    }
-
-    /// The rows of the second input, partition by partition.
-    fn sides(&mut self, input: &StageInput) -> Vec<Partition> {
-        match input {
-            StageInput::Sided { side, .. } => self.flow.shuffled.remove(side).unwrap_or_default(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn inputs(&mut self, input: &StageInput, memory: &Memory) -> Result<Vec<TaskInput>, Lost> {
-        let partitions = match input {
-            StageInput::Source(id) => {
-                let readers = self.flow.readers.remove(id).unwrap_or_default().into_iter();
-                let task = |reader| TaskInput::Source(*id, reader);
-                return Ok(readers.map(task).collect());
-            }
-            StageInput::Stored(streams) => streams
-                .iter()
-                .flat_map(|stream| self.stored(*stream).unwrap_or_default().iter().cloned())
-                .collect(),
-            StageInput::Shuffled(from) | StageInput::Sided { main: from, .. } => {
-                match self.flow.shuffled.remove(from) {
-                    Some(partitions) => partitions,
-                    None => self.nothing_sent(*from),
-                }
-            }
-            StageInput::Windowed(id) => memory.window(*id)?,
-        };
-        Ok(partitions.into_iter().map(TaskInput::Chunks).collect())
-    }
-
-    /// As many empty partitions as the stage would have sent to.
-    fn nothing_sent(&self, from: usize) -> Vec<Partition> {
-        match &self.executor.plan.stages[from].output {
-            StageOutput::Shuffle(exchange) => vec![Vec::new(); exchange.partitions(1)],
-            StageOutput::Store(_) => Vec::new(),
-        }
     }
 
     /// The steps of the stage at `at`, and of those after it as long as rows only go from one

@@ -11,6 +11,9 @@ mod memory;
 mod plan;
 mod pool;
 mod presence;
+mod routes;
+mod stage_input;
+mod state_steps;
 mod steps;
 mod task;
 

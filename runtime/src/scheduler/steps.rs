@@ -2,27 +2,22 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use arrow_array::RecordBatch;
-
-use super::{Part, Permit, StepSpec, batch_run::Feeds, task::Link};
+use super::{Part, Permit, StepSpec, stage_input::Feeds, task::Link};
 use crate::{
     model::{BatchTime, Schema},
     operator::{
-        Aggregate, AggregateSpec, Exchange, Filter, Glom, GroupValues, Inverting, JoinStep, Kept,
-        Limit, MapSpec, MapStates, MapStep, PartitionState, Phase, Reduction, Sandbox, Sort,
-        StateTime, Step, StepError, Transform, UpdateSpec, UpdateStates, UpdateStep, WindowSpec,
-        WindowStates, WindowStep,
+        Aggregate, AggregateSpec, Filter, Glom, GroupValues, JoinStep, Limit, PartitionState,
+        Phase, Reduction, Sandbox, Sort, Step, Transform,
     },
     plugin::{InstanceLimits, Plugin, Task},
     topology::{
-        Call, Inverse, KeyedState, MapWithState, Operator, OperatorId, PluginId, Reducer,
-        StdFunction, Topology, UpdateState, Verb, WindowReduce,
+        Call, Operator, OperatorId, PluginId, Reducer, StdFunction, Topology, Verb, WindowReduce,
     },
 };
 
 /// What every step of a batch needs to know. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct StepMaker(Arc<Inner>);
+pub(super) struct StepMaker(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) topology: Arc<Topology>,
@@ -38,9 +33,9 @@ pub(super) struct Inner {
 }
 
 /// Which task a step is for, and what the task holds.
-struct Making<'a> {
-    to: &'a For,
-    permit: &'a Arc<Permit>,
+pub(super) struct Making<'a> {
+    pub(super) to: &'a For,
+    pub(super) permit: &'a Arc<Permit>,
 }
 
 /// How a function over chunks is made.
@@ -211,186 +206,6 @@ impl StepMaker {
         })
     }
 
-    /// What an operator remembers at the beginning, partition by partition.
-    pub(super) fn fresh(
-        &self,
-        id: OperatorId,
-        partitions: usize,
-        initial: &[RecordBatch],
-        time: BatchTime,
-    ) -> Result<Vec<PartitionState>, StepError> {
-        let operator = &self.0.topology.operators[id.0];
-        let Some(keyed) = operator.verb.keyed_state() else {
-            let fresh = |_| PartitionState::Window(WindowStates::default());
-            return Ok((0..partitions).map(fresh).collect());
-        };
-        let keys = keyed.keys.len();
-        let mut parts = vec![Vec::new(); partitions];
-        let exchange = Exchange::ByKey {
-            keys: (0..keys).collect(),
-            partitions,
-        };
-        for chunk in initial {
-            exchange.send(0, &mut 0, chunk.clone(), &mut parts)?;
-        }
-        let fresh = parts.iter().map(|rows| match &operator.verb {
-            Verb::UpdateStateByKey(_) => {
-                UpdateStates::with_initial(&operator.output, keys, rows).map(PartitionState::Update)
-            }
-            _ => {
-                let key = self.key_schema(operator, keyed);
-                let states = MapStates::with_initial(&key, &keyed.state, rows, time);
-                states.map(PartitionState::Map)
-            }
-        });
-        fresh.collect()
-    }
-
-    fn key_schema(&self, operator: &Operator, keyed: &KeyedState) -> Schema {
-        let input = self.0.topology.schema(operator.inputs[0]);
-        let keys = keyed.keys.iter().map(|&key| input.fields()[key].clone());
-        // Some columns of a schema are one.
-        Schema::new(keys.collect()).unwrap_or_else(|_| input.clone())
-    }
-
-    fn update_state(
-        &self,
-        spec: &StepSpec,
-        update: &UpdateState,
-        state: Option<PartitionState>,
-        to: &Making<'_>,
-    ) -> Option<UpdateStep> {
-        let operator = &self.0.topology.operators[spec.operator.0];
-        let keyed = &update.keyed;
-        let kept = match state {
-            Some(PartitionState::Update(kept)) => kept,
-            // Whoever makes the step gives it the state of this operator.
-            _ => return None,
-        };
-        let spec = UpdateSpec {
-            keys: keyed.keys.clone(),
-            values: keyed.call.input.clone(),
-            asked: places(keyed.asked.as_deref().unwrap_or_default(), &keyed.keys),
-            sandbox: self.sandbox(spec, keyed.call.plugin, &keyed.call.function, to),
-            skips_idle: update.skips_idle,
-            input: self.0.topology.schema(operator.inputs[0]).clone(),
-            state: keyed.state.clone(),
-            output: operator.output.clone(),
-        };
-        Some(UpdateStep::new(spec, kept))
-    }
-
-    fn map_with_state(
-        &self,
-        spec: &StepSpec,
-        map: &MapWithState,
-        state: Option<PartitionState>,
-        to: &Making<'_>,
-    ) -> Option<MapStep> {
-        let operator = &self.0.topology.operators[spec.operator.0];
-        let keyed = &map.keyed;
-        let kept = match state {
-            Some(PartitionState::Map(kept)) => kept,
-            // Whoever makes the step gives it the state of this operator.
-            _ => return None,
-        };
-        let wants_snapshots = self.0.snapshots.contains(&spec.operator);
-        let spec = MapSpec {
-            keys: keyed.keys.clone(),
-            values: keyed.call.input.clone(),
-            asked: places(keyed.asked.as_deref().unwrap_or_default(), &keyed.keys),
-            sandbox: self.sandbox(spec, keyed.call.plugin, &keyed.call.function, to),
-            timeout: map.timeout,
-            input: self.0.topology.schema(operator.inputs[0]).clone(),
-            state: keyed.state.clone(),
-            output: operator.output.clone(),
-            snapshots: operator.snapshots.clone().filter(|_| wants_snapshots),
-            at: StateTime {
-                time: to.to.time,
-                checkpoint: to.to.number.is_multiple_of(keyed.checkpoint.get()),
-            },
-        };
-        Some(MapStep::new(spec, kept))
-    }
-
-    /// The step that folds panes into a window.
-    fn window(
-        &self,
-        spec: &StepSpec,
-        state: Option<PartitionState>,
-        to: &Making<'_>,
-    ) -> Option<WindowStep> {
-        let operator = &self.0.topology.operators[spec.operator.0];
-        let count = Reducer::Std(StdFunction::Count);
-        let counting = WindowReduce {
-            reducer: count,
-            inverse: Some(Inverse::Subtract),
-            filter: None,
-        };
-        let (window, reduce, keys) = match &operator.verb {
-            Verb::ReduceByWindow { window, reduce } => (window, reduce.clone(), 0),
-            Verb::ReduceByKeyAndWindow {
-                window,
-                reduce,
-                keys,
-                ..
-            } => (window, reduce.clone(), keys.len()),
-            Verb::CountByWindow(window) => (window, counting, 0),
-            Verb::CountByValueAndWindow { window, .. } => {
-                (window, counting, operator.output.fields().len() - 1)
-            }
-            _ => return None,
-        };
-        let all: Vec<usize> = (0..keys).collect();
-        let kept = match (&operator.verb, &reduce.filter) {
-            (Verb::CountByValueAndWindow { .. }, _) => Kept::NotZero,
-            (_, None) => Kept::All,
-            (_, Some(call)) => Kept::Filter {
-                sandbox: self.sandbox(spec, call.plugin, &call.function, to),
-                picked: call.input.clone(),
-            },
-        };
-        let inverse = reduce.inverse.as_ref().map(|inverse| match inverse {
-            Inverse::Subtract => Inverting::Subtract,
-            Inverse::Plugin { call, keys } => Inverting::Plugin {
-                sandbox: self.sandbox(spec, call.plugin, &call.function, to),
-                values: call.input.clone(),
-                keys: keys.clone().unwrap_or_default(),
-                output: values_of(&operator.output, all.len()),
-            },
-        });
-        let (maker, to_fold, permit) = (self.clone(), *to.to, to.permit.clone());
-        let step = spec.clone();
-        let columns = match &operator.verb {
-            Verb::ReduceByKeyAndWindow { keys, .. } => keys.clone(),
-            _ => all,
-        };
-        let fold = move || {
-            let making = Making {
-                to: &to_fold,
-                permit: &permit,
-            };
-            let operator = &maker.0.topology.operators[step.operator.0];
-            maker.reduction(&step, operator, reduce.reducer.clone(), &columns, &making)
-        };
-        let states = match state {
-            Some(PartitionState::Window(states)) => states,
-            _ => WindowStates::default(),
-        };
-        let spec = WindowSpec {
-            window: *window,
-            every: operator.every,
-            number: to.to.number,
-            emits: to.to.emits && to.to.number.is_multiple_of(operator.every.get()),
-            keys,
-            output: operator.output.clone(),
-            fold: Box::new(fold),
-            inverse,
-            kept,
-        };
-        Some(WindowStep::new(spec, states))
-    }
-
     fn aggregate(&self, spec: &StepSpec, operator: &Operator, to: &Making<'_>) -> Aggregate {
         let input = self.0.topology.schema(operator.inputs[0]);
         let all: Vec<usize> = (0..input.fields().len()).collect();
@@ -495,7 +310,7 @@ impl StepMaker {
         Aggregate::new(spec, if merges { Phase::Final } else { Phase::Whole })
     }
 
-    fn reduction(
+    pub(super) fn reduction(
         &self,
         spec: &StepSpec,
         operator: &Operator,
@@ -518,7 +333,7 @@ impl StepMaker {
         }
     }
 
-    fn sandbox(
+    pub(super) fn sandbox(
         &self,
         spec: &StepSpec,
         plugin: PluginId,
@@ -544,13 +359,13 @@ impl StepMaker {
 }
 
 /// Where these columns stand among the keys.
-fn places(columns: &[usize], keys: &[usize]) -> Vec<usize> {
+pub(super) fn places(columns: &[usize], keys: &[usize]) -> Vec<usize> {
     let place = |column: &usize| keys.iter().position(|key| key == column);
     columns.iter().filter_map(place).collect()
 }
 
 /// The columns after the keys.
-fn values_of(output: &Schema, keys: usize) -> Schema {
+pub(super) fn values_of(output: &Schema, keys: usize) -> Schema {
     let fields = output.fields()[keys..].to_vec();
     // A schema without its first columns is one, unless there is nothing left: a reduction by a
     // plugin always has a result.

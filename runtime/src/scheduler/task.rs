@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 
-use super::{Permit, TaskError, batch_run::Feeds};
+use super::{Permit, TaskError, stage_input::Feeds};
 use crate::{
     model::{NodeName, Partition},
     operator::{Emitted, Exchange, PartitionState, Step},

@@ -105,7 +105,7 @@ fn check_size(sandbox: &Sandbox, call: &Call, values: &[ArrayRef]) -> Result<(),
     if call.groups.len() > 1 {
         return Ok(());
     }
-    let data = values.iter().map(|values| values.to_data());
+    let data = values.iter().map(Array::to_data);
     let bytes: usize = data
         .map(|data| data.get_slice_memory_size().unwrap_or(0))
         .sum();
@@ -161,7 +161,7 @@ mod tests {
                 call(2..3, 4_097..13_097)
             ]
         );
-        let idle = calls(&[0; 5_000]);
+        let idle = calls(&vec![0; 5_000]);
         assert_eq!(idle, [call(0..4_096, 0..0), call(4_096..5_000, 0..0)]);
     }
 }

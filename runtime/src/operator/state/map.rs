@@ -91,18 +91,13 @@ impl MapStep {
         }
         if let (Some(timeout), true) = (self.spec.timeout, self.spec.at.checkpoint) {
             let idle = self.kept.idle_since(threshold(self.spec.at.time, timeout));
-            let none: Vec<ArrayRef> = match self.pieces.first() {
-                Some(piece) => piece.iter().map(|column| column.slice(0, 0)).collect(),
-                None => {
-                    let input = self.spec.input.to_arrow();
-                    let types = self
-                        .spec
-                        .values
-                        .iter()
-                        .map(|&at| input.field(at).data_type());
-                    types.map(arrow_array::new_empty_array).collect()
-                }
-            };
+            let input = self.spec.input.to_arrow();
+            let types = self
+                .spec
+                .values
+                .iter()
+                .map(|&at| input.field(at).data_type());
+            let none: Vec<ArrayRef> = types.map(arrow_array::new_empty_array).collect();
             let lengths = vec![0; idle.len()];
             self.call(&idle, &lengths, &none, &[], Some(rows), &mut answers)?;
         }

@@ -1,6 +1,7 @@
 //! What operators remember from batch to batch, partition by partition, and the steps that use it.
 
 mod calls;
+mod invert;
 mod map;
 mod slots;
 mod table;

@@ -47,7 +47,7 @@ impl Slots {
         columns: Vec<ArrayRef>,
     ) -> Result<(), ArrowError> {
         let piece = self.pieces.len();
-        self.written += columns.first().map_or(0, |column| column.len());
+        self.written += columns.first().map_or(0, Array::len);
         self.pieces.push(columns);
         for (row, number) in numbers.enumerate() {
             self.at[number as usize] = (piece, row);

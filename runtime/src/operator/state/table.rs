@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::slots::Slots;
 use crate::{
@@ -83,7 +83,7 @@ impl MapStates {
         self.without_state += all - known;
         let mut next = u32::try_from(known).unwrap_or(u32::MAX);
         for piece in self.table.take_pieces() {
-            let rows = piece.first().map_or(0, |column| column.len());
+            let rows = piece.first().map_or(0, Array::len);
             let end = next.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX));
             self.keys.write(next..end, piece)?;
             next = end;
@@ -214,7 +214,9 @@ mod tests {
         let key = Schema::plain(Kind::Int64);
         let mut states = MapStates::empty(&key, &key).unwrap();
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
-        let numbers = states.number(&[column.clone()], 10_000).unwrap();
+        let numbers = states
+            .number(std::slice::from_ref(&column), 10_000)
+            .unwrap();
         states
             .states
             .write(numbers.iter().copied(), vec![column])

@@ -165,14 +165,12 @@ impl UpdateStates {
             let all: Vec<&dyn Array> = [column.as_ref()].into_iter().chain(pieces).collect();
             *column = take(&concat(&all)?, &from, None)?;
         }
-        let from_state: UInt32Array = match states_are_there {
-            true => from,
-            false => {
-                let known = number(known);
-                from.iter()
-                    .map(|from| from.filter(|from| *from < known))
-                    .collect()
-            }
+        let from_state: UInt32Array = if states_are_there {
+            from
+        } else {
+            let known = number(known);
+            let state = |from: Option<u32>| from.filter(|from| *from < known);
+            from.iter().map(state).collect()
         };
         for column in &mut self.states {
             *column = take(column, &from_state, None)?;
@@ -190,7 +188,7 @@ impl UpdateStates {
         for column in self.keys.iter_mut().chain(&mut self.states) {
             *column = filter(column, &keep)?;
         }
-        let rows = self.keys.first().map_or(0, |column| column.len());
+        let rows = self.keys.first().map_or(0, Array::len);
         self.table = Grouper::encoded();
         let mut groups = Vec::new();
         self.table.assign(&self.keys, rows, &mut groups)?;

@@ -42,7 +42,7 @@ impl WindowStates {
         &mut self,
         (number, length): (u64, u64),
         pane: Option<RecordBatch>,
-        fold: &mut dyn FnMut(&[RecordBatch]) -> Result<Option<RecordBatch>, StepError>,
+        fold: &mut impl FnMut(&[RecordBatch]) -> Result<Option<RecordBatch>, StepError>,
     ) -> Result<(), StepError> {
         let (block, place) = ((number - 1) / length, (number - 1) % length);
         if block != self.block {

@@ -200,7 +200,7 @@ fn joined_place(name: &str) -> String {
         Some((side, rest)) => (side, format!(".{rest}")),
         None => (name, String::new()),
     };
-    let place = if side == "left" { 0 } else { 1 };
+    let place = i32::from(side != "left");
     format!("{place}{rest}")
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn times(unit: Duration, count: NonZeroU64) -> Duration {
 /// As topologies write it.
 pub(crate) fn text(duration: Duration) -> String {
     let millis = duration.as_millis();
-    if millis % 1_000 == 0 {
+    if millis.is_multiple_of(1_000) {
         format!("\"{}s\"", millis / 1_000)
     } else {
         format!("\"{millis}ms\"")
