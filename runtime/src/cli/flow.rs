@@ -142,14 +142,8 @@ fn describe_window(topology: &Topology, operator: &Operator) -> String {
         let count = u32::try_from(intervals.get()).unwrap_or(u32::MAX);
         interval.saturating_mul(count)
     };
-    let window = match &operator.verb {
-        Verb::Window(window)
-        | Verb::CountByWindow(window)
-        | Verb::ReduceByWindow { window, .. }
-        | Verb::ReduceByKeyAndWindow { window, .. }
-        | Verb::CountByValueAndWindow { window, .. }
-        | Verb::GroupByKeyAndWindow { window, .. } => window,
-        _ => return String::new(),
+    let Some(window) = operator.verb.window() else {
+        return String::new();
     };
     let (length, slide) = (times(window.length), times(operator.every));
     format!(", the last {length:?} every {slide:?}")
