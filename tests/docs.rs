@@ -188,7 +188,7 @@ fn every_part_of_a_topology_in_the_documentation_is_right() {
     for page in Page::all() {
         for (line, part) in page.blocks("toml fragment") {
             found += 1;
-            let mut text = "name = \"a\"\nbatch-interval = \"1s\"\n\
+            let mut text = "name = \"a\"\nbatch-interval = \"1s\"\ncheckpoint = \"c\"\n\
                 [plugin.text]\npath = \"text.wasm\"\n"
                 .to_owned();
             for (name, table) in GIVEN {

@@ -1,12 +1,12 @@
 //! A topology as a list: what reads what, and which columns come out. Pure.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, num::NonZeroU64};
 
 use crate::{
     scheduler::Plan,
     topology::{
-        Call, OnFailedBatch, Port, Reducer, SinkKind, SourceId, SourceKind, StreamRef, Topology,
-        Verb,
+        Call, Inverse, OnFailedBatch, Operator, Port, Reducer, SinkKind, SourceId, SourceKind,
+        StreamRef, Topology, Verb,
     },
 };
 
@@ -32,7 +32,11 @@ pub(super) fn flow(topology: &Topology) -> String {
         lines.push([
             "operator".to_owned(),
             operator.name.to_string(),
-            format!("{} of {inputs}", describe_verb(topology, &operator.verb)),
+            format!(
+                "{} of {inputs}{}",
+                describe_verb(topology, &operator.verb),
+                describe_window(topology, operator)
+            ),
             format!("-> {}", operator.output),
         ]);
     }
@@ -108,11 +112,41 @@ fn describe_verb(topology: &Topology, verb: &Verb) -> String {
         Verb::MapPartitions(call) => format!("map-partitions {}", called(call)),
         Verb::Reduce(reducer) => format!("reduce {}", reduced(reducer)),
         Verb::ReduceByKey { reducer, .. } => format!("reduce-by-key {}", reduced(reducer)),
+        Verb::MapValues { call, .. } => format!("map-values {}", called(call)),
+        Verb::FlatMapValues { call, .. } => format!("flat-map-values {}", called(call)),
+        Verb::Transform { call, .. } => format!("transform {}", called(call)),
+        Verb::CombineByKey { create, .. } => format!("combine-by-key {}", reduced(create)),
+        Verb::UpdateStateByKey(state) => {
+            format!("update-state-by-key {}", called(&state.keyed.call))
+        }
+        Verb::MapWithState(state) => format!("map-with-state {}", called(&state.keyed.call)),
+        Verb::ReduceByWindow { reduce, .. } | Verb::ReduceByKeyAndWindow { reduce, .. } => {
+            let inverse = match &reduce.inverse {
+                None => String::new(),
+                Some(Inverse::Subtract) => " less std:subtract".to_owned(),
+                Some(Inverse::Plugin { call, .. }) => format!(" less {}", called(call)),
+            };
+            format!("{} {}{inverse}", verb.name(), reduced(&reduce.reducer))
+        }
         Verb::Repartition { partitions } => format!("repartition to {partitions}"),
         Verb::Top { n, .. } => format!("top {n}"),
         Verb::Limit { n } => format!("limit {n}"),
         other => other.name().to_owned(),
     }
+}
+
+/// How long the operator's window is and how often it has a batch, where that is not plain.
+fn describe_window(topology: &Topology, operator: &Operator) -> String {
+    let interval = topology.batch_interval.as_duration();
+    let times = |intervals: NonZeroU64| {
+        let count = u32::try_from(intervals.get()).unwrap_or(u32::MAX);
+        interval.saturating_mul(count)
+    };
+    let Some(window) = operator.verb.window() else {
+        return String::new();
+    };
+    let (length, slide) = (times(window.length), times(operator.every));
+    format!(", the last {length:?} every {slide:?}")
 }
 
 fn function(topology: &Topology, call: &Call) -> String {
@@ -172,6 +206,18 @@ key = ["user"]
 input = "total"
 top = 3
 by = ["amount desc"]
+
+[operator.recent]
+input = "lines"
+reduce-by-key-and-window = "std:sum"
+key = ["user"]
+length = "10s"
+slide = "2s"
+
+[operator.both]
+input = ["total", "most"]
+join = true
+key = ["user"]
 
 [sink.out]
 input = "most"

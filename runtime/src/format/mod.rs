@@ -16,6 +16,7 @@
 //! | tuple (names are numbers) | `(a,b)` | `[a, b]` |
 //! | record (names are words) | `{user: ann, amount: 1.5}` | `{"user": "ann", "amount": 1.5}` |
 //! | list | `[a, b]` | `[a, b]` |
+//! | list of tuples | `[(a,1), (b,2)]` | `[["a", 1], ["b", 2]]` |
 //! | listed columns of one group | `[{user: ann, amount: 1.5}]` | `[{"user": "ann", "amount": 1.5}]` |
 //! | join | `(k,(l,r))`; a side that may be absent is `Some(l)` or `None` | `[k, [l, r]]`; an absent side is `null` |
 //!

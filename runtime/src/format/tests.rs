@@ -133,6 +133,34 @@ fn rows_look_like_the_table_says() {
             "(k,(1,2))",
             None,
         ),
+        (
+            &[("value.0", "[utf8]"), ("value.1", "[int64]")],
+            json!([["a", 1], ["b", 2]]),
+            "[(a,1), (b,2)]",
+            None,
+        ),
+        (
+            &[
+                ("value.0.0", "[utf8]"),
+                ("value.0.1", "[utf8]"),
+                ("value.1.user", "[utf8]"),
+                ("value.1.amount", "[int64?]"),
+            ],
+            json!([[["a", "b"], {"user": "ann", "amount": null}]]),
+            "[((a,b),{user: ann, amount: null})]",
+            None,
+        ),
+        (
+            &[
+                ("key", "utf8"),
+                ("left.0", "[utf8]"),
+                ("left.1", "[int64]"),
+                ("right", "[int64]"),
+            ],
+            json!(["k", [[["a", 1]], [2, 3]]]),
+            "(k,([(a,1)],[2, 3]))",
+            None,
+        ),
     ];
     for (fields, row, text, json) in cases {
         let expected = json.map_or_else(|| row.to_string(), str::to_owned);
@@ -159,6 +187,62 @@ fn a_side_that_may_be_absent_is_some_or_none() {
     assert_eq!(
         both(fields, &json!(["k", [1, null]])),
         ("(k,(1,None))".to_owned(), r#"["k",[1,null]]"#.to_owned())
+    );
+    let tuple = &[
+        ("key", "utf8"),
+        ("left.present", "boolean"),
+        ("left.0", "utf8?"),
+        ("left.1", "int64?"),
+        ("right", "int64"),
+    ];
+    assert_eq!(
+        both(tuple, &json!(["k", [["a", 1], 2]])),
+        (
+            "(k,(Some((a,1)),2))".to_owned(),
+            r#"["k",[["a",1],2]]"#.to_owned()
+        )
+    );
+    assert_eq!(
+        both(tuple, &json!(["k", [null, 2]])),
+        ("(k,(None,2))".to_owned(), r#"["k",[null,2]]"#.to_owned())
+    );
+}
+
+#[test]
+fn a_join_of_a_join_keeps_the_side_that_may_be_absent() {
+    let joined = &[
+        ("key", "utf8"),
+        ("left.0", "int64"),
+        ("left.1.present", "boolean"),
+        ("left.1.value", "utf8?"),
+        ("right", "int64"),
+    ];
+    assert_eq!(
+        both(joined, &json!(["k", [[1, "a"], 2]])),
+        (
+            "(k,((1,Some(a)),2))".to_owned(),
+            r#"["k",[[1,"a"],2]]"#.to_owned()
+        )
+    );
+    assert_eq!(
+        both(joined, &json!(["k", [[1, null], 2]])),
+        (
+            "(k,((1,None),2))".to_owned(),
+            r#"["k",[[1,null],2]]"#.to_owned()
+        )
+    );
+    let listed = &[
+        ("key", "utf8"),
+        ("value.0", "[int64]"),
+        ("value.1.present", "[boolean]"),
+        ("value.1.value", "[utf8?]"),
+    ];
+    assert_eq!(
+        both(listed, &json!(["k", [[1, "a"], [2, null]]])),
+        (
+            "(k,[(1,Some(a)), (2,None)])".to_owned(),
+            r#"["k",[[1,"a"],[2,null]]]"#.to_owned()
+        )
     );
 }
 

@@ -109,7 +109,7 @@ impl StepMaker {
             timeout: map.timeout,
             input: self.0.topology.schema(operator.inputs[0]).clone(),
             state: keyed.state.clone(),
-            output: operator.output.clone(),
+            output: map.passes_on.then(|| operator.output.clone()),
             snapshots: operator.snapshots.clone().filter(|_| wants_snapshots),
             at: StateTime {
                 time: to.to.time,

@@ -23,6 +23,8 @@ pub struct UpdateState {
 pub struct MapWithState {
     /// What is common to both verbs.
     pub keyed: KeyedState,
+    /// The function puts out rows; if not, the operator's output never has any.
+    pub passes_on: bool,
     /// A key without new rows for longer than this is forgotten.
     pub timeout: Option<Duration>,
 }

@@ -18,10 +18,11 @@ use crate::{
     model::{Kind, Schema},
 };
 
-/// Reads lines that hold an object with the schema's fields.
+/// Reads lines that hold an object with the schema's fields, or a row as `json-files` writes it.
 #[derive(Debug)]
 pub(in crate::format) struct LineParser {
     object: Node,
+    row: Node,
     /// Names of the columns, if the object is flat and holds no lists.
     pub(super) flat: Option<Vec<String>>,
 }
@@ -34,6 +35,7 @@ impl LineParser {
             && matches!(object, Node::Record(_));
         Self {
             object,
+            row: Node::of_row(schema),
             flat: flat.then(|| fields.iter().map(|f| f.name.clone()).collect()),
         }
     }
@@ -52,7 +54,11 @@ impl LineParser {
             columns.rollback();
         }
         let value: Value = serde_json::from_slice(line).map_err(|error| syntax(&error))?;
-        read_row(&self.object, &value, columns, Unknown::Ignored).map_err(|e| e.to_string())
+        let node = match (&value, &self.row) {
+            (Value::Object(_), _) | (_, Node::Record(_)) => &self.object,
+            _ => &self.row,
+        };
+        read_row(node, &value, columns, Unknown::Ignored).map_err(|e| e.to_string())
     }
 }
 

@@ -203,3 +203,32 @@ proptest! {
         prop_assert_eq!(rows_from_json(&schema, &read).unwrap(), chunk);
     }
 }
+
+#[test]
+fn a_line_may_hold_a_row_as_it_is_written() {
+    let read = |fields: &[(&str, &str)], line: &str| {
+        let schema = schema(fields);
+        let mut columns = crate::format::columns::Columns::new(&schema, 1);
+        LineParser::new(&schema).read(line.as_bytes(), &mut columns)?;
+        let chunk = columns.finish().map_err(|error| error.to_string())?;
+        rows_to_json(&chunk, &schema)
+            .map(|rows| json!(rows).to_string())
+            .map_err(|error| error.to_string())
+    };
+    let pair = &[("key", "utf8"), ("value", "int64")][..];
+    assert_eq!(read(pair, r#"["a", 1]"#), Ok(r#"[["a",1]]"#.to_owned()));
+    assert_eq!(
+        read(pair, r#"{"value": 1, "key": "a"}"#),
+        Ok(r#"[["a",1]]"#.to_owned())
+    );
+    assert_eq!(read(&[("value", "int64")], "7"), Ok("[7]".to_owned()));
+    assert_eq!(
+        read(pair, "[1]"),
+        Err("expected a list of 2, got a list of 1".to_owned())
+    );
+    let record = &[("user", "utf8"), ("n", "int64")][..];
+    assert_eq!(
+        read(record, r#"["ann", 1]"#),
+        Err("expected an object, got a list of 2".to_owned())
+    );
+}

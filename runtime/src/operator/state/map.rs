@@ -39,8 +39,8 @@ pub struct MapSpec {
     pub input: Schema,
     /// What is remembered of a key.
     pub state: Schema,
-    /// Rows passed on.
-    pub output: Schema,
+    /// Rows passed on; none: the function puts out none.
+    pub output: Option<Schema>,
     /// Key columns, then the state's: `x.snapshots`, if someone reads it.
     pub snapshots: Option<Schema>,
     /// Which batch it is.
@@ -101,7 +101,10 @@ impl MapStep {
             let lengths = vec![0; idle.len()];
             self.call(&idle, &lengths, &none, &[], Some(rows), &mut answers)?;
         }
-        answers.put_out(&self.spec.output, out)
+        match &self.spec.output {
+            Some(output) => answers.put_out(output, out),
+            None => Ok(()),
+        }
     }
 
     /// Calls the function for these keys. `arrivals` says when each value came; keys whose time is
@@ -137,7 +140,7 @@ impl MapStep {
             expired: &expired,
         };
         let (kept, time) = (&mut self.kept, self.spec.at.time);
-        let schemas = (&self.spec.state, Some(&self.spec.output));
+        let schemas = (&self.spec.state, self.spec.output.as_ref());
         calls::update(
             &mut self.spec.sandbox,
             &groupings,

@@ -114,6 +114,7 @@ fn stateful(
         }),
         StatefulVerb::MapWithState => Verb::MapWithState(MapWithState {
             keyed,
+            passes_on: function.output.is_some(),
             timeout: site.entry.timeout,
         }),
     }
