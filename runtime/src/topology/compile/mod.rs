@@ -33,8 +33,8 @@ use std::{
 };
 
 use super::{
-    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, Operator, OperatorId, Reference, Sink,
-    SinkKind, Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
+    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnFailedBatch, Operator, OperatorId,
+    Reference, Sink, SinkKind, Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
@@ -189,7 +189,14 @@ impl Assembly<'_> {
             name: self.manifest.name.clone()?,
             batch_interval: self.manifest.batch_interval?,
             parallelism,
-            on_failed_batch: self.manifest.on_failed_batch,
+            on_failed_batch: self.manifest.on_failed_batch.unwrap_or({
+                // With a checkpoint what was not processed can still be, once the cause is gone;
+                // without one it is Spark's way (spec 1.8).
+                match self.manifest.checkpoint {
+                    Some(_) => OnFailedBatch::Stop,
+                    None => OnFailedBatch::Continue,
+                }
+            }),
             checkpoint: self.manifest.checkpoint.clone().map(|location| Checkpoint {
                 location,
                 interval: self

@@ -47,7 +47,7 @@ pub struct Manifest {
     pub(crate) name: Option<TopologyName>,
     pub(crate) batch_interval: Option<BatchInterval>,
     pub(crate) parallelism: Option<NonZeroUsize>,
-    pub(crate) on_failed_batch: OnFailedBatch,
+    pub(crate) on_failed_batch: Option<OnFailedBatch>,
     pub(crate) checkpoint: Option<String>,
     pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) limits: Limits,

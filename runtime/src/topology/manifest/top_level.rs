@@ -11,15 +11,12 @@ use crate::{
     },
 };
 
-/// `on-failed-batch` without a checkpoint: Spark's way (spec 1.8).
-const ON_FAILED_BATCH: OnFailedBatch = OnFailedBatch::Continue;
-
 /// What stands at the top; none where it is missing or not valid.
 pub(super) struct TopLevel {
     pub(super) name: Option<TopologyName>,
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
-    pub(super) on_failed_batch: OnFailedBatch,
+    pub(super) on_failed_batch: Option<OnFailedBatch>,
     /// As written.
     pub(super) checkpoint: Option<String>,
     pub(super) checkpoint_interval: Option<Duration>,
@@ -46,7 +43,7 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         name: read_name(root, problems),
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
-        on_failed_batch: on_failed_batch.unwrap_or(ON_FAILED_BATCH),
+        on_failed_batch,
         checkpoint: read_checkpoint(root, problems),
         checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
     };
