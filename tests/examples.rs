@@ -8,8 +8,14 @@ use std::{
 
 use crate::guests;
 
-/// What an example calls its default plugin; the folder's README says the same.
-const PLUGIN: &str = "word-count";
+/// The plugin that an example is started with; the folder's README says the same.
+fn plugin(example: &Path) -> &'static str {
+    match example.file_name().and_then(|name| name.to_str()) {
+        Some("click-sessions") => "sessions",
+        Some("spam-filter") => "text-tools",
+        _ => "word-count",
+    }
+}
 
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
@@ -28,7 +34,7 @@ fn rsrt(arguments: &[&str], example: &Path) {
     } = Command::new(env!("CARGO_BIN_EXE_rsrt"))
         .args(arguments)
         .arg("--plugin")
-        .arg(guests::plugin(PLUGIN))
+        .arg(guests::plugin(plugin(example)))
         .current_dir(example)
         .output()
         .unwrap();

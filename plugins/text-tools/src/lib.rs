@@ -8,6 +8,6 @@ mod reading;
 rsrt::plugin! {
     lines::uppercase, lines::trim, lines::matching, lines::cut,
     reading::reading,
-    partitions::Runs, partitions::Without,
+    partitions::Runs, partitions::Without, partitions::NotFrom,
     keyed::longest, keyed::sum_and_count, keyed::add_sums, keyed::mean, keyed::changes,
 }

@@ -51,6 +51,27 @@ impl Without {
     }
 }
 
+/// Senders whose messages to leave out.
+#[derive(Default)]
+pub(crate) struct NotFrom {
+    left_out: HashSet<String>,
+}
+
+/// Messages (sender, text) whose sender is not among the rows of the side `senders`.
+#[rsrt::transform]
+impl NotFrom {
+    #[side]
+    fn senders(&mut self, sender: &str) {
+        self.left_out.insert(sender.to_owned());
+    }
+
+    fn process(&mut self, (sender, text): (&str, &str), out: &mut Emitter<(&str, &str)>) {
+        if !self.left_out.contains(sender) {
+            out.emit((sender, text));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +84,16 @@ mod tests {
         }
         runs.finish(&mut out);
         assert_eq!(out.rows(), [("a", 2), ("b", 1), ("a", 1)]);
+    }
+
+    #[test]
+    fn messages_of_unwanted_senders_are_left_out() {
+        let (mut not_from, mut out) = (NotFrom::default(), Emitter::new());
+        not_from.senders("eve");
+        for message in [("ann", "hello"), ("eve", "buy")] {
+            not_from.process(message, &mut out);
+        }
+        assert_eq!(out.rows(), [("ann", "hello")]);
     }
 
     #[test]

@@ -22,6 +22,12 @@ fn subtract(sum: i64, leaving: i64) -> i64 {
     sum - leaving
 }
 
+/// Keeps words that were seen at all.
+#[rsrt::filter]
+fn seen((_, count): (&str, i64)) -> bool {
+    count > 0
+}
+
 /// Counts since the beginning.
 #[rsrt::update_state(skips_idle)]
 #[expect(clippy::unnecessary_wraps, reason = "no count is ever forgotten")]
@@ -29,7 +35,7 @@ fn running(new: &[i64], state: Option<i64>) -> Option<i64> {
     Some(state.unwrap_or(0) + new.iter().sum::<i64>())
 }
 
-rsrt::plugin! { split, sum, subtract, running }
+rsrt::plugin! { split, sum, subtract, seen, running }
 
 #[cfg(test)]
 mod tests {

@@ -245,8 +245,11 @@ impl Step for JoinStep {
             let group = group as usize;
             index.matched[group] = true;
             let partners = index.rows(group).len();
-            for from in (0..partners).step_by(CHUNK_ROWS) {
-                let some = &index.rows(group)[from..partners.min(from + CHUNK_ROWS)];
+            let mut from = 0;
+            while from < partners {
+                let room = CHUNK_ROWS - pairs.left.len();
+                let some = &index.rows(group)[from..partners.min(from + room)];
+                from += some.len();
                 pairs.left.resize(pairs.left.len() + some.len(), row);
                 pairs.right.append_slice(some);
                 if pairs.left.len() >= CHUNK_ROWS {

@@ -40,7 +40,10 @@ fn end(chunk: &RecordBatch, start: usize) -> usize {
     low
 }
 
-/// Bytes of text and binary values, which is what makes rows long: numbers cannot.
+/// What an item of a list takes besides its text: a number, or where the text ends.
+const NUMBER: usize = 8;
+
+/// Bytes of text and binary values and of lists, which is what makes rows long: a number cannot.
 fn text_bytes(column: &dyn Array, rows: Range<usize>) -> usize {
     let between = |offsets: &[i32]| {
         let at = |row: usize| usize::try_from(offsets[row]).unwrap_or(0);
@@ -51,7 +54,8 @@ fn text_bytes(column: &dyn Array, rows: Range<usize>) -> usize {
     } else if let Some(binary) = column.as_binary_opt::<i32>() {
         between(binary.value_offsets()).len()
     } else if let Some(lists) = column.as_list_opt::<i32>() {
-        text_bytes(lists.values(), between(lists.value_offsets()))
+        let items = between(lists.value_offsets());
+        items.len() * NUMBER + text_bytes(lists.values(), items)
     } else {
         0
     }
@@ -111,6 +115,18 @@ mod tests {
     fn numbers_are_cut_by_rows() {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..9_000));
         assert_eq!(rows(&chunk(vec![numbers])), [CHUNK_ROWS, CHUNK_ROWS, 808]);
+    }
+
+    #[test]
+    fn many_numbers_in_lists_make_rows_long() {
+        let mut lists = ListBuilder::new(arrow_array::builder::Int64Builder::new());
+        for _ in 0..3 {
+            lists
+                .values()
+                .append_slice(&vec![1; CHUNK_BYTES / NUMBER / 2]);
+            lists.append(true);
+        }
+        assert_eq!(rows(&chunk(vec![Arc::new(lists.finish())])), [2, 1]);
     }
 
     #[test]

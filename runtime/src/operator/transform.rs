@@ -135,8 +135,9 @@ impl Transform {
     /// The function's rows behind their keys.
     fn with_keys(&self, chunk: &RecordBatch, made: &Transformed) -> Result<RecordBatch, StepError> {
         let origins: UInt32Array = match &made.origins {
+            // What a map made of row r is row r's, whatever the function says of it.
+            _ if self.rows == Rows::OneToOne => kept(chunk.num_rows(), &made.rejected),
             Some(origins) => origins.iter().copied().collect(),
-            None if self.rows == Rows::OneToOne => kept(chunk.num_rows(), &made.rejected),
             None => {
                 return Err(StepError::NoOrigins {
                     plugin: self.sandbox.plugin().to_owned(),

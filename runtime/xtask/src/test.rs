@@ -26,8 +26,12 @@ pub(crate) enum Scope {
 }
 
 /// Examples, and the plugin that each is started with.
-const EXAMPLES: [(&str, &str); 2] = [
+const EXAMPLES: [(&str, &str); 6] = [
+    ("click-sessions", "sessions"),
     ("network-word-count", "word-count"),
+    ("spam-filter", "text-tools"),
+    ("stateful-word-count", "word-count"),
+    ("windowed-top-k", "word-count"),
     ("word-count", "word-count"),
 ];
 
