@@ -80,7 +80,15 @@ fn add(a: f64, b: f64) -> f64 {
     a + b
 }
 
-rsrt::plugin! { same, contains, third_field, words, neighbours, add }
+/// The sum of a key's values so far, for each value.
+#[rsrt::map_with_state]
+fn total(value: Option<i64>, sum: &mut State<i64>) -> Option<i64> {
+    let total = sum.get().copied().unwrap_or(0) + value?;
+    sum.update(total);
+    Some(total)
+}
+
+rsrt::plugin! { same, contains, third_field, words, neighbours, add, total }
 
 #[cfg(test)]
 mod tests {

@@ -21,14 +21,13 @@ use std::{
 use measure::{Cost, measure, median};
 use options::Options;
 use report::{Fixed, Throughput, fixed_table, throughput_table};
-use workload::{NEEDLE_RANK, Workload};
+use workload::{Input, NEEDLE_RANK, PAIR_BYTES, Workload};
 
 use crate::{
     command::{Failed, execute},
     repository::{Host, Repository},
 };
 
-const BATCH_BYTES: u64 = 10_000_000;
 /// One-line batches of the shorter run whose CPU time is compared with one twice as long.
 const BATCHES: u64 = 10_000;
 
@@ -49,10 +48,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
         bench.repository.build_plugin(&bench.host, plugin)?;
     }
     let text = bench.text(options.megabytes)?;
+    let pairs = bench.pairs(options.megabytes * 1_000_000 / (2 * PAIR_BYTES), 100_000)?;
     let mut rows = Vec::new();
     for workload in &options.workloads {
         for threads in &options.threads {
-            rows.push(bench.throughput(*workload, *threads, &text, options.runs)?);
+            let input = match workload.input() {
+                Input::Text => &text,
+                Input::Pairs => &pairs,
+            };
+            rows.push(bench.throughput(*workload, *threads, input, options.runs)?);
         }
     }
     let fixed = bench.fixed(options.runs)?;
@@ -60,7 +64,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
     let tables = format!(
         "{}\n{}\n{}",
         heading(&options),
-        throughput_table(fs::metadata(&text)?.len(), &rows),
+        throughput_table(&rows),
         fixed_table(&fixed)
     );
     print!("{tables}");
@@ -112,10 +116,11 @@ impl Bench {
         text: &Path,
         runs: usize,
     ) -> Result<Throughput, Failed> {
-        let mut rsrt = self.rsrt(workload, text, BATCH_BYTES, threads)?;
+        let mut rsrt = self.rsrt(workload, text, workload.batch_bytes(), threads)?;
         let mut native = Command::new(&self.native);
         native.args(["native", workload.name()]).arg(text);
-        native.args([&BATCH_BYTES.to_string(), &threads.to_string(), &self.needle]);
+        let batch_bytes = workload.batch_bytes().to_string();
+        native.args([&batch_bytes, &threads.to_string(), &self.needle]);
         measure(&mut rsrt)?; // compiles the plugin into the cache, reads the text into memory
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for run in 1..=runs {
@@ -127,9 +132,43 @@ impl Bench {
         Ok(Throughput {
             workload,
             threads,
+            bytes: fs::metadata(text)?.len()
+                * match workload.input() {
+                    Input::Text => 1,
+                    Input::Pairs => 2, // the file is both sides of the join
+                },
             rsrt: median(&ours),
             native: median(&theirs),
         })
+    }
+
+    /// So many lines of two numbers, whose keys are below `keys`; made once.
+    fn pairs(&self, lines: u64, keys: u64) -> Result<PathBuf, Failed> {
+        let path = self.folder.join(format!("pairs-{lines}-{keys}.csv"));
+        if !path.is_file() {
+            let part = path.with_extension("part");
+            let mut out = BufWriter::with_capacity(1 << 20, File::create(&part)?);
+            text::pairs(&mut out, lines, keys)?;
+            out.flush()?;
+            fs::rename(part, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// CPU time of a batch of 10,000 records for `map-with-state` once so many keys are known.
+    fn touched(&self, keys: u64, runs: usize) -> Result<Duration, Failed> {
+        const BATCHES: u32 = 100;
+        let cost = |batches: u64| {
+            eprintln!("{keys} keys, then {batches} batches of 10000 records");
+            let records = self.pairs(keys + batches * 10_000, keys)?;
+            let topology = self.folder.join(format!("touched-{keys}-{batches}.toml"));
+            fs::write(&topology, workload::touched(&records))?;
+            let mut rsrt = self.run("bench", &topology, 1);
+            let costs: Result<Vec<Cost>, _> = (0..runs).map(|_| measure(&mut rsrt)).collect();
+            Ok::<_, Failed>(median(&costs?))
+        };
+        let (known, more) = (cost(0)?, cost(u64::from(BATCHES))?);
+        Ok(more.cpu.saturating_sub(known.cpu) / BATCHES)
     }
 
     /// What a batch costs that has next to nothing in it.
@@ -154,6 +193,10 @@ impl Bench {
             batch: Duration::from_secs_f64(difference / BATCHES as f64),
             operator: self.operator(runs)?,
             memory_after: vec![memory(1_000)?, memory(100_000)?],
+            touched: [10_000, 1_000_000]
+                .into_iter()
+                .map(|keys| Ok((keys, self.touched(keys, runs)?)))
+                .collect::<Result<_, Failed>>()?,
             one_line: one.wall,
         })
     }

@@ -5,7 +5,7 @@
 //! threads; results are kept until the batch is done, then dropped.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fs::File,
     hint::black_box,
     io::{BufRead, BufReader, Read},
@@ -31,9 +31,24 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failed> {
         bytes: batch_bytes,
         buffer: Vec::new(),
     };
+    let mut history = History::default();
     while let Some(bytes) = batches.next()? {
         let parts = parts(bytes, threads);
         match workload {
+            Workload::RunningCount => {
+                let counts = each(&parts, |text| Ok(count_words(checked(text)?)))?;
+                black_box(history.running(merged(counts)));
+            }
+            Workload::WindowInverse | Workload::Window => {
+                let counts = each(&parts, |text| Ok(count_words(checked(text)?)))?;
+                black_box(history.window(merged(counts)));
+            }
+            // Both sides are the same file, read as two.
+            Workload::Join => {
+                let pairs = |text| parsed(checked(text)?);
+                let (left, right) = (each(&parts, pairs)?, each(&parts, pairs)?);
+                black_box(joined(&left.concat(), &right.concat()));
+            }
             Workload::WordCount | Workload::WordCountUncombined => {
                 let counts = each(&parts, |text| Ok(count_words(checked(text)?)))?;
                 black_box(merged(counts));
@@ -127,6 +142,89 @@ fn merged<K: Eq + std::hash::Hash, V: Copy + std::ops::AddAssign>(
             .or_insert(value);
     }
     Some(all)
+}
+
+/// What goes over several batches.
+#[derive(Default)]
+struct History {
+    sums: Table<String, i64>,
+    panes: VecDeque<Vec<(String, i64)>>,
+}
+
+/// Keys one after another, where each ends, and their values.
+type Columns = (Vec<u8>, Vec<u32>, Vec<i64>);
+
+impl History {
+    /// Counts since the beginning.
+    fn running(&mut self, counts: Option<Table<&str, i64>>) -> Columns {
+        for (word, count) in counts.into_iter().flatten() {
+            self.add(word, count);
+        }
+        self.columns()
+    }
+
+    /// Counts over the last ten batches.
+    fn window(&mut self, counts: Option<Table<&str, i64>>) -> Columns {
+        if self.panes.len() == 10 {
+            for (word, count) in self.panes.pop_front().into_iter().flatten() {
+                self.add(&word, -count);
+            }
+        }
+        let mut pane = Vec::new();
+        for (word, count) in counts.into_iter().flatten() {
+            self.add(word, count);
+            pane.push((word.to_owned(), count));
+        }
+        self.panes.push_back(pane);
+        self.columns()
+    }
+
+    fn add(&mut self, word: &str, count: i64) {
+        match self.sums.get_mut(word) {
+            Some(sum) => *sum += count,
+            None => {
+                self.sums.insert(word.to_owned(), count);
+            }
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        let mut columns: Columns = (Vec::new(), vec![0], Vec::with_capacity(self.sums.len()));
+        for (word, count) in &self.sums {
+            columns.0.extend_from_slice(word.as_bytes());
+            columns
+                .1
+                .push(u32::try_from(columns.0.len()).unwrap_or(u32::MAX));
+            columns.2.push(*count);
+        }
+        columns
+    }
+}
+
+/// Lines of two numbers.
+fn parsed(text: &str) -> Result<Vec<(i64, i64)>, Failed> {
+    let pair = |line: &str| {
+        let (key, value) = line.split_once(',').ok_or("a line has no comma")?;
+        Ok((key.parse()?, value.parse()?))
+    };
+    text.lines().map(pair).collect()
+}
+
+/// Key, left and right of every pair of rows with equal keys.
+fn joined(left: &[(i64, i64)], right: &[(i64, i64)]) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
+    let mut index: Table<i64, Vec<i64>> = Table::default();
+    for (key, value) in right {
+        index.entry(*key).or_default().push(*value);
+    }
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in left {
+        for other in index.get(key).into_iter().flatten() {
+            columns.0.push(*key);
+            columns.1.push(*value);
+            columns.2.push(*other);
+        }
+    }
+    columns
 }
 
 fn count_words(text: &str) -> Table<&str, i64> {
@@ -223,6 +321,19 @@ mod tests {
             let counts = each(&parts, |text| Ok(count_words(checked(text)?))).unwrap();
             assert_eq!(merged(counts), Some(expected.clone()));
         }
+    }
+
+    #[test]
+    fn a_window_forgets_and_a_running_count_does_not() {
+        let (mut running, mut window) = (History::default(), History::default());
+        for _ in 0..12 {
+            running.running(Some(count_words("a b a")));
+            window.window(Some(count_words("a b a")));
+        }
+        assert_eq!(running.sums.get("a"), Some(&24));
+        assert_eq!(window.sums.get("a"), Some(&20));
+        let pairs = parsed("000001,00000002\n").unwrap();
+        assert_eq!(joined(&pairs, &pairs), (vec![1], vec![2], vec![2]));
     }
 
     #[test]

@@ -41,6 +41,16 @@ pub(super) fn word(rank: usize) -> String {
     vocabulary(rank + 1).pop().unwrap_or_default()
 }
 
+/// Lines of two numbers, sixteen bytes each: every key below `keys` once before any comes again, in
+/// an order that jumps about.
+pub(super) fn pairs(out: &mut impl Write, lines: u64, keys: u64) -> io::Result<()> {
+    const STEP: u64 = 61_803_399; // a prime, so that it meets every key
+    for line in 0..lines {
+        writeln!(out, "{:07},{:07}", (line * STEP) % keys, line % 1_000_000)?;
+    }
+    Ok(())
+}
+
 /// The most frequent words, the first one first; frequent ones are short, as in real text.
 fn vocabulary(count: usize) -> Vec<String> {
     let mut random = Random(SEED);

@@ -15,18 +15,42 @@ pub(super) enum Workload {
     Identity,
     /// A flat-map of a kind that nothing else has: neighbouring words to (int64, float64).
     Neighbours,
+    /// Words counted since the beginning: all counts come out with each batch.
+    RunningCount,
+    /// Words counted over ten batches, each time; what leaves is taken out.
+    WindowInverse,
+    /// The same, reduced anew.
+    Window,
+    /// Two streams of 100,000 rows a batch, joined by a number.
+    Join,
 }
+
+/// What a workload reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Lines of words.
+    Text,
+    /// Lines of two numbers.
+    Pairs,
+}
+
+/// Of a line of two numbers.
+pub(super) const PAIR_BYTES: u64 = 16;
 
 /// The word that `FilterField` looks for: of rank 100, so in nearly one of a hundred lines.
 pub(super) const NEEDLE_RANK: usize = 99;
 
 impl Workload {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::WordCount,
         Self::WordCountUncombined,
         Self::FilterField,
         Self::Identity,
         Self::Neighbours,
+        Self::RunningCount,
+        Self::WindowInverse,
+        Self::Window,
+        Self::Join,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -36,6 +60,10 @@ impl Workload {
             Self::FilterField => "filter-field",
             Self::Identity => "identity",
             Self::Neighbours => "neighbours",
+            Self::RunningCount => "running-count",
+            Self::WindowInverse => "window-inverse",
+            Self::Window => "window",
+            Self::Join => "join",
         }
     }
 
@@ -47,6 +75,10 @@ impl Workload {
             Self::FilterField => "filter + field",
             Self::Identity => "identity",
             Self::Neighbours => "unknown flat-map, combined",
+            Self::RunningCount => "running count over 100,000 keys",
+            Self::WindowInverse => "window 10/1 with inverse",
+            Self::Window => "window 10/1 without inverse",
+            Self::Join => "join of two 100,000-row batches",
         }
     }
 
@@ -59,10 +91,29 @@ impl Workload {
     /// A folder of `plugins/`.
     pub(super) fn plugin(self) -> &'static str {
         match self {
-            Self::WordCount => "word-count",
+            Self::WordCount
+            | Self::RunningCount
+            | Self::WindowInverse
+            | Self::Window
+            | Self::Join => "word-count",
             Self::WordCountUncombined | Self::FilterField | Self::Identity | Self::Neighbours => {
                 "bench"
             }
+        }
+    }
+
+    pub(super) fn input(self) -> Input {
+        match self {
+            Self::Join => Input::Pairs,
+            _ => Input::Text,
+        }
+    }
+
+    /// Of one batch of one source.
+    pub(super) fn batch_bytes(self) -> u64 {
+        match self {
+            Self::Join => 100_000 * PAIR_BYTES,
+            _ => 10_000_000,
         }
     }
 
@@ -78,6 +129,18 @@ impl Workload {
             Self::WordCount => (reduced("split", "sum"), "counts"),
             Self::WordCountUncombined => (reduced("words", "std:sum"), "counts"),
             Self::Neighbours => (reduced("neighbours", "add"), "counts"),
+            Self::RunningCount => {
+                let new = reduced("split", "sum");
+                let running = one("running", "counts", "update-state-by-key = \"running\"");
+                (new + &running, "running")
+            }
+            Self::WindowInverse => (windowed("inverse = true"), "counts"),
+            Self::Window => (windowed(""), "counts"),
+            Self::Join => {
+                let right = source("others", text, batch_bytes, PAIRS);
+                let join = one("joined", "lines", "with = \"others\"\njoin = true");
+                (right + &join, "joined")
+            }
             Self::Identity => (one("same", "lines", "map = \"same\""), "same"),
             Self::FilterField => {
                 let filter =
@@ -87,14 +150,45 @@ impl Workload {
                 (filter + &field, "field")
             }
         };
-        let text = text.display();
+        let format = match self.input() {
+            Input::Text => "format = \"text\"",
+            Input::Pairs => PAIRS,
+        };
+        let lines = source("lines", text, batch_bytes, format);
         format!(
-            "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = {threads}\n\n\
-             [source.lines]\ntype = \"file\"\npath = \"{text}\"\nbatch-bytes = {batch_bytes}\nformat = \"text\"\n\n\
-             {operators}[sink.out]\ninput = \"{last}\"\ntype = \"null\"\n"
+            "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = {threads}\ncheckpoint = \"x\"\n\n\
+             {lines}{operators}[sink.out]\ninput = \"{last}\"\ntype = \"null\"\n"
         )
     }
 }
+
+const PAIRS: &str = "format = \"csv\"\nschema = { key = \"int64\", value = \"int64\" }";
+
+fn source(name: &str, file: &Path, batch_bytes: u64, format: &str) -> String {
+    let file = file.display();
+    format!(
+        "[source.{name}]\ntype = \"file\"\npath = \"{file}\"\nbatch-bytes = {batch_bytes}\n{format}\n\n"
+    )
+}
+
+/// Counts of words over ten batches.
+fn windowed(inverse: &str) -> String {
+    let window = format!("reduce-by-key-and-window = \"sum\"\nlength = \"10s\"\n{inverse}");
+    one("words", "lines", "flat-map = \"split\"") + &one("counts", "words", &window)
+}
+
+/// A sum for each key, over records that touch some of them.
+pub(super) fn touched(records: &Path) -> String {
+    let records = source("records", records, TOUCHED_BYTES, PAIRS);
+    let sums = one("sums", "records", "map-with-state = \"total\"");
+    format!(
+        "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = 1\ncheckpoint = \"x\"\n\n\
+         {records}{sums}[sink.out]\ninput = \"sums\"\ntype = \"null\"\n"
+    )
+}
+
+/// Of a batch of records for [`touched`].
+const TOUCHED_BYTES: u64 = 10_000 * PAIR_BYTES;
 
 /// So many maps in a row, over batches of one line.
 pub(super) fn chain(operators: u32, text: &Path) -> String {
