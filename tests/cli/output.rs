@@ -98,6 +98,18 @@ fn a_run_ends_after_so_many_batches() {
 }
 
 #[test]
+fn a_run_stops_gracefully_after_its_time() {
+    let topology = "name = \"g\"\nbatch-interval = \"1ms\"\n[source.g]\ntype = \"generator\"\n\
+        rate = 1\n[sink.out]\ninput = \"g\"\ntype = \"null\"\n";
+    let folder = Folder::new(&[("topo.toml", topology)]);
+    let arguments = ["--timeout", "1ms", "--format", "json"];
+    let ended = folder.rsrt(&[&RUN[..], &arguments].concat());
+    ended.says(0, &["\"outcome\":\"stopped\""]);
+    let ended = folder.rsrt(&[&RUN[..], &["--timeout", "soon"]].concat());
+    ended.says(2, &["it must be a duration such as"]);
+}
+
+#[test]
 fn invalid_utf8_is_replaced_rejected_or_fails_the_batch() {
     let input = b"good\nb\xffd\nfine\n";
     let replaced = lines("on-invalid = \"replace\"\n", input).rsrt(&RUN);

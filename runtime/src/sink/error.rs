@@ -33,6 +33,9 @@ pub enum SinkProblem {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A function of the embedding program failed.
+    #[error("{0}")]
+    Function(String),
     /// A chunk that the sink's schema does not describe.
     #[error("internal error: {0}")]
     Columns(#[from] WrongColumns),

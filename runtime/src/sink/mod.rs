@@ -2,11 +2,13 @@
 
 mod error;
 mod files;
+mod function;
 mod null;
 mod print;
 
 pub use error::{SinkError, SinkProblem};
 pub use files::FilesSink;
+pub use function::FunctionSink;
 pub use null::NullSink;
 pub use print::PrintSink;
 

@@ -4,11 +4,14 @@
 //! [`scheduler`](crate::scheduler); here it is done, in the order in which it was decided.
 
 mod plugins;
+mod remembered;
 mod report;
 mod running;
 mod stop;
+mod streaming;
 
 pub use plugins::{NoPlugin, Plugins};
 pub use report::{BatchReport, Listener, SinkReport, Summary};
 pub use running::{Run, Stream};
 pub use stop::Stop;
+pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};

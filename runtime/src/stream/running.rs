@@ -83,6 +83,23 @@ impl Stream {
         }
     }
 
+    pub(super) fn sink_names(&self) -> Vec<NodeName> {
+        let sinks = self.topology.sinks.iter();
+        sinks.map(|sink| sink.name.clone()).collect()
+    }
+
+    pub(super) fn interval(&self) -> BatchInterval {
+        self.topology.batch_interval
+    }
+
+    /// Puts something around each sink.
+    pub(super) fn wrap_sinks(&mut self, wrap: impl Fn(&NodeName, Box<dyn Sink>) -> Box<dyn Sink>) {
+        let names = self.sink_names();
+        let sinks = std::mem::take(&mut self.sinks);
+        let named = names.iter().zip(sinks);
+        self.sinks = named.map(|(name, sink)| wrap(name, sink)).collect();
+    }
+
     /// Runs it to its end, on a tokio runtime with time enabled.
     pub async fn run(self, run: Run, listener: &mut dyn Listener) -> Summary {
         let wall = run.clock.wall_millis();

@@ -5,6 +5,7 @@
 //! and reports every problem at once.
 
 mod assignment;
+mod builder;
 mod catalog;
 mod compile;
 mod compiled;
@@ -20,11 +21,13 @@ mod stream;
 mod window;
 
 pub use assignment::{Assignment, BadAssignment, assign};
+pub use builder::{Builder, Part, operator, sink, source};
 pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
 pub use compiled::{Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use join::{Join, JoinKind};
 pub use manifest::Manifest;
+pub(crate) use manifest::parse_duration;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
 };

@@ -5,7 +5,10 @@ mod narrator;
 mod signals;
 mod summary;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeMap, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use tokio::runtime::Runtime;
 
@@ -60,6 +63,9 @@ pub(super) struct Arguments {
     /// End after N batches (for sources that do not wait for anyone: file, queue, generator)
     #[arg(long, value_name = "N")]
     batches: Option<std::num::NonZeroU64>,
+    /// Stop gracefully after so long, such as 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
     /// Only warnings and errors: no progress, no text summary
     #[arg(long, short)]
     quiet: bool,
@@ -122,6 +128,13 @@ fn run_topology(
     let sinks = open_sinks(&topology, console);
     let stop = Stop::new();
     signals::stop_on_signals(stop.clone(), console.clone())?;
+    if let Some(timeout) = arguments.timeout {
+        let stop = stop.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep(timeout).await;
+            stop.graceful();
+        });
+    }
     let every = topology.batch_interval.as_duration();
     match mode {
         Mode::Live => tracing::info!("running {}: a batch every {every:?}", topology.name),
@@ -148,6 +161,11 @@ fn run_topology(
         summary::How::Exhausted | summary::How::Stopped | summary::How::Unread => ExitCode::SUCCESS,
     };
     Ok((ended, code))
+}
+
+/// A duration as topologies write it.
+fn duration(text: &str) -> Result<Duration, String> {
+    topology::parse_duration(text).map_err(|invalid| format!("it {invalid}"))
 }
 
 fn how(summary: &Summary, stop: &Stop, narrator: &Narrator) -> summary::How {

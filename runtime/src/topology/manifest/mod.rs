@@ -20,6 +20,7 @@ mod value;
 mod verb;
 
 pub(crate) use dataset::DataSetEntry;
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use operator::{InverseEntry, OperatorEntry};
 pub(crate) use plugin::PluginEntry;
 pub(crate) use sink::SinkEntry;
