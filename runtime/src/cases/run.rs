@@ -71,14 +71,18 @@ impl CaseRunner {
 
 /// Any source hands out the given batches; a queue does so as the topology says.
 fn queue(source: &topology::Source, batches: Batches) -> Box<dyn Source> {
-    let (order, partitions) = match &source.kind {
+    let (order, partitions, default) = match &source.kind {
         SourceKind::Queue {
-            order, partitions, ..
-        } => (*order, *partitions),
-        _ => (QueueOrder::OneAtATime, NonZeroUsize::MIN),
+            order,
+            partitions,
+            default,
+            ..
+        } => (*order, *partitions, default.clone()),
+        _ => (QueueOrder::OneAtATime, NonZeroUsize::MIN, Vec::new()),
     };
     let (name, schema) = (&source.name, &source.schema);
-    Box::new(QueueSource::new(name, schema, order, partitions, batches))
+    let queue = QueueSource::new(name, schema, order, partitions, batches);
+    Box::new(queue.with_default(default))
 }
 
 /// The batches that were run, with their errors.

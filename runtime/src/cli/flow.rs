@@ -93,8 +93,8 @@ fn describe_source(kind: &SourceKind) -> String {
 fn describe_sink(kind: &SinkKind) -> String {
     match kind {
         SinkKind::Print { n } => format!("print the first {n}"),
-        SinkKind::TextFiles { path } => format!("text files {}-*", path.display()),
-        SinkKind::JsonFiles { path } => format!("JSON files {}-*", path.display()),
+        SinkKind::TextFiles { path, .. } => format!("text files {}-*", path.display()),
+        SinkKind::JsonFiles { path, .. } => format!("JSON files {}-*", path.display()),
         SinkKind::Null => "drop the rows".to_owned(),
     }
 }

@@ -35,13 +35,14 @@ impl Rows {
     }
 }
 
-/// Writes each batch to `<path>-<batch ms>/part-00000` and on, one file per partition and at least
+/// Writes each batch to `<path>-<batch ms>[.<suffix>]/part-00000` and on, one file per partition and at least
 /// one. The directory appears whole, with everything on the disk, or not at all; one that is there
 /// already is replaced, so that a repeated batch is there once.
 #[derive(Debug)]
 pub struct FilesSink {
     name: NodeName,
     prefix: PathBuf,
+    suffix: Option<String>,
     rows: Rows,
 }
 
@@ -61,12 +62,19 @@ impl FilesSink {
             name: name.clone(),
             // Without a slash at its end, which would make the prefix a directory.
             prefix: path.components().collect(),
+            suffix: None,
             rows,
         }
     }
 
+    /// The same, with this behind a dot at the end of each directory's name.
+    #[must_use]
+    pub fn with_suffix(self, suffix: Option<String>) -> Self {
+        Self { suffix, ..self }
+    }
+
     fn put(&self, time: BatchTime, batch: &Batch) -> Result<(), SinkProblem> {
-        let target = Target::new(&self.prefix, time);
+        let target = Target::new(&self.prefix, time, self.suffix.as_deref());
         make_directories(&target.parent)?;
         remove(&target.temporary)?;
         let written = self
@@ -122,9 +130,12 @@ struct Target {
 }
 
 impl Target {
-    fn new(prefix: &Path, time: BatchTime) -> Self {
+    fn new(prefix: &Path, time: BatchTime, suffix: Option<&str>) -> Self {
         let mut path = prefix.as_os_str().to_owned();
         path.push(format!("-{}", time.as_millis()));
+        if let Some(suffix) = suffix {
+            path.push(format!(".{suffix}"));
+        }
         let path = PathBuf::from(path);
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

@@ -33,8 +33,14 @@ pub fn open_sink(sink: &topology::Sink, schema: &Schema) -> Box<dyn Sink> {
         SinkKind::Print { n } => {
             Box::new(PrintSink::new(&sink.name, schema, *n, std::io::stdout()))
         }
-        SinkKind::TextFiles { path } => Box::new(FilesSink::text(&sink.name, schema, path)),
-        SinkKind::JsonFiles { path } => Box::new(FilesSink::json(&sink.name, schema, path)),
+        SinkKind::TextFiles { path, suffix } => {
+            let files = FilesSink::text(&sink.name, schema, path);
+            Box::new(files.with_suffix(suffix.clone()))
+        }
+        SinkKind::JsonFiles { path, suffix } => {
+            let files = FilesSink::json(&sink.name, schema, path);
+            Box::new(files.with_suffix(suffix.clone()))
+        }
         SinkKind::Null => Box::new(NullSink),
     }
 }

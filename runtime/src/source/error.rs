@@ -58,6 +58,12 @@ pub enum SourceProblem {
         /// Which line, and why.
         error: InvalidLine,
     },
+    /// The default batch of a queue holds what is no row.
+    #[error("`default`: {error}")]
+    DefaultRow {
+        /// Which row, and why.
+        error: RowError,
+    },
     /// The file of a queue is no list of batches.
     #[error(
         "{path} is no list of batches: {problem}; write one list of rows per batch, or null for no batch: [[1, 2], [], null]",

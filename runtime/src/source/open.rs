@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    format::LineDecoder,
+    format::{LineDecoder, rows_from_json},
     model::BatchInterval,
     receiver::{ReceiverSpec, RunningReceiver, SocketReceiver},
     topology::{self, Decoder, SourceKind},
@@ -98,12 +98,16 @@ pub fn open_source(
         SourceKind::Queue {
             path,
             order,
+            default,
             partitions,
         } => {
             let Some(path) = path else {
                 return Err(SourceError::new(name, SourceProblem::NoPath));
             };
-            Box::new(QueueSource::open(name, schema, *order, *partitions, path)?)
+            rows_from_json(schema, default)
+                .map_err(|error| SourceError::new(name, SourceProblem::DefaultRow { error }))?;
+            let queue = QueueSource::open(name, schema, *order, *partitions, path)?;
+            Box::new(queue.with_default(default.clone()))
         }
         SourceKind::Generator(spec) => Box::new(GeneratorSource::new(
             name,
@@ -189,6 +193,7 @@ mod tests {
         let queue = |path| SourceKind::Queue {
             path,
             order: QueueOrder::OneAtATime,
+            default: Vec::new(),
             partitions: NonZeroUsize::MIN,
         };
         assert_eq!(partitions(open(queue(Some(old)))), 1);

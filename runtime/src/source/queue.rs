@@ -23,6 +23,8 @@ pub struct QueueSource {
     partitions: NonZeroUsize,
     /// Each with its number.
     waiting: VecDeque<(usize, Option<Vec<Value>>)>,
+    /// Rows of a batch for which nothing waits.
+    default: Vec<Value>,
 }
 
 impl QueueSource {
@@ -40,7 +42,14 @@ impl QueueSource {
             order,
             partitions,
             waiting: batches.into_iter().enumerate().collect(),
+            default: Vec::new(),
         }
+    }
+
+    /// The same, with these rows in a batch for which nothing waits (spec 12.5).
+    #[must_use]
+    pub fn with_default(self, default: Vec<Value>) -> Self {
+        Self { default, ..self }
     }
 
     /// Of the batches in a JSON file: a list with one list of rows per batch, or null.
@@ -88,12 +97,12 @@ impl QueueSource {
 }
 
 impl Source for QueueSource {
-    /// After the last batch, an empty one.
+    /// After the last batch, the default one.
     fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
         let (batch, rows) = match self.next_batch() {
             Some((batch, Some(rows))) => (batch, rows),
             Some((_, None)) => return Ok(Claim::NoBatch),
-            None => (0, Vec::new()),
+            None => (0, self.default.clone()),
         };
         let chunk = rows_from_json(&self.schema, &rows)
             .map_err(|error| SourceError::new(&self.name, SourceProblem::Row { batch, error }))?;

@@ -24,15 +24,19 @@ pub enum SinkKind {
         /// How many rows.
         n: usize,
     },
-    /// `<path>-<batch ms>/part-00000`, one line per row as text (spec 13.2).
+    /// `<path>-<batch ms>[.<suffix>]/part-00000`, one line per row as text (spec 13.2).
     TextFiles {
         /// The prefix.
         path: PathBuf,
+        /// What the directory's name ends with, behind a dot.
+        suffix: Option<String>,
     },
-    /// `<path>-<batch ms>/part-00000`, one JSON object or value per line.
+    /// The same, one JSON object or value per line.
     JsonFiles {
         /// The prefix.
         path: PathBuf,
+        /// What the directory's name ends with, behind a dot.
+        suffix: Option<String>,
     },
     /// Rows are computed and dropped.
     Null,

@@ -60,6 +60,8 @@ pub enum SourceKind {
         path: Option<PathBuf>,
         /// One a batch, or all that wait.
         order: QueueOrder,
+        /// The rows of a batch for which nothing is queued (spec 12.5).
+        default: Vec<serde_json::Value>,
         /// Partition i of p gets rows i*n/p to (i+1)*n/p.
         partitions: NonZeroUsize,
     },

@@ -161,3 +161,12 @@ fn a_directory_that_may_not_be_written_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_suffix_ends_the_name_of_the_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let mut sink = text_sink(&root.path().join("out")).with_suffix(Some("txt".to_owned()));
+    sink.write(AT, &batch(&[json!([["a", 1]])])).unwrap();
+    let parts = [("out-2000.txt/part-00000", "(a,1)\n")];
+    assert_eq!(files(root.path()), expected(&parts));
+}

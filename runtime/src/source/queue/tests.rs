@@ -106,3 +106,23 @@ fn a_file_that_holds_no_batches_is_named() {
     "#
     );
 }
+
+#[test]
+fn the_default_batch_comes_when_nothing_waits() {
+    let name = "in".parse().unwrap();
+    let schema = Schema::plain(Kind::Int64);
+    let batches = vec![Some(vec![1.into()])];
+    let one = NonZeroUsize::MIN;
+    let queue = QueueSource::new(&name, &schema, QueueOrder::OneAtATime, one, batches);
+    let mut queue = queue.with_default(vec![7.into(), 8.into()]);
+    let mut rows = || {
+        let Claim::Batch(readers) = queue.claim(BatchTime::from_millis(0)).unwrap() else {
+            panic!("there is always a batch");
+        };
+        let chunks = readers
+            .into_iter()
+            .filter_map(|mut reader| reader.next_chunk().unwrap());
+        chunks.map(|chunk| chunk.rows.num_rows()).sum::<usize>()
+    };
+    assert_eq!([rows(), rows(), rows()], [1, 2, 2]);
+}

@@ -253,7 +253,7 @@ impl Assembly<'_> {
 
     fn sink_kind(&self, mut kind: SinkKind) -> SinkKind {
         match &mut kind {
-            SinkKind::TextFiles { path } | SinkKind::JsonFiles { path } => {
+            SinkKind::TextFiles { path, .. } | SinkKind::JsonFiles { path, .. } => {
                 *path = self.base_dir.join(&path);
             }
             SinkKind::Print { .. } | SinkKind::Null => {}

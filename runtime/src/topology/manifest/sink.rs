@@ -59,8 +59,14 @@ fn read_type(
             let n = table.size("n", problems).map_or(PRINT_ROWS, usize::from);
             Some(SinkKind::Print { n })
         }
-        "text-files" => read_prefix(table, problems).map(|path| SinkKind::TextFiles { path }),
-        "json-files" => read_prefix(table, problems).map(|path| SinkKind::JsonFiles { path }),
+        "text-files" => {
+            let (path, suffix) = read_names(table, problems);
+            path.map(|path| SinkKind::TextFiles { path, suffix })
+        }
+        "json-files" => {
+            let (path, suffix) = read_names(table, problems);
+            path.map(|path| SinkKind::JsonFiles { path, suffix })
+        }
         "null" => Some(SinkKind::Null),
         other => {
             report_unknown_type(other, value, problems);
@@ -71,9 +77,19 @@ fn read_type(
     kind
 }
 
-fn read_prefix(table: &mut Table<'_>, problems: &mut Problems) -> Option<PathBuf> {
-    let path = table.require_text("path", "what the names of the files start with", problems)?;
-    Some(PathBuf::from(path.value))
+/// What the names of the directories begin and end with.
+fn read_names(table: &mut Table<'_>, problems: &mut Problems) -> (Option<PathBuf>, Option<String>) {
+    let path = table.require_text("path", "what the names of the files start with", problems);
+    let suffix = table.take("suffix").and_then(|value| {
+        let text = value.text("what the names of the directories end with", problems)?;
+        if text.value.is_empty() || text.value.contains(['/', '\\', '\0']) {
+            let problem = value.is_bad("must be the end of a name", problems);
+            problem.help("write it without a dot and without a slash, such as suffix = \"txt\"");
+            return None;
+        }
+        Some(text.value.to_owned())
+    });
+    (path.map(|path| PathBuf::from(path.value)), suffix)
 }
 
 fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use toml::de::DeValue;
+
 use super::{
     format, schema,
     spanned::Spanned,
@@ -196,6 +198,8 @@ fn read_queue(
         .and_then(|value| schema::read_type_or_columns(&value, problems));
     let path = table.text("path", "the path of a JSON file", problems);
     let one_at_a_time = table.boolean("one-at-a-time", problems);
+    let default = table.take("default");
+    let default = default.and_then(|value| read_rows(&value, problems));
     let partitions = table.partitions("partitions", problems);
     let kind = SourceKind::Queue {
         path: path.map(|path| PathBuf::from(path.value)),
@@ -204,9 +208,44 @@ fn read_queue(
         } else {
             QueueOrder::All
         },
+        default: default.unwrap_or_default(),
         partitions: partitions.unwrap_or(QUEUE_PARTITIONS),
     };
     (Some(kind), schema)
+}
+
+/// A list of rows, as JSON would have them.
+fn read_rows(value: &Value<'_>, problems: &mut Problems) -> Option<Vec<serde_json::Value>> {
+    let rows = value.list("a list of rows such as [[\"a\", 1]]", problems)?;
+    let rows = rows.iter().map(|row| {
+        let json = to_json(row.toml);
+        if json.is_none() {
+            row.is_bad("holds what no row can hold, such as a date", problems);
+        }
+        json
+    });
+    rows.collect()
+}
+
+fn to_json(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        DeValue::String(text) => Json::from(text.as_ref()),
+        DeValue::Boolean(value) => Json::from(*value),
+        DeValue::Integer(integer) => Json::from(super::value::integer_value(integer)?),
+        DeValue::Float(float) => serde_json::from_str(float.as_str()).ok()?,
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| to_json(item.get_ref()));
+            Json::Array(items.collect::<Option<_>>()?)
+        }
+        DeValue::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(key, value)| Some((key.get_ref().to_string(), to_json(value.get_ref())?)));
+            Json::Object(entries.collect::<Option<_>>()?)
+        }
+        DeValue::Datetime(_) => return None,
+    })
 }
 
 fn read_generator(
