@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod faults;
+mod foreach;
 mod full_disk;
 mod output;
 mod signals;

@@ -46,6 +46,30 @@ pub(crate) fn cut<'a>(#[settings] what: &Cut, line: &'a str) -> Result<&'a str, 
         .ok_or_else(|| reject(format!("there is no field {}", what.field)))
 }
 
+/// Writes each line to the log and, at the end of a partition, how many there were. Lines without
+/// text are rejected.
+#[derive(Default)]
+pub(crate) struct Announce {
+    lines: u64,
+}
+
+/// Writes lines to the log.
+#[rsrt::foreach]
+impl Announce {
+    fn accept(&mut self, line: &str) -> Result<(), Reject> {
+        if line.is_empty() {
+            return Err(reject("there is nothing to say"));
+        }
+        rsrt::info!("said: {line}");
+        self.lines += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        rsrt::info!("said {} lines", self.lines);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rsrt::testing::settings;

@@ -95,6 +95,9 @@ fn describe_sink(kind: &SinkKind) -> String {
         SinkKind::Print { n } => format!("print the first {n}"),
         SinkKind::TextFiles { path, .. } => format!("text files {}-*", path.display()),
         SinkKind::JsonFiles { path, .. } => format!("JSON files {}-*", path.display()),
+        SinkKind::Foreach { call, .. } => {
+            format!("give the rows to {}, at least once", call.function)
+        }
         SinkKind::Null => "drop the rows".to_owned(),
     }
 }

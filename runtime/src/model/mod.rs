@@ -3,6 +3,7 @@
 mod batch;
 mod function;
 mod name;
+mod pieces;
 mod position;
 mod schema;
 mod shape;
@@ -14,6 +15,7 @@ pub use function::{
     TransformFunction, TransformVerb,
 };
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
+pub use pieces::pieces;
 pub use position::Position;
 pub use schema::{Field, InvalidSchema, Kind, Schema, TypeExpr};
 pub use shape::{Shape, Tree};

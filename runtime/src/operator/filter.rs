@@ -3,8 +3,11 @@
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 
-use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
-use crate::{model::Schema, plugin::Usage};
+use super::{Emitted, Sandbox, Step, StepError, reject::rejected_rows};
+use crate::{
+    model::{Schema, pieces},
+    plugin::Usage,
+};
 
 /// Calls a `filter` function for each chunk. Columns are the host's; the function only says which
 /// rows stay.

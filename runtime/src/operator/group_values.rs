@@ -3,8 +3,8 @@
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
-use super::{Emitted, Step, StepError, group::Grouper, lists::Lists, pieces::pieces};
-use crate::model::Schema;
+use super::{Emitted, Step, StepError, group::Grouper, lists::Lists};
+use crate::model::{Schema, pieces};
 
 /// Gathers the values of each key, of one stream or of two. Keys come in the order of first
 /// arrival, those of the first stream first.

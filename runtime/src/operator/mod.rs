@@ -18,7 +18,6 @@ mod key;
 mod limit;
 mod lists;
 mod nan;
-mod pieces;
 mod reducer;
 mod reject;
 mod sandbox;

@@ -4,9 +4,9 @@
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take;
 
-use super::{Emitted, Sandbox, Step, StepError, pieces::pieces, reject::rejected_rows};
+use super::{Emitted, Sandbox, Step, StepError, reject::rejected_rows};
 use crate::{
-    model::Schema,
+    model::{Schema, pieces},
     plugin::{RejectedRow, Transformed, Usage},
     topology::Side,
 };

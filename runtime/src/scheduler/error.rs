@@ -3,7 +3,7 @@
 use crate::{
     model::{BatchTime, NodeName},
     operator::StepError,
-    sink::SinkError,
+    sink::{SinkError, SinkProblem},
     source::{DataSetError, SourceError},
 };
 
@@ -114,6 +114,10 @@ impl BatchError {
                 ..
             } => match &**error {
                 StepError::Plugin { fault, .. } => fault.detail(),
+                _ => String::new(),
+            },
+            BatchError::Sink { error, .. } => match error.problem() {
+                SinkProblem::Plugin { fault, .. } => fault.detail(),
                 _ => String::new(),
             },
             _ => String::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{
     format::WrongColumns,
     model::{BatchTime, NodeName},
+    plugin::PluginFault,
 };
 
 /// A batch that did not get where it belongs. Nothing of it is there.
@@ -32,6 +33,18 @@ pub enum SinkProblem {
         path: PathBuf,
         /// What the system says.
         error: std::io::Error,
+    },
+    /// A function of a plugin failed.
+    #[error("partition {partition}: function `{function}` of plugin `{plugin}`: {fault}")]
+    Plugin {
+        /// The plugin's own name.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// Of the batch.
+        partition: usize,
+        /// What happened.
+        fault: Box<PluginFault>,
     },
     /// A function of the embedding program failed.
     #[error("{0}")]

@@ -2,19 +2,22 @@
 
 mod error;
 mod files;
+mod foreach;
 mod function;
 mod null;
 mod print;
 
 pub use error::{SinkError, SinkProblem};
 pub use files::FilesSink;
+pub use foreach::{ForeachSink, ForeachSpec};
 pub use function::FunctionSink;
 pub use null::NullSink;
 pub use print::PrintSink;
 
 use crate::{
-    model::{Batch, BatchTime, Schema},
-    topology::{self, SinkKind},
+    model::{Batch, BatchTime},
+    plugin::{InstanceLimits, Plugin},
+    topology::{self, SinkKind, Topology},
 };
 
 /// A sink of a running topology. Batches come in order, each once per attempt.
@@ -27,8 +30,10 @@ pub trait Sink: Send {
     fn write(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkError>;
 }
 
-/// The sink that a topology describes, for rows of `schema`. `print` prints on standard output.
-pub fn open_sink(sink: &topology::Sink, schema: &Schema) -> Box<dyn Sink> {
+/// The sink that a topology describes, with the topology's plugins in its order. `print` prints on
+/// standard output.
+pub fn open_sink(sink: &topology::Sink, topology: &Topology, plugins: &[Plugin]) -> Box<dyn Sink> {
+    let schema = topology.schema(sink.input);
     match &sink.kind {
         SinkKind::Print { n } => {
             Box::new(PrintSink::new(&sink.name, schema, *n, std::io::stdout()))
@@ -40,6 +45,24 @@ pub fn open_sink(sink: &topology::Sink, schema: &Schema) -> Box<dyn Sink> {
         SinkKind::JsonFiles { path, suffix } => {
             let files = FilesSink::json(&sink.name, schema, path);
             Box::new(files.with_suffix(suffix.clone()))
+        }
+        SinkKind::Foreach { call, settings } => {
+            let limits = &topology.limits;
+            let spec = ForeachSpec {
+                plugin: plugins[call.plugin.0].clone(),
+                function: call.function.clone(),
+                picked: call.input.clone(),
+                limits: InstanceLimits {
+                    memory: limits.memory,
+                    cpu_time: limits.cpu_time,
+                    output: limits.output,
+                    fuel: limits.fuel,
+                    log_lines: limits.log_lines,
+                },
+                topology: topology.name.as_str().into(),
+                settings: settings.clone().into_iter().collect(),
+            };
+            Box::new(ForeachSink::new(&sink.name, spec))
         }
         SinkKind::Null => Box::new(NullSink),
     }

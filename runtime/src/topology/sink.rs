@@ -1,8 +1,8 @@
 //! Where rows go.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use super::StreamRef;
+use super::{Call, StreamRef};
 use crate::model::NodeName;
 
 /// A sink, checked.
@@ -37,6 +37,14 @@ pub enum SinkKind {
         path: PathBuf,
         /// What the directory's name ends with, behind a dot.
         suffix: Option<String>,
+    },
+    /// A function of a plugin for each partition (spec 13.3). What it does is outside of what rsrt
+    /// can repeat or take back.
+    Foreach {
+        /// The function.
+        call: Call,
+        /// Text for it.
+        settings: BTreeMap<String, String>,
     },
     /// Rows are computed and dropped.
     Null,

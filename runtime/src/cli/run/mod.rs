@@ -21,6 +21,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     model::NodeName,
+    plugin::Plugin,
     scheduler::{Mode, Outcome, Plan, Pool},
     sink::{PrintSink, Sink, open_sink},
     source::{Source, SourceError, SourceSetup, open_source},
@@ -125,7 +126,7 @@ fn run_topology(
     let pool = Pool::new(cores)
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
     let sources = open_sources(&topology, &plan, clock.as_ref(), &runtime)?;
-    let sinks = open_sinks(&topology, console);
+    let sinks = open_sinks(&topology, &plugins, console);
     let stop = Stop::new();
     signals::stop_on_signals(stop.clone(), console.clone())?;
     if let Some(timeout) = arguments.timeout {
@@ -206,7 +207,7 @@ fn open_sources(
     sources.map_err(Failure::input)
 }
 
-fn open_sinks(topology: &Topology, console: &Console) -> Vec<Box<dyn Sink>> {
+fn open_sinks(topology: &Topology, plugins: &[Plugin], console: &Console) -> Vec<Box<dyn Sink>> {
     let sinks = topology.sinks.iter();
     sinks
         .map(|sink| -> Box<dyn Sink> {
@@ -216,7 +217,7 @@ fn open_sinks(topology: &Topology, console: &Console) -> Vec<Box<dyn Sink>> {
                     let output = console.output();
                     Box::new(PrintSink::new(&sink.name, schema, *n, output))
                 }
-                _ => open_sink(sink, schema),
+                _ => open_sink(sink, topology, plugins),
             }
         })
         .collect()

@@ -14,10 +14,9 @@ use super::{
     calls::{self, Groupings},
 };
 use crate::{
-    model::{BatchTime, Schema},
+    model::{BatchTime, Schema, pieces},
     operator::{
         Emitted, Sandbox, Step, StepError,
-        pieces::pieces,
         reducer::{in_group_order, lengths},
     },
     plugin::Usage,

@@ -9,11 +9,10 @@ use super::{
     calls::{self, Groupings, joined, without_meaning},
 };
 use crate::{
-    model::Schema,
+    model::{Schema, pieces},
     operator::{
         Emitted, Sandbox, Step, StepError,
         group::Grouper,
-        pieces::pieces,
         reducer::{in_group_order, lengths},
     },
     plugin::Usage,

@@ -11,10 +11,10 @@ use super::{
     window_states::Pane,
 };
 use crate::{
-    model::Schema,
+    model::{Schema, pieces},
     operator::{
         Aggregate, AggregateSpec, Emitted, Phase, Reduction, Sandbox, Step, StepError,
-        group::Grouper, pieces::pieces,
+        group::Grouper,
     },
     plugin::Usage,
     topology::Window,

@@ -34,6 +34,8 @@ pub(crate) enum Wanted {
     ReduceByKeyAndWindow,
     /// A verb with state.
     Stateful(StatefulVerb),
+    /// A sink.
+    Foreach,
 }
 
 impl Wanted {
@@ -44,6 +46,7 @@ impl Wanted {
             Self::MapValues => "map-values",
             Self::FlatMapValues => "flat-map-values",
             Self::TransformWith => "transform-with",
+            Self::Foreach => "foreach",
             Self::Filter => "filter",
             Self::Reduce => "reduce",
             Self::ReduceByKey => "reduce-by-key",
@@ -74,7 +77,7 @@ impl Wanted {
             (Self::TransformWith, Role::Transform(function)) => {
                 function.verb == TransformVerb::Transform
             }
-            (Self::Filter, Role::Filter) => true,
+            (Self::Filter, Role::Filter) | (Self::Foreach, Role::Foreach) => true,
             (Self::Stateful(verb), Role::Stateful(function)) => function.verb == verb,
             (wanted, Role::Aggregate(_)) => wanted.reduces(),
             _ => false,
@@ -269,11 +272,11 @@ fn report_wrong_role(
         Role::Filter => Some("filter"),
         Role::Aggregate(_) => Some("reduce-by-key"),
         Role::Stateful(f) => Some(f.verb.name()),
-        Role::Foreach => None,
+        Role::Foreach => None, // of a sink
     };
     let fitting = info.functions.iter().filter(|f| wanted.fits(&f.role));
     let fitting: Vec<_> = fitting.map(|f| f.name.as_str()).collect();
-    let help = match callable {
+    let help = match callable.filter(|_| wanted != Wanted::Foreach) {
         Some(verb) => format!("write {verb} = \"{prefix}{}\"", function.name),
         None => choices(&format!("its functions for `{}`", wanted.verb()), fitting),
     };

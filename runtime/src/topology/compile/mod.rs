@@ -7,6 +7,7 @@ mod aggregate;
 mod call;
 mod columns;
 mod combine;
+mod foreach;
 mod functions;
 mod fusion;
 mod graph;
@@ -118,6 +119,16 @@ impl Manifest {
             .map(|sink| names.resolve_one(sink, &mut problems))
             .collect();
 
+        let foreach = self.sinks.iter().zip(&sink_inputs).map(|(sink, input)| {
+            let input = streams.get(*input).schema;
+            foreach::check(
+                sink.foreach.as_ref()?,
+                input.as_ref(),
+                whole.functions,
+                &mut problems,
+            )
+        });
+        let foreach = foreach.collect();
         let topology = Assembly {
             manifest: &self,
             base_dir: &defaults.base_dir,
@@ -125,6 +136,7 @@ impl Manifest {
             order: &order,
             places: places(&order),
             references: whole.references.into_inner(),
+            foreach,
         };
         let topology = topology.build(checked, &inputs, &sink_inputs, parallelism, &plugins);
         match topology {
@@ -143,6 +155,8 @@ struct Assembly<'a> {
     /// Where in the order an operator is, by its place of definition.
     places: Vec<OperatorId>,
     references: Vec<Reference>,
+    /// Of each sink that calls a function.
+    foreach: Vec<Option<SinkKind>>,
 }
 
 fn places(order: &[usize]) -> Vec<OperatorId> {
@@ -178,11 +192,11 @@ impl Assembly<'_> {
         });
         let operators = operators.collect::<Option<Vec<_>>>()?;
         let sinks = self.manifest.sinks.iter().zip(sink_inputs);
-        let sinks = sinks.map(|(entry, input)| {
+        let sinks = sinks.zip(&self.foreach).map(|((entry, input), foreach)| {
             Some(Sink {
                 name: entry.name.value.parse().ok()?,
                 input: self.placed((*input)?),
-                kind: self.sink_kind(entry.kind.clone()?),
+                kind: self.sink_kind(entry.kind.clone().or_else(|| foreach.clone())?),
             })
         });
         Some(Topology {
@@ -256,7 +270,7 @@ impl Assembly<'_> {
             SinkKind::TextFiles { path, .. } | SinkKind::JsonFiles { path, .. } => {
                 *path = self.base_dir.join(&path);
             }
-            SinkKind::Print { .. } | SinkKind::Null => {}
+            SinkKind::Print { .. } | SinkKind::Foreach { .. } | SinkKind::Null => {}
         }
         kind
     }

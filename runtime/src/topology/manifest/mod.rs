@@ -23,7 +23,7 @@ pub(crate) use dataset::DataSetEntry;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use operator::{InverseEntry, OperatorEntry};
 pub(crate) use plugin::PluginEntry;
-pub(crate) use sink::SinkEntry;
+pub(crate) use sink::{ForeachEntry, SinkEntry};
 pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
@@ -109,12 +109,12 @@ impl Manifest {
         })
     }
 
-    /// The plugins that operators call, in order of first mention; paths are joined to `base_dir`.
+    /// The plugins that operators and sinks call, in order of first mention; paths are joined to `base_dir`.
     /// The default plugin, which has neither alias nor path, is among them if it is called. A
     /// plugin that is called but not defined is not: compiling reports it.
     pub fn plugins(&self, base_dir: &Path) -> Vec<Plugin> {
         let mut plugins: Vec<Plugin> = Vec::new();
-        for function in self.operators.iter().flat_map(OperatorEntry::functions) {
+        for function in self.functions() {
             let plugin = match &function.owner {
                 FunctionOwner::Std => continue,
                 FunctionOwner::Default => Some(Plugin {
@@ -132,10 +132,17 @@ impl Manifest {
         plugins
     }
 
-    /// Whether an operator calls a function of the default plugin, the one on the command line.
+    /// Whether an operator or a sink calls a function of the default plugin, the one on the command line.
     pub fn uses_default_plugin(&self) -> bool {
-        let mut functions = self.operators.iter().flat_map(OperatorEntry::functions);
-        functions.any(|function| function.owner == FunctionOwner::Default)
+        self.functions()
+            .any(|function| function.owner == FunctionOwner::Default)
+    }
+
+    /// The functions that operators call, then those of sinks.
+    fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
+        let sinks = self.sinks.iter().filter_map(|sink| sink.foreach.as_ref());
+        let operators = self.operators.iter().flat_map(OperatorEntry::functions);
+        operators.chain(sinks.map(|foreach| &foreach.function))
     }
 
     fn defined_plugin(&self, alias: &str, base_dir: &Path) -> Option<Plugin> {

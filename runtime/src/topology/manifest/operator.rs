@@ -289,7 +289,10 @@ pub(super) fn read_inputs(table: &mut Table<'_>, problems: &mut Problems) -> Vec
         .collect()
 }
 
-fn read_settings(value: &Value<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+pub(super) fn read_settings(
+    value: &Value<'_>,
+    problems: &mut Problems,
+) -> BTreeMap<String, String> {
     const WANTED: &str = "a table of text such as { separator = \",\" }";
     let mut settings = BTreeMap::new();
     let Some(table) = value.table(WANTED, problems) else {

@@ -1,11 +1,14 @@
 //! `[sink.x]`: where rows go.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
+
+use toml::de::DeValue;
 
 use super::{
-    operator::read_inputs,
+    operator::{read_inputs, read_settings},
     spanned::Spanned,
     table::{Table, Value},
+    verb::{FunctionRef, read_function},
 };
 use crate::topology::{
     SinkKind,
@@ -15,10 +18,9 @@ use crate::topology::{
 /// `n` of print (spec 13.1).
 const PRINT_ROWS: usize = 10;
 
-const TYPES: [&str; 4] = ["print", "text-files", "json-files", "null"];
-const LATER_TYPES: [&str; 9] = [
+const TYPES: [&str; 5] = ["print", "text-files", "json-files", "foreach", "null"];
+const LATER_TYPES: [&str; 8] = [
     "csv-files",
-    "foreach",
     "http",
     "kafka",
     "object-files",
@@ -33,8 +35,18 @@ const LATER_TYPES: [&str; 9] = [
 pub(crate) struct SinkEntry {
     pub(crate) name: Spanned<String>,
     pub(crate) inputs: Vec<Spanned<String>>,
-    /// None if it could not be read, which has been reported. Paths are as written.
+    /// None if it could not be read, which has been reported, or calls a function. Paths are as
+    /// written.
     pub(crate) kind: Option<SinkKind>,
+    /// The function that it calls.
+    pub(crate) foreach: Option<ForeachEntry>,
+}
+
+/// A sink that calls a function.
+#[derive(Debug, Clone)]
+pub(crate) struct ForeachEntry {
+    pub(crate) function: FunctionRef,
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 pub(super) fn read(
@@ -44,8 +56,31 @@ pub(super) fn read(
 ) -> SinkEntry {
     let inputs = read_inputs(table, problems);
     let value = table.require("type", problems);
-    let kind = value.and_then(|value| read_type(&value, table, problems));
-    SinkEntry { name, inputs, kind }
+    let is_foreach = value.as_ref().is_some_and(
+        |value| matches!(value.toml, DeValue::String(text) if text.as_ref() == "foreach"),
+    );
+    let (kind, foreach) = match value {
+        Some(_) if is_foreach => (None, read_foreach(table, problems)),
+        Some(value) => (read_type(&value, table, problems), None),
+        None => (None, None),
+    };
+    SinkEntry {
+        name,
+        inputs,
+        kind,
+        foreach,
+    }
+}
+
+fn read_foreach(table: &mut Table<'_>, problems: &mut Problems) -> Option<ForeachEntry> {
+    let function = table.require("function", problems);
+    let settings = table.take("settings");
+    let settings = settings.map(|settings| read_settings(&settings, problems));
+    table.finish(problems);
+    Some(ForeachEntry {
+        function: read_function(&function?, problems)?,
+        settings: settings.unwrap_or_default(),
+    })
 }
 
 fn read_type(

@@ -4,11 +4,11 @@ use std::{iter, ops::Range};
 
 use arrow_array::{Array, RecordBatch, cast::AsArray};
 
-use crate::model::{CHUNK_BYTES, CHUNK_ROWS};
+use super::{CHUNK_BYTES, CHUNK_ROWS};
 
 /// A chunk in pieces, each with as many rows as a chunk may have. Slices, not copies. A chunk
 /// without rows is one piece; of any other no piece is empty.
-pub(super) fn pieces(chunk: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+pub fn pieces(chunk: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
     let mut next = Some(0);
     iter::from_fn(move || {
         let start = next?;
