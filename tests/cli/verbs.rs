@@ -41,3 +41,8 @@ fn state_and_windows_go_on_from_batch_to_batch() {
 fn a_whole_batch_is_transformed_with_another_stream_or_a_file() {
     passes("transform", 2);
 }
+
+#[test]
+fn a_window_lacks_a_batch_that_failed_and_state_beside_it_goes_on() {
+    passes("failing", 1);
+}
