@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     path::{Component, Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,6 +14,7 @@ use walkdir::WalkDir;
 use super::{
     Claim, PartitionReader, Source, SourceError, SourceProblem,
     file_range::{FilePartition, FileRange},
+    record_file::RecordFile,
     selection::{ListedFile, Selection},
 };
 use crate::{
@@ -28,7 +30,16 @@ pub struct DirectorySource {
     name: NodeName,
     pattern: Vec<Step>,
     selection: Selection,
-    decoder: Arc<LineDecoder>,
+    reading: FileReading,
+}
+
+/// How a file becomes rows.
+#[derive(Debug, Clone)]
+pub enum FileReading {
+    /// Line by line.
+    Lines(Arc<LineDecoder>),
+    /// As records of so many bytes each: `value: binary` (spec 12.4).
+    Records(NonZeroUsize),
 }
 
 /// A part of the path of a directory.
@@ -52,7 +63,7 @@ impl DirectorySource {
         ignored_until: i64,
         remember: Duration,
         interval: BatchInterval,
-        decoder: LineDecoder,
+        reading: FileReading,
     ) -> Result<Self, SourceError> {
         let remember = i64::try_from(remember.as_millis()).unwrap_or(i64::MAX);
         let interval = interval.as_millis();
@@ -61,7 +72,7 @@ impl DirectorySource {
             name: name.clone(),
             pattern: steps(path).map_err(|problem| SourceError::new(name, problem))?,
             selection: Selection::new(ignored_until, batches.saturating_mul(interval)),
-            decoder: Arc::new(decoder),
+            reading,
         })
     }
 }
@@ -77,13 +88,20 @@ impl Source for DirectorySource {
         });
         let files = self.selection.choose(time.as_millis(), listed);
         let readers = files.into_iter().map(|file| {
-            let claimed = FileRange {
-                path: file.path,
-                range: 0..file.length,
-                length: file.length,
+            let reader: Box<dyn PartitionReader> = match &self.reading {
+                FileReading::Lines(decoder) => {
+                    let claimed = FileRange {
+                        path: file.path,
+                        range: 0..file.length,
+                        length: file.length,
+                    };
+                    Box::new(FilePartition::new(&self.name, claimed, decoder.clone()))
+                }
+                FileReading::Records(record) => {
+                    Box::new(RecordFile::new(&self.name, file.path, file.length, *record))
+                }
             };
-            let reader = FilePartition::new(&self.name, claimed, self.decoder.clone());
-            Box::new(reader) as Box<dyn PartitionReader>
+            reader
         });
         Ok(Claim::Batch(readers.collect()))
     }

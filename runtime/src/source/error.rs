@@ -40,6 +40,19 @@ pub enum SourceProblem {
         /// Bytes now.
         found: u64,
     },
+    /// A file of records ends within one.
+    #[error(
+        "{path} has {length} bytes, which is no multiple of the {record} of a record",
+        path = path.display()
+    )]
+    NoRecords {
+        /// The file.
+        path: PathBuf,
+        /// Of the file, in bytes.
+        length: u64,
+        /// Of a record, in bytes.
+        record: usize,
+    },
     /// A line of a file is none, and `on-invalid` is `fail`.
     #[error("{path}, bytes {} to {}: {error}", range.start, range.end, path = path.display())]
     Line {

@@ -12,6 +12,7 @@ mod generator;
 mod open;
 mod queue;
 mod receiver;
+mod record_file;
 mod rows;
 mod selection;
 
@@ -20,7 +21,7 @@ use std::pin::Pin;
 use arrow_array::RecordBatch;
 
 pub use data_set::{DataSet, DataSetError};
-pub use directory::DirectorySource;
+pub use directory::{DirectorySource, FileReading};
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;
 pub use generator::GeneratorSource;

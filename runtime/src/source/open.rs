@@ -5,15 +5,15 @@ use std::{num::NonZeroUsize, sync::Arc};
 use tokio::runtime::Handle;
 
 use super::{
-    DirectorySource, FileSource, GeneratorSource, QueueSource, ReceiverSource, Source, SourceError,
-    SourceProblem,
+    DirectorySource, FileReading, FileSource, GeneratorSource, QueueSource, ReceiverSource, Source,
+    SourceError, SourceProblem,
 };
 use crate::{
     clock::Clock,
     format::{LineDecoder, rows_from_json},
     model::BatchInterval,
     receiver::{ReceiverSpec, RunningReceiver, SocketReceiver},
-    topology::{self, Decoder, SourceKind},
+    topology::{self, Decoder, FileRows, SourceKind},
 };
 
 /// What sources need to run.
@@ -78,21 +78,24 @@ pub fn open_source(
             path,
             new_files_only,
             remember,
-            decoder,
+            rows,
         } => {
             let ignored_until = if *new_files_only {
                 setup.clock.wall_millis()
             } else {
                 0
             };
-            let decoder = line_decoder(decoder);
+            let reading = match rows {
+                FileRows::Lines(decoder) => FileReading::Lines(Arc::new(line_decoder(decoder))),
+                FileRows::Records(length) => FileReading::Records(*length),
+            };
             Box::new(DirectorySource::new(
                 name,
                 path,
                 ignored_until,
                 *remember,
                 setup.interval,
-                decoder,
+                reading,
             )?)
         }
         SourceKind::Queue {
@@ -186,7 +189,7 @@ mod tests {
                 path: root.path().to_owned(),
                 new_files_only,
                 remember: Duration::from_mins(1),
-                decoder: decoder(),
+                rows: FileRows::Lines(decoder()),
             };
             assert_eq!(partitions(open(directory)), expected, "{new_files_only}");
         }

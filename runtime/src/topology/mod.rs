@@ -35,7 +35,9 @@ pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};
 pub use sink::{Sink, SinkKind};
-pub use source::{Decoder, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind};
+pub use source::{
+    Decoder, FileRows, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind,
+};
 pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
 pub use window::{Inverse, Window, WindowReduce};

@@ -51,8 +51,8 @@ pub enum SourceKind {
         new_files_only: bool,
         /// How long a file's name is remembered (60 s, rounded up to batches, by default).
         remember: Duration,
-        /// Of a line.
-        decoder: Decoder,
+        /// What a file holds.
+        rows: FileRows,
     },
     /// Batches given in a JSON file, or by the cases of a test (spec 12.5).
     Queue {
@@ -90,6 +90,15 @@ pub struct GeneratorSpec {
     pub partitions: Option<NonZeroUsize>,
     /// Words per line of text; none: rows are the integers from 0.
     pub words: Option<NonZeroUsize>,
+}
+
+/// What a file of a directory holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FileRows {
+    /// Lines.
+    Lines(Decoder),
+    /// Records of so many bytes each: `binary-records` (spec 12.4).
+    Records(NonZeroUsize),
 }
 
 /// How a line becomes a row.

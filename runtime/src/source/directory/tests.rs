@@ -27,7 +27,7 @@ fn source(path: &Path) -> DirectorySource {
         0,
         Duration::from_millis(59_500),
         interval,
-        decoder,
+        FileReading::Lines(Arc::new(decoder)),
     )
     .unwrap()
 }

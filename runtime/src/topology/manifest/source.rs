@@ -16,7 +16,7 @@ use super::{
 use crate::{
     model::{BatchInterval, Kind, Schema},
     topology::{
-        GeneratorSpec, QueueOrder, SourceKind,
+        FileRows, GeneratorSpec, QueueOrder, SourceKind,
         problem::{ProblemKind, Problems, suggest},
     },
 };
@@ -34,9 +34,15 @@ const ONE_AT_A_TIME: bool = true;
 /// `partitions` of a queue.
 const QUEUE_PARTITIONS: NonZeroUsize = NonZeroUsize::MIN;
 
-const TYPES: [&str; 5] = ["socket", "file", "directory", "queue", "generator"];
-const LATER_TYPES: [&str; 10] = [
+const TYPES: [&str; 6] = [
+    "socket",
+    "file",
+    "directory",
     "binary-records",
+    "queue",
+    "generator",
+];
+const LATER_TYPES: [&str; 9] = [
     "flume",
     "http",
     "kafka",
@@ -84,6 +90,7 @@ fn read_type(
         "socket" => read_socket(table, batch_interval, problems),
         "file" => read_file(table, problems),
         "directory" => read_directory(table, batch_interval, problems),
+        "binary-records" => read_records(table, batch_interval, problems),
         "queue" => read_queue(table, problems),
         "generator" => read_generator(table, problems),
         other => {
@@ -166,19 +173,40 @@ fn read_directory(
     problems: &mut Problems,
 ) -> (Option<SourceKind>, Option<Schema>) {
     let (decoder, schema) = format::read(table, problems);
+    let rows = decoder.map(FileRows::Lines);
+    (directory(rows, table, batch_interval, problems), schema)
+}
+
+/// Files of records of one length (spec 12.4).
+fn read_records(
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let length = table.require("record-length", problems);
+    let length = length.and_then(|value| super::table::to_size(&value, problems));
+    let rows = length.map(FileRows::Records);
+    let schema = Some(Schema::plain(Kind::Binary));
+    (directory(rows, table, batch_interval, problems), schema)
+}
+
+fn directory(
+    rows: Option<FileRows>,
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> Option<SourceKind> {
     let path = table.require_text("path", "the path of a directory", problems);
     let new_files_only = table.boolean("new-files-only", problems);
     let remember = table.duration("remember", problems);
     let remember = remember.map_or(REMEMBER, |remember| remember.value);
-    let kind = path
-        .zip(decoder)
-        .map(|(path, decoder)| SourceKind::Directory {
-            path: PathBuf::from(path.value),
-            new_files_only: new_files_only.unwrap_or(NEW_FILES_ONLY),
-            remember: round_up_to_batches(remember, batch_interval),
-            decoder,
-        });
-    (kind, schema)
+    let (path, rows) = path.zip(rows)?;
+    Some(SourceKind::Directory {
+        path: PathBuf::from(path.value),
+        new_files_only: new_files_only.unwrap_or(NEW_FILES_ONLY),
+        remember: round_up_to_batches(remember, batch_interval),
+        rows,
+    })
 }
 
 /// Spec 12.3: a name is remembered for whole batches.
