@@ -6,6 +6,8 @@ mod foreach;
 mod full_disk;
 mod output;
 mod signals;
+mod sinks;
+mod sources;
 mod testing;
 mod verbs;
 

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, num::NonZeroU64};
 use crate::{
     scheduler::Plan,
     topology::{
-        Call, Inverse, OnFailedBatch, Operator, Port, Reducer, SinkKind, SourceId, SourceKind,
-        StreamRef, Topology, Verb,
+        Call, FileFormat, Framing, Inverse, OnFailedBatch, Operator, Port, Reducer, SinkKind,
+        SourceId, SourceKind, StreamRef, Topology, Verb,
     },
 };
 
@@ -76,7 +76,13 @@ fn stream(topology: &Topology, stream: StreamRef) -> String {
 
 fn describe_source(kind: &SourceKind) -> String {
     match kind {
-        SourceKind::Socket { address, .. } => format!("socket {address}, at most once"),
+        SourceKind::Socket {
+            address, framing, ..
+        } => match framing {
+            Framing::Lines => format!("socket {address}, at most once"),
+            Framing::Blocks { .. } => format!("raw socket {address}, at most once"),
+        },
+        SourceKind::Receiver { .. } => "receiver of an embedding program".to_owned(),
         SourceKind::File { path, .. } => format!("file {}", path.display()),
         SourceKind::Directory { path, .. } => format!("directory {}", path.display()),
         SourceKind::Queue { path: None, .. } => "queue, for tests only".to_owned(),
@@ -93,8 +99,14 @@ fn describe_source(kind: &SourceKind) -> String {
 fn describe_sink(kind: &SinkKind) -> String {
     match kind {
         SinkKind::Print { n } => format!("print the first {n}"),
-        SinkKind::TextFiles { path, .. } => format!("text files {}-*", path.display()),
-        SinkKind::JsonFiles { path, .. } => format!("JSON files {}-*", path.display()),
+        SinkKind::Files { path, format, .. } => {
+            let what = match format {
+                FileFormat::Text => "text",
+                FileFormat::Json => "JSON",
+                FileFormat::Objects => "object",
+            };
+            format!("{what} files {}-*", path.display())
+        }
         SinkKind::Foreach { call, .. } => {
             format!("give the rows to {}, at least once", call.function)
         }

@@ -1,8 +1,8 @@
 //! Where data comes in by itself: receivers, and the blocks that their records become.
 //!
 //! A [`Receiver`] runs until it is told to stop and hands over what it gets, record by record
-//! ([`Store::store`]: buffered, no promise) or as whole blocks ([`Store::store_many`]: kept when the
-//! call returns). The [`BlockGenerator`] cuts the records into blocks at each block interval; blocks
+//! ([`Store::store`]: buffered, no promise) or as whole blocks ([`Store::store_block`]; with a position
+//! [`Store::store_many`]: kept when the call returns). The [`BlockGenerator`] cuts the records into blocks at each block interval; blocks
 //! wait in the [`BlockStore`] until a batch claims all that are there (spec 4.2). A supervisor runs
 //! the receiver again when it fails or ends (spec 9.5).
 //!
@@ -12,7 +12,9 @@
 mod block;
 mod block_generator;
 mod block_store;
+mod channel;
 mod error;
+mod raw_socket;
 mod running;
 mod socket;
 mod store;
@@ -26,7 +28,9 @@ pub use self::{
     block::{Block, BlockRows},
     block_generator::{Added, AlreadyStarted, BlockGenerator, Cut, GeneratorState, NotActive},
     block_store::BlockStore,
+    channel::{ChannelReceiver, ChannelSender, channel},
     error::{ReceiverError, StoreError},
+    raw_socket::RawSocketReceiver,
     running::{ReceiverSpec, RunningReceiver},
     socket::SocketReceiver,
     store::Store,

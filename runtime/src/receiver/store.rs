@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use tokio::sync::Notify;
 
-use super::{Added, BlockGenerator, BlockRows, BlockStore, StoreError, block_generator::LONGEST};
+use super::{
+    Added, BlockGenerator, BlockRows, BlockStore, GeneratorState, StoreError,
+    block_generator::LONGEST,
+};
 use crate::model::{Kind, Position, Schema};
 
 /// Takes what a receiver gets. Clones hand to the same place.
@@ -69,6 +72,20 @@ impl Store {
         }
     }
 
+    /// Takes one block: rows with the source's columns, or records as `value: binary`. It is one
+    /// partition of the batch that claims it. **Promises nothing**, as [`store`](Self::store).
+    ///
+    /// # Errors
+    /// When the receiver has been stopped, or the columns are others.
+    pub async fn store_block(&self, records: RecordBatch) -> Result<(), StoreError> {
+        let rows = self.0.rows(records)?;
+        self.0.is_active()?;
+        if rows.chunk().num_rows() > 0 {
+            self.0.blocks.keep(rows).await;
+        }
+        Ok(())
+    }
+
     /// Takes one block: rows with the source's columns, or records as `value: binary`. It is kept
     /// when the call returns. If `position` is that of the block before, it is the same block sent
     /// again, and is acknowledged and dropped.
@@ -82,9 +99,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rows = self.0.rows(records)?;
         let mut last = self.0.position.lock().await;
-        if self.0.with_generator(|generator| generator.state()) != super::GeneratorState::Active {
-            return Err(StoreError::Stopped);
-        }
+        self.0.is_active()?;
         if last.as_ref() == Some(&position) {
             return Ok(());
         }
@@ -108,6 +123,13 @@ impl Shared {
             .generator
             .lock()
             .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_active(&self) -> Result<(), StoreError> {
+        match self.with_generator(|generator| generator.state()) {
+            GeneratorState::Active => Ok(()),
+            _ => Err(StoreError::Stopped),
+        }
     }
 
     /// Keeps every block that has been cut.

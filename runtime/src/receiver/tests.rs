@@ -239,3 +239,53 @@ async fn a_receiver_that_panics_is_noticed() {
     assert_eq!(running.gave_up().unwrap().last, "the receiver panicked");
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
+    let one = NonZeroUsize::MIN;
+    let (sender, receiver) = channel(one);
+    let spec = ReceiverSpec {
+        name: "numbers".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: None,
+        // Room for one block: the second waits in the channel, the third with its sender.
+        room: 1,
+    };
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    sender.send(numbers(&[1, 2])).await.unwrap();
+    sender.send(numbers(&[3])).await.unwrap();
+    let third = sender.send(numbers(&[4]));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(9), third)
+            .await
+            .is_ok()
+    );
+    let fourth = tokio::time::timeout(Duration::from_secs(9), sender.send(numbers(&[5])));
+    assert!(fourth.await.is_err());
+    running.stop().await;
+    let rows = running.claim();
+    let rows: usize = rows.iter().map(|block| block.rows.chunk().num_rows()).sum();
+    assert_eq!(rows, 4);
+    assert_eq!(sender.send(numbers(&[6])).await, Err(StoreError::Stopped));
+    assert!(running.is_drained());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_without_senders_is_quiet() {
+    let (sender, receiver) = channel(NonZeroUsize::MIN);
+    let spec = ReceiverSpec {
+        name: "numbers".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: NonZeroUsize::new(1),
+        room: ReceiverSpec::ROOM,
+    };
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    sender.send(numbers(&[1])).await.unwrap();
+    drop(sender);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(running.gave_up(), None);
+    assert_eq!(running.claim().len(), 1);
+    running.stop().await;
+}

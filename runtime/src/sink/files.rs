@@ -8,31 +8,25 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::{Sink, SinkError, SinkProblem};
 use crate::{
     format::{RowJson, RowText, WrongColumns},
     model::{Batch, BatchTime, NodeName, Partition, Schema},
+    topology::FileFormat,
 };
 
 /// Text is gathered up to about this size before it is written.
 const GATHERED: usize = 256 << 10;
 
-/// How a row is written.
+/// How rows are written.
 #[derive(Debug, Clone)]
 enum Rows {
     Text(RowText),
     Json(RowJson),
-}
-
-impl Rows {
-    fn write(&self, chunk: &RecordBatch, out: &mut Vec<u8>) -> Result<(), WrongColumns> {
-        let all = 0..chunk.num_rows();
-        match self {
-            Rows::Text(rows) => rows.write(chunk, all, out),
-            Rows::Json(rows) => rows.write(chunk, all, out),
-        }
-    }
+    Objects(SchemaRef),
 }
 
 /// Writes each batch to `<path>-<batch ms>[.<suffix>]/part-00000` and on, one file per partition and at least
@@ -47,23 +41,18 @@ pub struct FilesSink {
 }
 
 impl FilesSink {
-    /// One line of text per row.
-    pub fn text(name: &NodeName, schema: &Schema, path: &Path) -> Self {
-        Self::new(name, path, Rows::Text(RowText::new(schema)))
-    }
-
-    /// One line of JSON per row.
-    pub fn json(name: &NodeName, schema: &Schema, path: &Path) -> Self {
-        Self::new(name, path, Rows::Json(RowJson::new(schema)))
-    }
-
-    fn new(name: &NodeName, path: &Path, rows: Rows) -> Self {
+    /// For rows of `schema`; `path` is what the names of the directories start with.
+    pub fn new(name: &NodeName, schema: &Schema, path: &Path, format: FileFormat) -> Self {
         Self {
             name: name.clone(),
             // Without a slash at its end, which would make the prefix a directory.
             prefix: path.components().collect(),
             suffix: None,
-            rows,
+            rows: match format {
+                FileFormat::Text => Rows::Text(RowText::new(schema)),
+                FileFormat::Json => Rows::Json(RowJson::new(schema)),
+                FileFormat::Objects => Rows::Objects(schema.to_arrow()),
+            },
         }
     }
 
@@ -94,19 +83,27 @@ impl FilesSink {
             [] => none.as_slice(),
             partitions => partitions,
         };
-        let mut text = Vec::new();
         for (number, chunks) in partitions.iter().enumerate() {
             let path = directory.join(format!("part-{number:05}"));
             let mut file = File::create(&path).map_err(failed("make", &path))?;
-            for chunk in chunks {
-                self.rows.write(chunk, &mut text)?;
-                if text.len() >= GATHERED {
-                    file.write_all(&text).map_err(failed("write", &path))?;
-                    text.clear();
+            match &self.rows {
+                Rows::Text(rows) => {
+                    let write = |chunk: &RecordBatch, out: &mut _| {
+                        rows.write(chunk, 0..chunk.num_rows(), out)
+                    };
+                    write_lines(chunks, write, &mut file, &path)?;
+                }
+                Rows::Json(rows) => {
+                    let write = |chunk: &RecordBatch, out: &mut _| {
+                        rows.write(chunk, 0..chunk.num_rows(), out)
+                    };
+                    write_lines(chunks, write, &mut file, &path)?;
+                }
+                Rows::Objects(schema) => {
+                    let written = write_objects(chunks, schema, &mut file);
+                    written.map_err(|error| failed("write", &path)(io_error(error)))?;
                 }
             }
-            file.write_all(&text).map_err(failed("write", &path))?;
-            text.clear();
             file.sync_all().map_err(failed("sync", &path))?;
         }
         sync_directory(directory)
@@ -117,6 +114,42 @@ impl Sink for FilesSink {
     fn write(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkError> {
         self.put(time, batch)
             .map_err(|problem| SinkError::new(&self.name, time, problem))
+    }
+}
+
+fn write_lines(
+    chunks: &Partition,
+    rows: impl Fn(&RecordBatch, &mut Vec<u8>) -> Result<(), WrongColumns>,
+    file: &mut File,
+    path: &Path,
+) -> Result<(), SinkProblem> {
+    let mut text = Vec::new();
+    for chunk in chunks {
+        rows(chunk, &mut text)?;
+        if text.len() >= GATHERED {
+            file.write_all(&text).map_err(failed("write", path))?;
+            text.clear();
+        }
+    }
+    file.write_all(&text).map_err(failed("write", path))
+}
+
+fn write_objects(
+    chunks: &Partition,
+    schema: &SchemaRef,
+    file: &mut File,
+) -> Result<(), ArrowError> {
+    let mut writer = FileWriter::try_new_buffered(file, schema)?;
+    for chunk in chunks {
+        writer.write(chunk)?;
+    }
+    writer.finish()
+}
+
+fn io_error(error: ArrowError) -> std::io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        other => std::io::Error::other(other),
     }
 }
 

@@ -38,12 +38,12 @@ pub fn open_sink(sink: &topology::Sink, topology: &Topology, plugins: &[Plugin])
         SinkKind::Print { n } => {
             Box::new(PrintSink::new(&sink.name, schema, *n, std::io::stdout()))
         }
-        SinkKind::TextFiles { path, suffix } => {
-            let files = FilesSink::text(&sink.name, schema, path);
-            Box::new(files.with_suffix(suffix.clone()))
-        }
-        SinkKind::JsonFiles { path, suffix } => {
-            let files = FilesSink::json(&sink.name, schema, path);
+        SinkKind::Files {
+            path,
+            suffix,
+            format,
+        } => {
+            let files = FilesSink::new(&sink.name, schema, path, *format);
             Box::new(files.with_suffix(suffix.clone()))
         }
         SinkKind::Foreach { call, settings } => {

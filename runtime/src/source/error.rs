@@ -99,6 +99,14 @@ pub enum SourceProblem {
     /// A queue without a file, outside of a test.
     #[error("a queue needs `path`, the JSON file with its batches")]
     NoPath,
+    /// A receiver of another program.
+    #[error(
+        "rows of a `receiver` come from the program that embeds rsrt, which opens it with `open_receiver`"
+    )]
+    NoReceiver,
+    /// A receiver for a source that has its own.
+    #[error("only a source of the type `receiver` takes a receiver of the program")]
+    NotAReceiver,
     /// The source's directory pattern cannot be understood.
     #[error("{pattern:?} is no pattern of directories: {problem}")]
     BadPattern {

@@ -25,7 +25,7 @@ pub use directory::{DirectorySource, FileReading};
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;
 pub use generator::GeneratorSource;
-pub use open::{SourceSetup, open_source};
+pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
 

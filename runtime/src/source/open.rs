@@ -12,8 +12,8 @@ use crate::{
     clock::Clock,
     format::{LineDecoder, rows_from_json},
     model::BatchInterval,
-    receiver::{ReceiverSpec, RunningReceiver, SocketReceiver},
-    topology::{self, Decoder, FileRows, SourceKind},
+    receiver::{RawSocketReceiver, Receiver, ReceiverSpec, RunningReceiver, SocketReceiver},
+    topology::{self, Decoder, FileRows, Framing, SourceKind},
 };
 
 /// What sources need to run.
@@ -32,7 +32,8 @@ pub struct SourceSetup<'a> {
 /// Opens a source; receivers start at once.
 ///
 /// # Errors
-/// When its file cannot be read or holds something else, or its pattern is none.
+/// When its file cannot be read or holds something else, its pattern is none, or it is a
+/// `receiver`, which only [`open_receiver`] opens.
 pub fn open_source(
     source: &topology::Source,
     setup: SourceSetup,
@@ -42,11 +43,19 @@ pub fn open_source(
     Ok(match &source.kind {
         SourceKind::Socket {
             address,
+            framing,
             connect_attempts,
             block_interval,
             decoder,
         } => {
             let decoder = Arc::new(line_decoder(decoder));
+            let receiver: Box<dyn Receiver> = match framing {
+                Framing::Lines => Box::new(SocketReceiver::new(address, decoder.clone())),
+                Framing::Blocks { longest } => {
+                    let decoder = decoder.clone();
+                    Box::new(RawSocketReceiver::new(address, *longest, decoder))
+                }
+            };
             let spec = ReceiverSpec {
                 name: name.clone(),
                 schema: schema.clone(),
@@ -54,9 +63,11 @@ pub fn open_source(
                 connect_attempts: *connect_attempts,
                 room: ReceiverSpec::ROOM,
             };
-            let socket = Box::new(SocketReceiver::new(address, decoder.clone()));
-            let receiver = RunningReceiver::start(setup.runtime, spec, socket);
+            let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
             Box::new(ReceiverSource::new(name, receiver, decoder))
+        }
+        SourceKind::Receiver { .. } => {
+            return Err(SourceError::new(name, SourceProblem::NoReceiver));
         }
         SourceKind::File {
             path,
@@ -120,6 +131,93 @@ pub fn open_source(
             setup.interval,
         )),
     })
+}
+
+/// Opens a source of the type `receiver` with a receiver of this program, which starts at once.
+///
+/// ```
+/// use std::{collections::BTreeMap, num::NonZeroUsize, sync::{Arc, Mutex}, time::Duration};
+/// use rsrt::{
+///     clock::SystemClock, format::rows_from_json, receiver::channel, scheduler::{Mode, Pool},
+///     sink::FunctionSink, source::{SourceSetup, open_receiver},
+///     stream::{Plugins, Run, Stop, StopMode, Stream, Streaming},
+///     topology::{Builder, Defaults, SourceId, operator, sink, source},
+/// };
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// let one = NonZeroUsize::MIN;
+/// let topology = Builder::new("sums", Duration::from_millis(20))
+///     .source("numbers", source("receiver").set("format", "json").columns("schema", &[("n", "int64")]))
+///     .operator("sum", operator("reduce", "std:sum").input("numbers"))
+///     .sink("out", sink("null").input("sum"))
+///     .compile(&Plugins::default(), &Defaults {
+///         parallelism: one, base_dir: ".".into(), needs_checkpoint: true,
+///     })?;
+/// let topology = Arc::new(topology);
+/// let clock = Arc::new(SystemClock::new());
+///
+/// // The program holds one end of a channel, the stream the other.
+/// let (sender, receiver) = channel(one);
+/// let numbers = open_receiver(&topology.sources[0], Box::new(receiver), SourceSetup {
+///     clock: &*clock, runtime: &tokio::runtime::Handle::current(),
+///     interval: topology.batch_interval, parallelism: one,
+/// })?;
+/// let rows = Arc::new(Mutex::new(0));
+/// let seen = rows.clone();
+/// let out = FunctionSink::new(&topology.sinks[0].name, move |_, batch| {
+///     *seen.lock().map_err(|error| error.to_string())? += batch.rows();
+///     Ok(())
+/// });
+/// let schema = topology.sources[0].schema.clone();
+/// let stream = Stream::new(
+///     topology, Vec::new(), BTreeMap::from([(SourceId(0), numbers)]), vec![Box::new(out)],
+///     &Pool::new(one)?,
+/// );
+/// let mut streaming = Streaming::new(stream);
+/// streaming.start(
+///     Run { mode: Mode::Live, start: None, batches: None, clock, stop: Stop::new() }, Box::new(()),
+/// )?;
+///
+/// let row = serde_json::json!({ "n": 7 });
+/// sender.send(rows_from_json(&schema, &[row])?).await?;
+/// // A graceful stop processes what was sent.
+/// streaming.stop(StopMode::Graceful).await;
+/// assert_eq!(*rows.lock().unwrap(), 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// When the source is of another type.
+pub fn open_receiver(
+    source: &topology::Source,
+    receiver: Box<dyn Receiver>,
+    setup: SourceSetup,
+) -> Result<Box<dyn Source>, SourceError> {
+    let name = &source.name;
+    let SourceKind::Receiver {
+        block_interval,
+        decoder,
+    } = &source.kind
+    else {
+        return Err(SourceError::new(name, SourceProblem::NotAReceiver));
+    };
+    let decoder = LineDecoder::new(&source.schema, &source.rejected, decoder);
+    let spec = ReceiverSpec {
+        name: name.clone(),
+        schema: source.schema.clone(),
+        block_interval: *block_interval,
+        connect_attempts: None,
+        room: ReceiverSpec::ROOM,
+    };
+    let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
+    Ok(Box::new(ReceiverSource::new(
+        name,
+        receiver,
+        Arc::new(decoder),
+    )))
 }
 
 #[cfg(test)]
@@ -213,6 +311,7 @@ mod tests {
         assert_eq!(partitions(open(generator)), 3);
         let socket = SourceKind::Socket {
             address: "127.0.0.1:9".to_owned(),
+            framing: Framing::Lines,
             connect_attempts: None,
             block_interval: Duration::from_millis(200),
             decoder: decoder(),

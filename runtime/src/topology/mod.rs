@@ -34,9 +34,9 @@ pub use operator::{
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};
-pub use sink::{Sink, SinkKind};
+pub use sink::{FileFormat, Sink, SinkKind};
 pub use source::{
-    Decoder, FileRows, Format, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind,
+    Decoder, FileRows, Format, Framing, GeneratorSpec, OnInvalid, QueueOrder, Source, SourceKind,
 };
 pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};

@@ -24,19 +24,14 @@ pub enum SinkKind {
         /// How many rows.
         n: usize,
     },
-    /// `<path>-<batch ms>[.<suffix>]/part-00000`, one line per row as text (spec 13.2).
-    TextFiles {
+    /// `<path>-<batch ms>[.<suffix>]/part-00000` and on, one file per partition (spec 13.2).
+    Files {
         /// The prefix.
         path: PathBuf,
         /// What the directory's name ends with, behind a dot.
         suffix: Option<String>,
-    },
-    /// The same, one JSON object or value per line.
-    JsonFiles {
-        /// The prefix.
-        path: PathBuf,
-        /// What the directory's name ends with, behind a dot.
-        suffix: Option<String>,
+        /// What a file holds.
+        format: FileFormat,
     },
     /// A function of a plugin for each partition (spec 13.3). What it does is outside of what rsrt
     /// can repeat or take back.
@@ -48,4 +43,15 @@ pub enum SinkKind {
     },
     /// Rows are computed and dropped.
     Null,
+}
+
+/// What a file of a sink holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// One line per row, as text.
+    Text,
+    /// One JSON object or value per line.
+    Json,
+    /// The rows with their columns and types: an Arrow IPC file.
+    Objects,
 }

@@ -21,15 +21,24 @@ pub struct Source {
 /// What a source reads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceKind {
-    /// Lines from a TCP server, as a client (spec 12.1).
+    /// Bytes from a TCP server, as a client (spec 12.1, 12.2).
     Socket {
         /// `host:port`.
         address: String,
+        /// Where a record ends.
+        framing: Framing,
         /// Gives up after so many failed attempts in a row; none: never.
         connect_attempts: Option<NonZeroUsize>,
         /// How often a block is cut.
         block_interval: Duration,
         /// Of a line.
+        decoder: Decoder,
+    },
+    /// What a receiver of the program that embeds rsrt takes in (spec 12.6).
+    Receiver {
+        /// How often a block is cut.
+        block_interval: Duration,
+        /// Of a record.
         decoder: Decoder,
     },
     /// A file, read once from start to end.
@@ -67,6 +76,19 @@ pub enum SourceKind {
     },
     /// Made-up rows, for load.
     Generator(GeneratorSpec),
+}
+
+/// How the bytes of a socket become records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Each line is one.
+    Lines,
+    /// Blocks, each after its length as four bytes, the highest first (spec 12.2). The lines of a
+    /// block are its records; in the format `binary` it is one itself.
+    Blocks {
+        /// Bytes of a block, at most.
+        longest: NonZeroUsize,
+    },
 }
 
 /// How a queue hands out its batches.

@@ -28,6 +28,7 @@ pub(super) fn of<'a>(
             SourceKind::Generator(spec) if spec.count.is_some() || is_limited => continue,
             SourceKind::Generator(_) => None,
             SourceKind::Socket { .. } => Some("socket"),
+            SourceKind::Receiver { .. } => Some("receiver"),
             SourceKind::Directory { .. } => Some("directory"),
         };
         if let (Some(kind), true) = (waits, is_limited) {

@@ -108,6 +108,11 @@ impl LineDecoder {
         LineSplitter::new(self.max_line, !matches!(self.parser, Parser::Binary))
     }
 
+    /// Records are lines; else they are bytes, whatever these are.
+    pub fn has_lines(&self) -> bool {
+        !matches!(self.parser, Parser::Binary)
+    }
+
     /// The first line of each file, or connection, is no row.
     pub fn has_header(&self) -> bool {
         matches!(self.parser, Parser::Csv { header: true, .. })

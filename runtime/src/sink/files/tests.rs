@@ -16,7 +16,7 @@ fn batch(partitions: &[Value]) -> Batch {
 
 fn text_sink(path: &Path) -> FilesSink {
     let schema = Schema::pair(Kind::Utf8, Kind::Int64);
-    FilesSink::text(&"out".parse().unwrap(), &schema, path)
+    FilesSink::new(&"out".parse().unwrap(), &schema, path, FileFormat::Text)
 }
 
 /// All files below, by path.
@@ -59,15 +59,31 @@ fn a_batch_is_a_directory_with_a_file_per_partition() {
 fn json_files_hold_a_value_per_line() {
     let root = tempfile::tempdir().unwrap();
     let batch = batch(&[json!([["a", 1], ["b", 2]])]);
-    FilesSink::json(
+    let path = root.path().join("out/");
+    let mut sink = FilesSink::new(
         &"out".parse().unwrap(),
         &batch.schema,
-        &root.path().join("out/"),
-    )
-    .write(AT, &batch)
-    .unwrap();
+        &path,
+        FileFormat::Json,
+    );
+    sink.write(AT, &batch).unwrap();
     let parts = [("out-2000/part-00000", "[\"a\",1]\n[\"b\",2]\n")];
     assert_eq!(files(root.path()), expected(&parts));
+}
+
+#[test]
+fn object_files_hold_columns_and_types() {
+    let root = tempfile::tempdir().unwrap();
+    let batch = batch(&[json!([["a", 1], ["b", 2]]), json!([])]);
+    let (name, path) = ("out".parse().unwrap(), root.path().join("out"));
+    let mut sink = FilesSink::new(&name, &batch.schema, &path, FileFormat::Objects);
+    sink.write(AT, &batch).unwrap();
+    for (number, chunks) in batch.partitions.iter().enumerate() {
+        let file = File::open(root.path().join(format!("out-2000/part-{number:05}"))).unwrap();
+        let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
+        let read: Vec<_> = reader.map(Result::unwrap).collect();
+        assert_eq!(&read, chunks);
+    }
 }
 
 #[test]

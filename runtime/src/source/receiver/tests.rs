@@ -1,3 +1,4 @@
+mod raw_socket;
 mod socket;
 
 use arrow_array::Array;

@@ -20,6 +20,8 @@ pub(crate) enum Wanted {
     FlatMapValues,
     /// `transform-with`.
     TransformWith,
+    /// Of a source: one row or any number of each record.
+    Converter,
     /// `filter`.
     Filter,
     /// `reduce`.
@@ -46,6 +48,7 @@ impl Wanted {
             Self::MapValues => "map-values",
             Self::FlatMapValues => "flat-map-values",
             Self::TransformWith => "transform-with",
+            Self::Converter => "converter",
             Self::Foreach => "foreach",
             Self::Filter => "filter",
             Self::Reduce => "reduce",
@@ -71,6 +74,9 @@ impl Wanted {
         match (self, role) {
             (Self::Transform(verb), Role::Transform(function)) => function.verb == verb,
             (Self::MapValues, Role::Transform(function)) => function.verb == TransformVerb::Map,
+            (Self::Converter, Role::Transform(function)) => {
+                matches!(function.verb, TransformVerb::Map | TransformVerb::FlatMap)
+            }
             (Self::FlatMapValues, Role::Transform(function)) => {
                 function.verb == TransformVerb::FlatMap
             }

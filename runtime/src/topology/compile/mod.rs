@@ -35,7 +35,8 @@ use std::{
 
 use super::{
     Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnFailedBatch, Operator, OperatorId,
-    Reference, Sink, SinkKind, Source, SourceKind, StreamRef, Topology, problem::ProblemKind,
+    Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
+    problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
@@ -90,7 +91,10 @@ impl Manifest {
         let inputs: Vec<_> = self
             .operators
             .iter()
-            .map(|operator| names.resolve_all(&operator.inputs, &mut problems))
+            .map(|operator| match operator.converts {
+                Some(source) => vec![Some(StreamRef::source(SourceId(source)))],
+                None => names.resolve_all(&operator.inputs, &mut problems),
+            })
             .collect();
         let order = graph::order(&self.operators, &inputs, &mut problems);
         let parallelism = self.parallelism.unwrap_or(defaults.parallelism);
@@ -260,6 +264,7 @@ impl Assembly<'_> {
             } => *path = self.base_dir.join(&path),
             SourceKind::Queue { path: None, .. }
             | SourceKind::Socket { .. }
+            | SourceKind::Receiver { .. }
             | SourceKind::Generator(_) => {}
         }
         kind
@@ -267,7 +272,7 @@ impl Assembly<'_> {
 
     fn sink_kind(&self, mut kind: SinkKind) -> SinkKind {
         match &mut kind {
-            SinkKind::TextFiles { path, .. } | SinkKind::JsonFiles { path, .. } => {
+            SinkKind::Files { path, .. } => {
                 *path = self.base_dir.join(&path);
             }
             SinkKind::Print { .. } | SinkKind::Foreach { .. } | SinkKind::Null => {}

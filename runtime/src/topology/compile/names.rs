@@ -32,6 +32,8 @@ impl<'m> Names<'m> {
     /// Collects the names; reports those that are none and those that are taken.
     pub(crate) fn of(manifest: &'m Manifest, problems: &mut Problems) -> Self {
         let sources = manifest.sources.iter().enumerate();
+        // What is converted is read under the source's name, what is not by nobody else.
+        let sources = sources.filter(|(_, entry)| entry.converter.is_none());
         let sources = sources.map(|(at, entry)| {
             (
                 &entry.name,

@@ -27,6 +27,7 @@ pub(crate) fn check(
 ) -> Meaning {
     let wanted = match site.entry.verb.as_ref().map(|verb| &verb.value) {
         Some(VerbEntry::TransformWith(_)) => Wanted::TransformWith,
+        _ if site.entry.converts.is_some() => Wanted::Converter,
         _ => Wanted::Transform(verb),
     };
     let Some(found) = site.functions.find(reference, wanted, problems) else {
@@ -34,6 +35,10 @@ pub(crate) fn check(
     };
     let Role::Transform(transform) = &found.function.role else {
         return (None, None); // `find` answers with what was wanted
+    };
+    let verb = match wanted {
+        Wanted::Converter => transform.verb,
+        _ => verb,
     };
     let at = reference.at;
     let sides = references::sides(&found, transform, reference, site, problems);

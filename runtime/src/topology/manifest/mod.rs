@@ -88,7 +88,9 @@ impl Manifest {
             source::read(name, table, keys.batch_interval, problems)
         };
         let sources = named_tables(&mut root, "source", source, &mut problems);
-        let operators = named_tables(&mut root, "operator", operator::read, &mut problems);
+        let mut operators = named_tables(&mut root, "operator", operator::read, &mut problems);
+        let converters = sources.iter().enumerate();
+        operators.extend(converters.filter_map(|(at, s)| OperatorEntry::of_converter(s, at)));
         let sinks = named_tables(&mut root, "sink", sink::read, &mut problems);
         root.finish(&mut problems);
         Ok(Self {

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::{
     dataset::{self, DataSetEntry},
     duration,
+    source::SourceEntry,
     spanned::Spanned,
     table::{Table, Value},
     value,
@@ -72,6 +73,9 @@ pub(crate) struct OperatorEntry {
     pub(crate) initial: Option<DataSetEntry>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) checkpoint_interval: Option<Spanned<Duration>>,
+    /// It is the converter of this source, by its place of definition: it reads the source, whose
+    /// name it has for everyone else.
+    pub(crate) converts: Option<usize>,
 }
 
 /// What an operator says of its window.
@@ -95,6 +99,37 @@ pub(crate) enum InverseEntry {
 }
 
 impl OperatorEntry {
+    /// One without any keys.
+    fn new(name: Spanned<String>, inputs: Vec<Spanned<String>>) -> Self {
+        Self {
+            name,
+            inputs,
+            verb: None,
+            settings: BTreeMap::new(),
+            key: None,
+            partitions: None,
+            map_side: true,
+            window: WindowEntry::default(),
+            references: Some(Vec::new()),
+            initial: None,
+            timeout: None,
+            checkpoint_interval: None,
+            converts: None,
+        }
+    }
+
+    /// The converter of the source at this place, if it has one.
+    pub(super) fn of_converter(source: &SourceEntry, place: usize) -> Option<Self> {
+        let converter = source.converter.as_ref()?;
+        let verb = VerbEntry::FlatMap(converter.function.clone());
+        Some(Self {
+            verb: Some(Spanned::new(verb, converter.function.at)),
+            settings: converter.settings.clone(),
+            converts: Some(place),
+            ..Self::new(source.name.clone(), vec![source.name.clone()])
+        })
+    }
+
     /// The functions that it calls.
     pub(crate) fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
         let verb = self.verb.as_ref().and_then(|verb| verb.value.function());
@@ -116,20 +151,7 @@ pub(super) fn read(
 ) -> OperatorEntry {
     let inputs = read_inputs(table, problems);
     let verb = verb::read(&name, table, problems);
-    let mut entry = OperatorEntry {
-        name,
-        inputs,
-        verb: None,
-        settings: BTreeMap::new(),
-        key: None,
-        partitions: None,
-        map_side: true,
-        window: WindowEntry::default(),
-        references: Some(Vec::new()),
-        initial: None,
-        timeout: None,
-        checkpoint_interval: None,
-    };
+    let mut entry = OperatorEntry::new(name, inputs);
     let Some((verb, value)) = verb else {
         return entry; // which other keys fit is not known
     };

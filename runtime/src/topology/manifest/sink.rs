@@ -11,19 +11,25 @@ use super::{
     verb::{FunctionRef, read_function},
 };
 use crate::topology::{
-    SinkKind,
+    FileFormat, SinkKind,
     problem::{ProblemKind, Problems, suggest},
 };
 
 /// `n` of print (spec 13.1).
 const PRINT_ROWS: usize = 10;
 
-const TYPES: [&str; 5] = ["print", "text-files", "json-files", "foreach", "null"];
-const LATER_TYPES: [&str; 8] = [
+const TYPES: [&str; 6] = [
+    "print",
+    "text-files",
+    "json-files",
+    "object-files",
+    "foreach",
+    "null",
+];
+const LATER_TYPES: [&str; 7] = [
     "csv-files",
     "http",
     "kafka",
-    "object-files",
     "parquet",
     "postgres",
     "s3",
@@ -94,14 +100,9 @@ fn read_type(
             let n = table.size("n", problems).map_or(PRINT_ROWS, usize::from);
             Some(SinkKind::Print { n })
         }
-        "text-files" => {
-            let (path, suffix) = read_names(table, problems);
-            path.map(|path| SinkKind::TextFiles { path, suffix })
-        }
-        "json-files" => {
-            let (path, suffix) = read_names(table, problems);
-            path.map(|path| SinkKind::JsonFiles { path, suffix })
-        }
+        "text-files" => read_files(FileFormat::Text, table, problems),
+        "json-files" => read_files(FileFormat::Json, table, problems),
+        "object-files" => read_files(FileFormat::Objects, table, problems),
         "null" => Some(SinkKind::Null),
         other => {
             report_unknown_type(other, value, problems);
@@ -112,8 +113,11 @@ fn read_type(
     kind
 }
 
-/// What the names of the directories begin and end with.
-fn read_names(table: &mut Table<'_>, problems: &mut Problems) -> (Option<PathBuf>, Option<String>) {
+fn read_files(
+    format: FileFormat,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> Option<SinkKind> {
     let path = table.require_text("path", "what the names of the files start with", problems);
     let suffix = table.take("suffix").and_then(|value| {
         let text = value.text("what the names of the directories end with", problems)?;
@@ -124,7 +128,11 @@ fn read_names(table: &mut Table<'_>, problems: &mut Problems) -> (Option<PathBuf
         }
         Some(text.value.to_owned())
     });
-    (path.map(|path| PathBuf::from(path.value)), suffix)
+    path.map(|path| SinkKind::Files {
+        path: PathBuf::from(path.value),
+        suffix,
+        format,
+    })
 }
 
 fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {

@@ -1,6 +1,7 @@
 //! `[source.x]`: where rows come from.
 
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -9,14 +10,17 @@ use std::{
 use toml::de::DeValue;
 
 use super::{
-    format, schema,
+    format,
+    operator::read_settings,
+    schema,
     spanned::Spanned,
     table::{Table, Value},
+    verb::{FunctionRef, read_function},
 };
 use crate::{
     model::{BatchInterval, Kind, Schema},
     topology::{
-        FileRows, GeneratorSpec, QueueOrder, SourceKind,
+        FileRows, Format, Framing, GeneratorSpec, QueueOrder, SourceKind,
         problem::{ProblemKind, Problems, suggest},
     },
 };
@@ -34,24 +38,21 @@ const ONE_AT_A_TIME: bool = true;
 /// `partitions` of a queue.
 const QUEUE_PARTITIONS: NonZeroUsize = NonZeroUsize::MIN;
 
-const TYPES: [&str; 6] = [
+/// `max-block` of a raw socket.
+const MAX_BLOCK: NonZeroUsize = NonZeroUsize::MIN.saturating_add((8 << 20) - 1);
+
+const TYPES: [&str; 8] = [
     "socket",
+    "raw-socket",
     "file",
     "directory",
     "binary-records",
     "queue",
     "generator",
+    "receiver",
 ];
-const LATER_TYPES: [&str; 9] = [
-    "flume",
-    "http",
-    "kafka",
-    "kinesis",
-    "mqtt",
-    "parquet",
-    "raw-socket",
-    "twitter",
-    "zeromq",
+const LATER_TYPES: [&str; 8] = [
+    "flume", "http", "kafka", "kinesis", "mqtt", "parquet", "twitter", "zeromq",
 ];
 
 /// A source as defined.
@@ -62,6 +63,15 @@ pub(crate) struct SourceEntry {
     pub(crate) kind: Option<SourceKind>,
     /// None if it could not be read, which has been reported.
     pub(crate) schema: Option<Schema>,
+    /// What makes rows of what is read.
+    pub(crate) converter: Option<ConverterEntry>,
+}
+
+/// A function that makes rows of a source's records.
+#[derive(Debug, Clone)]
+pub(crate) struct ConverterEntry {
+    pub(crate) function: FunctionRef,
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 pub(super) fn read(
@@ -70,11 +80,28 @@ pub(super) fn read(
     batch_interval: Option<BatchInterval>,
     problems: &mut Problems,
 ) -> SourceEntry {
+    let converter = read_converter(table, problems);
     let (kind, schema) = match table.require("type", problems) {
         Some(value) => read_type(&value, table, batch_interval, problems),
         None => (None, None),
     };
-    SourceEntry { name, kind, schema }
+    SourceEntry {
+        name,
+        kind,
+        schema,
+        converter,
+    }
+}
+
+/// `settings` without a converter are an unknown key.
+fn read_converter(table: &mut Table<'_>, problems: &mut Problems) -> Option<ConverterEntry> {
+    let function = table.take("converter")?;
+    let settings = table.take("settings");
+    let settings = settings.map(|settings| read_settings(&settings, problems));
+    Some(ConverterEntry {
+        function: read_function(&function, problems)?,
+        settings: settings.unwrap_or_default(),
+    })
 }
 
 fn read_type(
@@ -87,7 +114,9 @@ fn read_type(
         return (None, None);
     };
     let read = match text.value {
-        "socket" => read_socket(table, batch_interval, problems),
+        "socket" => read_socket(false, table, batch_interval, problems),
+        "raw-socket" => read_socket(true, table, batch_interval, problems),
+        "receiver" => read_receiver(table, batch_interval, problems),
         "file" => read_file(table, problems),
         "directory" => read_directory(table, batch_interval, problems),
         "binary-records" => read_records(table, batch_interval, problems),
@@ -115,6 +144,7 @@ fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {
 }
 
 fn read_socket(
+    is_raw: bool,
     table: &mut Table<'_>,
     batch_interval: Option<BatchInterval>,
     problems: &mut Problems,
@@ -122,18 +152,63 @@ fn read_socket(
     let (decoder, schema) = format::read(table, problems);
     let address = read_address(table, problems);
     let connect_attempts = table.size("connect-attempts", problems);
-    let block_interval = table.duration("block-interval", problems);
-    let longest = batch_interval.map_or(BLOCK_INTERVAL, BatchInterval::as_duration);
-    let kind = address.zip(decoder).map(|(address, decoder)| {
-        let block_interval = block_interval.map_or(BLOCK_INTERVAL.min(longest), |b| b.value);
+    let framing = if is_raw {
+        let longest = read_max_block(table, problems);
+        Framing::Blocks { longest }
+    } else {
+        Framing::Lines
+    };
+    let block_interval = read_block_interval(table, batch_interval, problems);
+    let kind = address.zip(decoder).map(|(address, mut decoder)| {
+        if let (Framing::Blocks { longest }, Format::Binary) = (framing, &decoder.format) {
+            decoder.max_line = longest; // the block is the record
+        }
         SourceKind::Socket {
             address,
+            framing,
             connect_attempts,
             block_interval,
             decoder,
         }
     });
     (kind, schema)
+}
+
+/// Offsets of a block's records have 32 bits.
+fn read_max_block(table: &mut Table<'_>, problems: &mut Problems) -> NonZeroUsize {
+    const MOST: usize = 1 << 30;
+    let size = table.bytes("max-block", problems).unwrap_or(MAX_BLOCK);
+    if size.get() > MOST {
+        let key = "max-block".to_owned();
+        let why = "must be at most 1GiB".to_owned();
+        problems.report(ProblemKind::BadValue { key, why }, table.at);
+    }
+    size
+}
+
+/// What a receiver of the embedding program takes in.
+fn read_receiver(
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> (Option<SourceKind>, Option<Schema>) {
+    let (decoder, schema) = format::read(table, problems);
+    let block_interval = read_block_interval(table, batch_interval, problems);
+    let kind = decoder.map(|decoder| SourceKind::Receiver {
+        block_interval,
+        decoder,
+    });
+    (kind, schema)
+}
+
+fn read_block_interval(
+    table: &mut Table<'_>,
+    batch_interval: Option<BatchInterval>,
+    problems: &mut Problems,
+) -> Duration {
+    let block_interval = table.duration("block-interval", problems);
+    let longest = batch_interval.map_or(BLOCK_INTERVAL, BatchInterval::as_duration);
+    block_interval.map_or(BLOCK_INTERVAL.min(longest), |b| b.value)
 }
 
 fn read_address(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {

@@ -11,16 +11,21 @@ use crate::{
 
 const AT: BatchTime = BatchTime::from_millis(0);
 
-fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSource {
+/// Of lines of up to eight bytes.
+pub(super) fn decoder(schema: &Schema, format: Format) -> Arc<LineDecoder> {
     let fields = ["value", "reason"].map(|name| Field::new(name, Kind::Utf8));
-    let schema = Schema::plain(Kind::Utf8);
     let decoder = Decoder {
         format,
         on_invalid: OnInvalid::Reject,
         max_line: NonZeroUsize::new(8).unwrap(),
     };
     let rejected = Schema::new(fields.to_vec()).unwrap();
-    let decoder = Arc::new(LineDecoder::new(&schema, &rejected, &decoder));
+    Arc::new(LineDecoder::new(schema, &rejected, &decoder))
+}
+
+fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSource {
+    let schema = Schema::plain(Kind::Utf8);
+    let decoder = decoder(&schema, format);
     let name = "lines".parse().unwrap();
     let spec = ReceiverSpec {
         name,
@@ -64,7 +69,7 @@ async fn receive(source: &mut ReceiverSource, lines: usize) -> (Vec<String>, usi
     got
 }
 
-async fn listen() -> (TcpListener, String) {
+pub(super) async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     (listener, address)
