@@ -7,12 +7,13 @@ use std::{
 };
 
 /// Lower layers first. A module may import those below and what its own layer's line allows.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["model", "clock", "codec", "telemetry"],
-    &["topology", "plugin", "format", "toolchain"],
+    &["topology", "plugin", "format", "toolchain", "journal"],
     &["receiver", "operator", "sink"],
     &["source"],
     &["scheduler"],
+    &["checkpoint"],
     &["stream", "cases"],
     &["cli"],
 ];
@@ -54,6 +55,8 @@ const WORDS: [(&str, &[&str], &str); 6] = [
             "receiver/",
             "source/",
             "sink/",
+            "journal/directory.rs",
+            "checkpoint/lock.rs",
             "plugin/cache.rs",
             "toolchain/",
             "stream/",

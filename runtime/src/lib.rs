@@ -2,10 +2,12 @@
 //! WebAssembly sandbox.
 
 pub mod cases;
+pub mod checkpoint;
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod format;
+pub mod journal;
 pub mod model;
 pub mod operator;
 pub mod plugin;

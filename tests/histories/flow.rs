@@ -56,6 +56,13 @@ impl fmt::Debug for Flow {
 }
 
 impl Flow {
+    /// The same, whose state is written every so many seconds.
+    pub(super) fn checkpointed_every(mut self, seconds: u8) -> Self {
+        let interval = format!("checkpoint = \"x\"\ncheckpoint-interval = \"{seconds}s\"");
+        self.toml = self.toml.replacen("checkpoint = \"x\"", &interval, 1);
+        self
+    }
+
     /// Of sources with so many partitions each.
     pub(super) fn new(sources: Vec<(Shape, usize, Batches)>, parallelism: usize) -> Self {
         let mut toml = format!(

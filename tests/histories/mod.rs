@@ -21,7 +21,7 @@ use reference::Batches;
 static POOL: LazyLock<Arc<Pool>> =
     LazyLock::new(|| Pool::new(NonZeroUsize::new(2).unwrap()).unwrap());
 
-fn run(flow: &Flow, batches: usize) -> Got {
+fn run(flow: &Flow, batches: usize, restarts: &[u64]) -> Got {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: "".into(),
@@ -41,6 +41,7 @@ fn run(flow: &Flow, batches: usize) -> Got {
         batches: batches as u64,
         expect: vec![None; flow.streams.len()],
         ordered: false,
+        restart_after: restarts.to_vec(),
         expect_error: None,
     };
     let plan = Plan::new(&topology);
@@ -80,8 +81,8 @@ fn canonical(shape: Shape, rows: &[Value]) -> Vec<String> {
     rows
 }
 
-fn check(flow: &Flow, batches: usize) -> Result<(), String> {
-    let got = run(flow, batches);
+fn check(flow: &Flow, batches: usize, restarts: &[u64]) -> Result<(), String> {
+    let got = run(flow, batches, restarts);
     if let Some((time, errors)) = got.batches.iter().find(|(_, errors)| !errors.is_empty()) {
         return Err(format!("batch {time}: {errors:?}"));
     }
@@ -152,8 +153,15 @@ proptest! {
 
     #[test]
     fn what_is_remembered_is_what_the_rules_say(flow in flow()) {
-        let checked = check(&flow, BATCHES);
+        let checked = check(&flow, BATCHES, &[]);
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+
+    #[test]
+    fn what_is_remembered_outlives_the_process(flow in flow(), restarts in vec(1..BATCHES as u64, 1..4), interval in 1..5_u8) {
+        let flow = flow.checkpointed_every(interval);
+        let checked = check(&flow, BATCHES, &restarts);
+        prop_assert!(checked.is_ok(), "restarts {restarts:?}: {}", checked.unwrap_err());
     }
 }
 

@@ -64,6 +64,7 @@ fn run(topology: &Arc<Topology>, flow: &Flow, fusion: bool, batches: usize) -> G
         batches: batches as u64,
         expect: vec![None; flow.sinks.len()],
         ordered: false,
+        restart_after: Vec::new(),
         expect_error: None,
     };
     let plan = Plan::with_fusion(topology, fusion);

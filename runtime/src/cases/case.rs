@@ -22,6 +22,8 @@ pub struct Case {
     pub expect: Vec<Option<Batches>>,
     /// The rows of a batch come in the order in which they are listed.
     pub ordered: bool,
+    /// The process dies after each of these batches (from 1), and another goes on.
+    pub restart_after: Vec<u64>,
     /// Part of the message of an error that must come.
     pub expect_error: Option<String>,
 }
@@ -139,6 +141,7 @@ impl Case {
             batches,
             expect,
             ordered: entry.ordered,
+            restart_after: entry.restart_after,
             expect_error: entry.expect_error,
         })
     }

@@ -188,6 +188,7 @@ mod tests {
             batches: 3,
             expect,
             ordered,
+            restart_after: Vec::new(),
             expect_error: expect_error.map(Into::into),
         }
     }

@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use super::{CaptureSink, Case, Got, file::Batches};
 use crate::{
+    checkpoint::{Checkpoint, CheckpointError, Opened, Program},
     clock::ManualClock,
+    journal::MemoryDisk,
+    model::BatchTime,
     plugin::Plugin,
     scheduler::{Mode, Plan, Pool},
     sink::Sink,
@@ -34,37 +37,83 @@ impl CaseRunner {
 
     /// Runs a case of this topology, on a tokio runtime.
     pub async fn run(&self, case: &Case) -> Got {
+        let names = self.topology.sinks.iter().map(|sink| &sink.name);
+        let sinks: Vec<CaptureSink> = names.map(CaptureSink::new).collect();
+        let disk = (!case.restart_after.is_empty()).then(MemoryDisk::new);
+        let mut batches = Ended::default();
+        let mut restarts = case.restart_after.clone();
+        restarts.retain(|after| *after < case.batches);
+        restarts.sort_unstable();
+        restarts.dedup();
+        for until in restarts.into_iter().chain([case.batches]) {
+            let done = batches.batches.len() as u64;
+            let dies = disk.clone().filter(|_| until < case.batches);
+            batches.dies = dies.map(|disk| (until, disk));
+            let opened = disk.as_ref().map(|disk| self.open(disk)).transpose();
+            let stream = match opened {
+                Ok(opened) => self.stream(case, &sinks, opened),
+                Err(error) => {
+                    batches
+                        .batches
+                        .push((BatchTime::from_millis(0), vec![error.to_string()]));
+                    break;
+                }
+            };
+            let run = Run {
+                mode: Mode::Virtual,
+                start: Some(0),
+                batches: Some(until - done),
+                clock: Arc::new(ManualClock::at(0)),
+                stop: Stop::new(),
+            };
+            let summary = stream.run(run, &mut batches).await;
+            if let Some(disk) = &disk {
+                disk.crash(0);
+            }
+            if (batches.batches.len() as u64) < until {
+                // Batches that fail are told; that a run could not go on is told here.
+                if let (true, Some(error)) = (summary.batches == 0, summary.last_error) {
+                    batches
+                        .batches
+                        .push((BatchTime::from_millis(0), vec![error.to_string()]));
+                }
+                break;
+            }
+        }
+        Got {
+            sinks: sinks.iter().map(CaptureSink::captured).collect(),
+            batches: batches.batches,
+            load_error: None,
+        }
+    }
+
+    fn open(&self, disk: &MemoryDisk) -> Result<Opened, CheckpointError> {
+        let digests = self
+            .plugins
+            .iter()
+            .map(|plugin| plugin.digest().to_string());
+        let program = Program::new(&self.topology, digests.collect());
+        Checkpoint::open(Arc::new(disk.clone()), &self.topology, program, "case")
+    }
+
+    fn stream(&self, case: &Case, sinks: &[CaptureSink], opened: Option<Opened>) -> Stream {
         let given = self.topology.sources.iter().zip(&case.sources);
         let sources = given
             .enumerate()
             .map(|(at, (source, batches))| (SourceId(at), queue(source, batches.clone())))
             .filter(|(id, _)| self.plan.sources.contains(id));
-        let names = self.topology.sinks.iter().map(|sink| &sink.name);
-        let sinks: Vec<CaptureSink> = names.map(CaptureSink::new).collect();
-        let captures = sinks.iter().cloned();
+        let sinks = sinks.iter().cloned();
         let stream = Stream::planned(
             self.topology.clone(),
             self.plan.clone(),
             self.plugins.clone(),
             sources.collect(),
-            captures
-                .map(|sink| Box::new(sink) as Box<dyn Sink>)
-                .collect(),
+            sinks.map(|sink| Box::new(sink) as Box<dyn Sink>).collect(),
             &self.pool,
         );
-        let mut batches = Ended::default();
-        let run = Run {
-            mode: Mode::Virtual,
-            start: Some(0),
-            batches: Some(case.batches),
-            clock: Arc::new(ManualClock::at(0)),
-            stop: Stop::new(),
-        };
-        stream.run(run, &mut batches).await;
-        Got {
-            sinks: sinks.iter().map(CaptureSink::captured).collect(),
-            batches: batches.0,
-            load_error: None,
+        match opened {
+            Some(opened) => stream.with_checkpoint(opened),
+            None => stream,
         }
     }
 }
@@ -85,9 +134,12 @@ fn queue(source: &topology::Source, batches: Batches) -> Box<dyn Source> {
     Box::new(queue.with_default(default))
 }
 
-/// The batches that were run, with their errors.
+/// The batches that were run, with their errors; and after how many the disk dies.
 #[derive(Default)]
-struct Ended(Vec<(crate::model::BatchTime, Vec<String>)>);
+struct Ended {
+    batches: Vec<(BatchTime, Vec<String>)>,
+    dies: Option<(u64, MemoryDisk)>,
+}
 
 impl Listener for Ended {
     fn batch_ended(&mut self, batch: &BatchReport) {
@@ -98,7 +150,13 @@ impl Listener for Ended {
                 detail => format!("{error}\n{detail}"),
             }
         });
-        self.0.push((batch.time, errors.collect()));
+        self.batches.push((batch.time, errors.collect()));
+        if let Some((after, disk)) = &self.dies
+            && self.batches.len() as u64 >= *after
+        {
+            // Nothing that is written from here on becomes durable.
+            disk.fail_at(Some(0));
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use super::{Environment, Failure};
 use crate::{
+    checkpoint::Checkpoint,
     model::PluginName,
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
@@ -119,8 +120,12 @@ pub(super) fn load(
         plugins.add(None, load_plugin(&loader, path)?);
         tracing::warn!("no operator calls a function of {}", path.display());
     }
+    // What was begun with so many partitions goes on with them.
+    let begun = checkpoint_directory(manifest.checkpoint(), &base_dir)
+        .filter(|_| state == State::Kept)
+        .and_then(|directory| Checkpoint::parallelism(&directory));
     let defaults = Defaults {
-        parallelism,
+        parallelism: begun.unwrap_or(parallelism),
         base_dir,
         needs_checkpoint: state == State::Kept,
     };
@@ -130,6 +135,13 @@ pub(super) fn load(
         topology: Arc::new(topology),
         plugins,
     })
+}
+
+/// Where a checkpoint lies; none if there is none, or not in a directory.
+pub(super) fn checkpoint_directory(location: Option<&str>, base_dir: &Path) -> Option<PathBuf> {
+    let location = location?;
+    let path = location.strip_prefix("file://").unwrap_or(location);
+    (!path.contains("://")).then(|| base_dir.join(path))
 }
 
 /// The topology's text, with what was given put into it.

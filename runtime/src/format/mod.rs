@@ -25,6 +25,7 @@
 mod cells;
 mod columns;
 mod decode;
+mod ipc;
 mod json;
 mod layout;
 mod number;
@@ -33,6 +34,7 @@ mod timestamp;
 
 pub use cells::WrongColumns;
 pub use decode::{DecodeError, Decoded, InvalidLine, LineDecoder, LineSplitter, Lines};
+pub use ipc::{IpcError, rows_from_bytes, rows_to_bytes};
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;
 

@@ -2,7 +2,7 @@
 
 use arrow_schema::ArrowError;
 
-use crate::plugin::PluginFault;
+use crate::{format::IpcError, plugin::PluginFault};
 
 /// Why a step failed. The task adds operator, batch and partition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum StepError {
         /// [`TASK_OUTPUTS`](super::TASK_OUTPUTS) times the limit for one call, in bytes.
         limit: usize,
     },
+    /// What was written down of a state is not what a state is.
+    #[error("state: {0}")]
+    Saved(#[from] IpcError),
     /// A side was fed to a step that has none.
     #[error("{rows} rows of side {side} came to an operator that knows no such side")]
     NoSide {

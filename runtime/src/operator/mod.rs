@@ -38,8 +38,8 @@ pub use limit::Limit;
 pub use sandbox::Sandbox;
 pub use sort::Sort;
 pub use state::{
-    Inverting, Kept, MapSpec, MapStates, MapStep, PartitionState, StateTime, UpdateSpec,
-    UpdateStates, UpdateStep, WindowSpec, WindowStates, WindowStep,
+    Inverting, Kept, MapSpec, MapStates, MapStep, PartitionState, SavedState, StateColumns,
+    StateTime, UpdateSpec, UpdateStates, UpdateStep, WindowSpec, WindowStates, WindowStep,
 };
 pub use step::{Emitted, Step};
 pub use transform::{TASK_OUTPUTS, Transform};

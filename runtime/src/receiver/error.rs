@@ -35,6 +35,9 @@ pub enum StoreError {
     /// No block can hold it.
     #[error("a record of {0} bytes is longer than the 1 GiB a block can hold")]
     TooLong(usize),
+    /// The log of blocks takes nothing more.
+    #[error("the block cannot be logged: {0}")]
+    NotLogged(String),
     /// Columns that are neither the source's nor `value: binary`.
     #[error("a block has columns ({found}) where the source takes ({expected})")]
     WrongColumns {

@@ -6,11 +6,12 @@
 //! wait in the [`BlockStore`] until a batch claims all that are there (spec 4.2). A supervisor runs
 //! the receiver again when it fails or ends (spec 9.5).
 //!
-//! Blocks lie in memory. When those that no batch has finished take up the block store's room,
+//! Blocks lie in memory, and in a [`BlockLog`] if there is one. When those that no batch has finished take up the block store's room,
 //! [`Store::store`] waits, and with it whoever sends.
 
 mod block;
 mod block_generator;
+mod block_log;
 mod block_store;
 mod channel;
 mod error;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     block::{Block, BlockRows},
     block_generator::{Added, AlreadyStarted, BlockGenerator, Cut, GeneratorState, NotActive},
+    block_log::{BlockLog, BlockLogs, ReceiverLog},
     block_store::BlockStore,
     channel::{ChannelReceiver, ChannelSender, channel},
     error::{ReceiverError, StoreError},

@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Block, BlockGenerator, BlockStore, GaveUp, Receiver, Store, store::Shared,
+    Block, BlockGenerator, BlockStore, GaveUp, Receiver, ReceiverLog, Store, store::Shared,
     supervisor::supervise,
 };
 use crate::model::{NodeName, Schema};
@@ -28,6 +28,8 @@ pub struct ReceiverSpec {
     pub connect_attempts: Option<NonZeroUsize>,
     /// Bytes of blocks that no batch has finished; more wait.
     pub room: usize,
+    /// Where blocks become durable; none: nowhere.
+    pub log: Option<ReceiverLog>,
 }
 
 impl ReceiverSpec {
@@ -54,8 +56,9 @@ pub struct RunningReceiver {
 impl RunningReceiver {
     /// Starts it on `runtime`.
     pub fn start(runtime: &Handle, spec: ReceiverSpec, receiver: Box<dyn Receiver>) -> Self {
-        let blocks = Arc::new(BlockStore::new(spec.room));
-        let store = Store::new(&spec.schema, blocks.clone());
+        let position = spec.log.as_ref().and_then(|log| log.position.clone());
+        let blocks = Arc::new(BlockStore::new(spec.room).with_log(spec.log));
+        let store = Store::new(&spec.schema, blocks.clone(), position);
         // It is new, so it has not been started.
         let _ = store.shared().with_generator(BlockGenerator::start);
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -97,6 +100,14 @@ impl RunningReceiver {
     /// Takes all blocks that no batch has claimed.
     pub fn claim(&self) -> Vec<Arc<Block>> {
         self.blocks.claim()
+    }
+
+    /// Takes the blocks with these numbers, which an earlier run logged.
+    ///
+    /// # Errors
+    /// The number of the first that is not there.
+    pub fn claim_again(&self, ids: &[u64]) -> Result<Vec<Arc<Block>>, u64> {
+        self.blocks.claim_again(ids)
     }
 
     /// Why nothing will come any more, if nobody stopped it.
@@ -155,11 +166,18 @@ async fn cut_blocks(store: Store, interval: Duration, ended: CancellationToken) 
             () = shared.cut.notified() => {}
             () = ended.cancelled() => break,
         }
-        shared.keep_cut_blocks().await;
+        keep(shared).await;
     }
     // The first cut finds the queue full, if at all; after keeping there is room for the rest.
     for _ in 0..2 {
         shared.with_generator(BlockGenerator::cut);
-        shared.keep_cut_blocks().await;
+        keep(shared).await;
+    }
+}
+
+/// A log that fails stops the run with the next claim; until then the records are lost, loudly.
+async fn keep(shared: &Shared) {
+    if let Err(error) = shared.keep_cut_blocks().await {
+        tracing::error!("received records are lost: {error}");
     }
 }

@@ -31,13 +31,17 @@ pub(super) struct Shared {
 }
 
 impl Store {
-    pub(super) fn new(schema: &Schema, blocks: Arc<BlockStore>) -> Self {
+    pub(super) fn new(
+        schema: &Schema,
+        blocks: Arc<BlockStore>,
+        position: Option<Position>,
+    ) -> Self {
         Self(Arc::new(Shared {
             generator: Mutex::default(),
             cut: Notify::new(),
             room: Notify::new(),
             blocks,
-            position: tokio::sync::Mutex::default(),
+            position: tokio::sync::Mutex::new(position),
             schema: schema.clone(),
             records: Schema::plain(Kind::Binary),
         }))
@@ -81,13 +85,13 @@ impl Store {
         let rows = self.0.rows(records)?;
         self.0.is_active()?;
         if rows.chunk().num_rows() > 0 {
-            self.0.blocks.keep(rows).await;
+            self.0.blocks.keep(rows, None).await?;
         }
         Ok(())
     }
 
     /// Takes one block: rows with the source's columns, or records as `value: binary`. It is kept
-    /// when the call returns. If `position` is that of the block before, it is the same block sent
+    /// when the call returns, and durable if there is a log. If `position` is that of the block before, it is the same block sent
     /// again, and is acknowledged and dropped.
     ///
     /// # Errors
@@ -104,7 +108,8 @@ impl Store {
             return Ok(());
         }
         if rows.chunk().num_rows() > 0 {
-            self.0.blocks.keep(rows).await;
+            self.0.blocks.keep(rows, Some(&position)).await?;
+            self.0.blocks.sync().await?;
         }
         *last = Some(position);
         Ok(())
@@ -133,11 +138,12 @@ impl Shared {
     }
 
     /// Keeps every block that has been cut.
-    pub(super) async fn keep_cut_blocks(&self) {
+    pub(super) async fn keep_cut_blocks(&self) -> Result<(), StoreError> {
         while let Some(block) = self.with_generator(BlockGenerator::take) {
             self.room.notify_waiters();
-            self.blocks.keep(BlockRows::Records(block)).await;
+            self.blocks.keep(BlockRows::Records(block), None).await?;
         }
+        Ok(())
     }
 
     fn rows(&self, records: RecordBatch) -> Result<BlockRows, StoreError> {

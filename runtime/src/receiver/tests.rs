@@ -44,6 +44,7 @@ where
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(2),
         room,
+        log: None,
     };
     RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run)))
 }
@@ -251,6 +252,7 @@ async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
         connect_attempts: None,
         // Room for one block: the second waits in the channel, the third with its sender.
         room: 1,
+        log: None,
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
     sender.send(numbers(&[1, 2])).await.unwrap();
@@ -280,6 +282,7 @@ async fn a_channel_without_senders_is_quiet() {
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(1),
         room: ReceiverSpec::ROOM,
+        log: None,
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
     sender.send(numbers(&[1])).await.unwrap();

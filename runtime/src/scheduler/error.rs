@@ -95,6 +95,16 @@ pub enum BatchError {
         /// Which, and why.
         error: TaskError,
     },
+    /// What must outlive the process could not be written: the run ends.
+    #[error("batch {time}: cannot {what}: {why}")]
+    NotDurable {
+        /// The batch.
+        time: BatchTime,
+        /// As in "cannot claim it".
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// A sink could not take the batch.
     #[error("batch {time}: sink {}: {}", .error.sink(), .error.problem())]
     Sink {

@@ -7,6 +7,13 @@ use crate::model::BatchTime;
 pub enum Event {
     /// The topology starts, at this wall-clock time.
     Started(BatchTime),
+    /// The topology goes on after a batch of an earlier run; none: that run had claimed none.
+    Resumed {
+        /// The last batch that was claimed.
+        last: Option<BatchTime>,
+        /// The wall clock's time.
+        now: BatchTime,
+    },
     /// The clock reached a tick.
     Tick(BatchTime),
     /// A batch is over.

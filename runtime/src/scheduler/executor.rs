@@ -9,8 +9,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    BatchError, Plan, Tenant, batch_run::BatchRun, memory::Memory, presence::Known,
-    presence::Presence, steps::StepMaker,
+    BatchError, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun, memory::Memory,
+    presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
     model::{Batch, BatchTime, NodeName},
@@ -125,6 +125,25 @@ impl Executor {
             Some(error) => Err(error),
             None => Ok(run.into_output()),
         }
+    }
+
+    /// What operators remember after the last batch.
+    ///
+    /// # Errors
+    /// When rows cannot be written.
+    pub fn save(&self) -> Result<SavedMemory, MemoryError> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.save(&self.topology)
+    }
+
+    /// Goes on from what an executor of a topology like this one has saved.
+    ///
+    /// # Errors
+    /// When it does not fit this topology, or is damaged.
+    pub fn restore(&self, saved: &SavedMemory) -> Result<(), MemoryError> {
+        let restored = Memory::restore(saved, &self.topology)?;
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = restored;
+        Ok(())
     }
 
     /// Notes that a batch was given up before it could run: what builds on it cannot go on.

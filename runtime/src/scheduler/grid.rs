@@ -73,6 +73,21 @@ impl Scheduler {
                 self.next = Some(first);
                 self.claim_next()
             }
+            (Event::Resumed { last: None, now }, _) => self.handle(Event::Started(now)),
+            // Every tick that was missed comes, one after the other.
+            (
+                Event::Resumed {
+                    last: Some(last), ..
+                },
+                mode,
+            ) => {
+                let next = self.interval.next(last);
+                self.next = Some(next);
+                match mode {
+                    Mode::Live => vec![Command::WaitUntil(next)],
+                    Mode::Virtual => self.claim_next(),
+                }
+            }
             (Event::Tick(time), Mode::Live) if self.next.is_some_and(|next| next <= time) => {
                 self.tick()
             }

@@ -13,17 +13,17 @@ use crate::{
 pub(super) struct Memory {
     /// `update-state-by-key` operators that have had a batch (spec 6.2).
     pub(super) begun: BTreeSet<OperatorId>,
-    states: BTreeMap<OperatorId, Vec<PartitionState>>,
-    panes: BTreeMap<OperatorId, VecDeque<Pane>>,
-    lost: BTreeMap<OperatorId, Lost>,
-    gaps: BTreeMap<OperatorId, (u64, Lost)>,
+    pub(super) states: BTreeMap<OperatorId, Vec<PartitionState>>,
+    pub(super) panes: BTreeMap<OperatorId, VecDeque<Pane>>,
+    pub(super) lost: BTreeMap<OperatorId, Lost>,
+    pub(super) gaps: BTreeMap<OperatorId, (u64, Lost)>,
 }
 
 /// One batch in a window.
 #[derive(Debug)]
-struct Pane {
-    number: u64,
-    rows: Result<Vec<Partition>, Lost>,
+pub(super) struct Pane {
+    pub(super) number: u64,
+    pub(super) rows: Result<Vec<Partition>, Lost>,
 }
 
 /// An operator cannot go on: a batch that it builds on has failed. Later batches that need it fail,

@@ -12,14 +12,15 @@ use globset::{GlobBuilder, GlobMatcher};
 use walkdir::WalkDir;
 
 use super::{
-    Claim, PartitionReader, Source, SourceError, SourceProblem,
-    file_range::{FilePartition, FileRange},
+    Claim, PartitionReader, Source, SourceError, SourceProblem, Taken,
+    error::another_type,
+    file_range::{FilePartition, FileRange, unreadable},
     record_file::RecordFile,
     selection::{ListedFile, Selection},
 };
 use crate::{
     format::LineDecoder,
-    model::{BatchInterval, BatchTime, NodeName},
+    model::{BatchInterval, BatchTime, FileStamp, InputPosition, InputRange, NodeName},
 };
 
 /// Reads each file of one directory, or of all that a glob matches, in the first batch that is not
@@ -31,6 +32,8 @@ pub struct DirectorySource {
     pattern: Vec<Step>,
     selection: Selection,
     reading: FileReading,
+    /// By the last claim.
+    taken: Option<Vec<FileStamp>>,
 }
 
 /// How a file becomes rows.
@@ -73,6 +76,7 @@ impl DirectorySource {
             pattern: steps(path).map_err(|problem| SourceError::new(name, problem))?,
             selection: Selection::new(ignored_until, batches.saturating_mul(interval)),
             reading,
+            taken: None,
         })
     }
 }
@@ -87,27 +91,80 @@ impl Source for DirectorySource {
             Vec::new()
         });
         let files = self.selection.choose(time.as_millis(), listed);
-        let readers = files.into_iter().map(|file| {
+        let stamps = files.into_iter().map(|file| FileStamp {
+            path: file.path,
+            length: file.length,
+            modified: file.modified,
+        });
+        Ok(self.batch(stamps.collect()))
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        Some(Taken {
+            range: InputRange::Files(self.taken.clone()?),
+            position: self.selection.position(),
+        })
+    }
+
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
+        match position {
+            InputPosition::Files { initial, taken } => {
+                self.selection.resume(*initial, taken);
+                Ok(())
+            }
+            _ => Err(another_type(&self.name)),
+        }
+    }
+
+    fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+        let InputRange::Files(files) = range else {
+            return Err(another_type(&self.name));
+        };
+        for claimed in files {
+            let failed = |problem| SourceError::new(&self.name, problem);
+            let found = look_at(&claimed.path);
+            let found = found.map_err(|error| failed(unreadable(&claimed.path, error)))?;
+            let found = found.map_or((0, 0), |file| (file.length, file.modified));
+            if found != (claimed.length, claimed.modified) {
+                return Err(failed(SourceProblem::Changed {
+                    path: claimed.path.clone(),
+                    expected: claimed.length,
+                    found: found.0,
+                }));
+            }
+        }
+        let paths = files.iter().map(|file| file.path.clone());
+        self.selection.take(time.as_millis(), paths);
+        Ok(self.batch(files.clone()))
+    }
+
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+}
+
+impl DirectorySource {
+    fn batch(&mut self, files: Vec<FileStamp>) -> Claim {
+        let readers = files.iter().map(|file| {
+            let path = file.path.clone();
             let reader: Box<dyn PartitionReader> = match &self.reading {
                 FileReading::Lines(decoder) => {
                     let claimed = FileRange {
-                        path: file.path,
+                        path,
                         range: 0..file.length,
                         length: file.length,
                     };
                     Box::new(FilePartition::new(&self.name, claimed, decoder.clone()))
                 }
                 FileReading::Records(record) => {
-                    Box::new(RecordFile::new(&self.name, file.path, file.length, *record))
+                    Box::new(RecordFile::new(&self.name, path, file.length, *record))
                 }
             };
             reader
         });
-        Ok(Claim::Batch(readers.collect()))
-    }
-
-    fn is_exhausted(&self) -> bool {
-        false
+        let readers = readers.collect();
+        self.taken = Some(files);
+        Claim::Batch(readers)
     }
 }
 

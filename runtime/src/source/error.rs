@@ -40,6 +40,22 @@ pub enum SourceProblem {
         /// Bytes now.
         found: u64,
     },
+    /// A file is not what it was when it was claimed.
+    #[error(
+        "{path} was changed after a batch had claimed it ({expected} bytes then, {found} now); the batch cannot be made again: put the file back, or start anew with --fresh",
+        path = path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Bytes at the claim.
+        expected: u64,
+        /// Bytes now.
+        found: u64,
+    },
+    /// What an earlier run took is not there, or the source is of another type now.
+    #[error("cannot take again what a batch of an earlier run took: {0}")]
+    NotThere(String),
     /// A file of records ends within one.
     #[error(
         "{path} has {length} bytes, which is no multiple of the {record} of a record",
@@ -146,4 +162,10 @@ impl SourceError {
     pub fn is_fatal(&self) -> bool {
         matches!(self.problem, SourceProblem::GaveUp { .. })
     }
+}
+
+/// What was written down is of a source of another type.
+pub(super) fn another_type(name: &NodeName) -> SourceError {
+    let what = "the source is of another type now, or its file is another one".to_owned();
+    SourceError::new(name, SourceProblem::NotThere(what))
 }

@@ -8,12 +8,13 @@ use std::{
 };
 
 use super::{
-    Claim, PartitionReader, Source, SourceError,
+    Claim, PartitionReader, Source, SourceError, SourceProblem, Taken,
+    error::another_type,
     file_range::{FilePartition, FileRange, read_at, unreadable},
 };
 use crate::{
     format::LineDecoder,
-    model::{BatchTime, NodeName},
+    model::{BatchTime, InputPosition, InputRange, NodeName},
 };
 
 /// Bytes looked at once when a line's end is searched.
@@ -32,6 +33,8 @@ pub struct FileSource {
     batch_bytes: u64,
     partitions: NonZeroUsize,
     decoder: Arc<LineDecoder>,
+    /// Of the last claim.
+    taken: Option<(u64, u64)>,
 }
 
 impl FileSource {
@@ -62,6 +65,7 @@ impl FileSource {
             batch_bytes: u64::try_from(batch_bytes.get()).unwrap_or(u64::MAX),
             partitions,
             decoder: Arc::new(decoder),
+            taken: None,
         })
     }
 
@@ -84,17 +88,9 @@ impl FileSource {
     }
 }
 
-impl Source for FileSource {
-    /// The batch ends with the line in which `batch-bytes` are reached, each partition with the
-    /// line in which its share is; so partitions may be empty.
-    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
-        let start = self.position;
-        let target = start.saturating_add(self.batch_bytes);
-        let end = if target >= self.length {
-            self.length
-        } else {
-            self.line_end(target)?
-        };
+impl FileSource {
+    /// Each partition ends with the line in which its share is reached; so partitions may be empty.
+    fn batch(&mut self, start: u64, end: u64) -> Result<Claim, SourceError> {
         let count = u64::try_from(self.partitions.get()).unwrap_or(u64::MAX);
         let mut readers: Vec<Box<dyn PartitionReader>> = Vec::with_capacity(self.partitions.get());
         let mut from = start;
@@ -118,7 +114,59 @@ impl Source for FileSource {
             from = to;
         }
         self.position = end;
+        self.taken = Some((start, end));
         Ok(Claim::Batch(readers))
+    }
+}
+
+impl Source for FileSource {
+    /// The batch ends with the line in which `batch-bytes` are reached.
+    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
+        let start = self.position;
+        let target = start.saturating_add(self.batch_bytes);
+        let end = if target >= self.length {
+            self.length
+        } else {
+            self.line_end(target)?
+        };
+        self.batch(start, end)
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        let (from, to) = self.taken?;
+        Some(Taken {
+            range: InputRange::Bytes { from, to },
+            position: InputPosition::Bytes {
+                at: to,
+                length: self.length,
+            },
+        })
+    }
+
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
+        let InputPosition::Bytes { at, length } = *position else {
+            return Err(another_type(&self.name));
+        };
+        if self.length < length {
+            let problem = SourceProblem::Changed {
+                path: self.path.clone(),
+                expected: length,
+                found: self.length,
+            };
+            return Err(SourceError::new(&self.name, problem));
+        }
+        self.length = length;
+        self.position = at;
+        Ok(())
+    }
+
+    fn replay(&mut self, _: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+        match *range {
+            InputRange::Bytes { from, to } if from <= to && to <= self.length => {
+                self.batch(from, to)
+            }
+            _ => Err(another_type(&self.name)),
+        }
     }
 
     fn is_exhausted(&self) -> bool {

@@ -6,9 +6,15 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::ArrowError;
 
-use super::{Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem};
+use super::{
+    Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, Taken,
+    error::another_type,
+};
 use crate::{
-    model::{BatchInterval, BatchTime, CHUNK_BYTES, CHUNK_ROWS, NodeName, Schema},
+    model::{
+        BatchInterval, BatchTime, CHUNK_BYTES, CHUNK_ROWS, InputPosition, InputRange, NodeName,
+        Schema,
+    },
     topology::GeneratorSpec,
 };
 
@@ -30,6 +36,8 @@ pub struct GeneratorSource {
     /// The start of the first batch, once it is known.
     zero: Option<i64>,
     made: u64,
+    /// By the last claim.
+    taken: Option<Range<u64>>,
 }
 
 impl GeneratorSource {
@@ -49,6 +57,7 @@ impl GeneratorSource {
             interval,
             zero: None,
             made: 0,
+            taken: None,
         }
     }
 
@@ -64,10 +73,10 @@ impl GeneratorSource {
     }
 }
 
-impl Source for GeneratorSource {
-    fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
-        let rows = self.made..self.due(time);
+impl GeneratorSource {
+    fn batch(&mut self, rows: &Range<u64>) -> Claim {
         self.made = rows.end;
+        self.taken = Some(rows.clone());
         let count = u128::try_from(self.partitions.get()).unwrap_or(u128::MAX);
         let bound = |partition: u128| {
             let share = u128::from(rows.end - rows.start) * partition / count;
@@ -81,7 +90,44 @@ impl Source for GeneratorSource {
                 words: self.spec.words,
             }) as Box<dyn PartitionReader>
         });
-        Ok(Claim::Batch(readers.collect()))
+        Claim::Batch(readers.collect())
+    }
+}
+
+impl Source for GeneratorSource {
+    fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
+        let rows = self.made..self.due(time);
+        Ok(self.batch(&rows))
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        let rows = self.taken.clone()?;
+        Some(Taken {
+            position: InputPosition::Rows {
+                zero: self.zero,
+                made: rows.end,
+            },
+            range: InputRange::Rows {
+                from: rows.start,
+                to: rows.end,
+            },
+        })
+    }
+
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
+        let InputPosition::Rows { zero, made } = *position else {
+            return Err(another_type(&self.name));
+        };
+        (self.zero, self.made) = (zero, made);
+        Ok(())
+    }
+
+    fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+        let InputRange::Rows { from, to } = *range else {
+            return Err(another_type(&self.name));
+        };
+        self.due(time); // notes the start
+        Ok(self.batch(&(from..to.max(from))))
     }
 
     fn is_exhausted(&self) -> bool {

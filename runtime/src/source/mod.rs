@@ -29,7 +29,7 @@ pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
 
-use crate::model::BatchTime;
+use crate::model::{BatchTime, InputPosition, InputRange};
 
 /// What [`Source::stop`] returns.
 pub type Stopping<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -42,6 +42,25 @@ pub trait Source: Send {
     /// When the source cannot say what belongs to the batch; that batch fails.
     fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError>;
 
+    /// What the last claim took, and how far the source has come with it; none if the source cannot
+    /// take the same again.
+    fn taken(&self) -> Option<Taken> {
+        None
+    }
+
+    /// Goes on from where a source like this one had come, in an earlier run. Called before the
+    /// first claim.
+    ///
+    /// # Errors
+    /// When this source cannot go on from there.
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError>;
+
+    /// Takes what an earlier run took for the batch at `time`, instead of a claim.
+    ///
+    /// # Errors
+    /// When it is not there any more, or is not what it was.
+    fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError>;
+
     /// Nothing will ever come again: later claims are empty batches. A topology whose sources are
     /// all exhausted is finished.
     fn is_exhausted(&self) -> bool;
@@ -52,6 +71,15 @@ pub trait Source: Send {
     fn stop(&mut self) -> Stopping<'_> {
         Box::pin(async {})
     }
+}
+
+/// What a claim took, to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// For the batch.
+    pub range: InputRange,
+    /// Behind it.
+    pub position: InputPosition,
 }
 
 /// What a source has for one batch time.

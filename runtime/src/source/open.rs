@@ -12,7 +12,9 @@ use crate::{
     clock::Clock,
     format::{LineDecoder, rows_from_json},
     model::BatchInterval,
-    receiver::{RawSocketReceiver, Receiver, ReceiverSpec, RunningReceiver, SocketReceiver},
+    receiver::{
+        BlockLogs, RawSocketReceiver, Receiver, ReceiverSpec, RunningReceiver, SocketReceiver,
+    },
     topology::{self, Decoder, FileRows, Framing, SourceKind},
 };
 
@@ -27,6 +29,8 @@ pub struct SourceSetup<'a> {
     pub interval: BatchInterval,
     /// Partitions of a batch where a source names none.
     pub parallelism: NonZeroUsize,
+    /// Where the blocks of receivers become durable; none: nowhere.
+    pub logs: Option<&'a dyn BlockLogs>,
 }
 
 /// Opens a source; receivers start at once.
@@ -62,6 +66,7 @@ pub fn open_source(
                 block_interval: *block_interval,
                 connect_attempts: *connect_attempts,
                 room: ReceiverSpec::ROOM,
+                log: setup.logs.and_then(|logs| logs.of(name)),
             };
             let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
             Box::new(ReceiverSource::new(name, receiver, decoder))
@@ -161,7 +166,7 @@ pub fn open_source(
 /// let (sender, receiver) = channel(one);
 /// let numbers = open_receiver(&topology.sources[0], Box::new(receiver), SourceSetup {
 ///     clock: &*clock, runtime: &tokio::runtime::Handle::current(),
-///     interval: topology.batch_interval, parallelism: one,
+///     interval: topology.batch_interval, parallelism: one, logs: None,
 /// })?;
 /// let rows = Arc::new(Mutex::new(0));
 /// let seen = rows.clone();
@@ -211,6 +216,7 @@ pub fn open_receiver(
         block_interval: *block_interval,
         connect_attempts: None,
         room: ReceiverSpec::ROOM,
+        log: setup.logs.and_then(|logs| logs.of(name)),
     };
     let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
     Ok(Box::new(ReceiverSource::new(
@@ -245,6 +251,7 @@ mod tests {
             runtime: &Handle::current(),
             interval: BatchInterval::new(Duration::from_secs(1)).unwrap(),
             parallelism: NonZeroUsize::new(3).unwrap(),
+            logs: None,
         };
         open_source(&source, setup).map_err(|error| error.to_string())
     }

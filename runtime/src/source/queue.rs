@@ -5,12 +5,12 @@ use std::{collections::VecDeque, num::NonZeroUsize, path::Path};
 use serde_json::Value;
 
 use super::{
-    Claim, PartitionReader, Source, SourceError, SourceProblem, file_range::unreadable,
-    rows::RowPartition,
+    Claim, PartitionReader, Source, SourceError, SourceProblem, Taken, error::another_type,
+    file_range::unreadable, rows::RowPartition,
 };
 use crate::{
     format::rows_from_json,
-    model::{BatchTime, NodeName, Schema},
+    model::{BatchTime, InputPosition, InputRange, NodeName, Schema},
     topology::QueueOrder,
 };
 
@@ -25,6 +25,9 @@ pub struct QueueSource {
     waiting: VecDeque<(usize, Option<Vec<Value>>)>,
     /// Rows of a batch for which nothing waits.
     default: Vec<Value>,
+    /// Batches that were taken, and the range of the last claim.
+    taken: u64,
+    last: Option<(u64, u64)>,
 }
 
 impl QueueSource {
@@ -43,6 +46,8 @@ impl QueueSource {
             partitions,
             waiting: batches.into_iter().enumerate().collect(),
             default: Vec::new(),
+            taken: 0,
+            last: None,
         }
     }
 
@@ -80,32 +85,31 @@ impl QueueSource {
         Ok(Self::new(name, schema, order, partitions, batches))
     }
 
-    /// The next batch: which one, and its rows.
-    fn next_batch(&mut self) -> Option<(usize, Option<Vec<Value>>)> {
-        let first = self.waiting.pop_front()?;
-        if self.order == QueueOrder::OneAtATime {
-            return Some(first);
-        }
-        let (number, mut rows) = first;
-        for (_, more) in self.waiting.drain(..) {
+    /// Takes so many of those that wait, joined in order; the default batch if that is none.
+    fn batch(&mut self, batches: usize) -> Result<Claim, SourceError> {
+        let taken = self.waiting.drain(..batches.min(self.waiting.len()));
+        let (mut number, mut rows) = (0, None);
+        let mut count = 0;
+        for (at, more) in taken {
+            if rows.is_none() {
+                number = at;
+            }
+            count += 1;
             if let Some(more) = more {
-                rows.get_or_insert_default().extend(more);
+                rows.get_or_insert_with(Vec::new).extend(more);
             }
         }
-        Some((number, rows))
-    }
-}
-
-impl Source for QueueSource {
-    /// After the last batch, the default one.
-    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
-        let (batch, rows) = match self.next_batch() {
-            Some((batch, Some(rows))) => (batch, rows),
-            Some((_, None)) => return Ok(Claim::NoBatch),
-            None => (0, self.default.clone()),
+        self.last = Some((self.taken, self.taken + count));
+        self.taken += count;
+        let rows = match (count, rows) {
+            (0, _) => self.default.clone(),
+            (_, Some(rows)) => rows,
+            (_, None) => return Ok(Claim::NoBatch),
         };
-        let chunk = rows_from_json(&self.schema, &rows)
-            .map_err(|error| SourceError::new(&self.name, SourceProblem::Row { batch, error }))?;
+        let chunk = rows_from_json(&self.schema, &rows).map_err(|error| {
+            let batch = number;
+            SourceError::new(&self.name, SourceProblem::Row { batch, error })
+        })?;
         let (total, count) = (chunk.num_rows(), self.partitions.get());
         let bound = |partition: usize| {
             // n * i / p without overflow, for n and p of any size.
@@ -117,6 +121,43 @@ impl Source for QueueSource {
             Box::new(RowPartition::new(rows)) as Box<dyn PartitionReader>
         });
         Ok(Claim::Batch(readers.collect()))
+    }
+}
+
+impl Source for QueueSource {
+    /// After the last batch, the default one.
+    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
+        self.batch(match self.order {
+            QueueOrder::OneAtATime => 1,
+            QueueOrder::All => usize::MAX,
+        })
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        let (from, to) = self.last?;
+        Some(Taken {
+            range: InputRange::Batches { from, to },
+            position: InputPosition::Batches(to),
+        })
+    }
+
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
+        let InputPosition::Batches(taken) = *position else {
+            return Err(another_type(&self.name));
+        };
+        let gone = usize::try_from(taken.saturating_sub(self.taken)).unwrap_or(usize::MAX);
+        self.waiting.drain(..gone.min(self.waiting.len()));
+        self.taken = taken;
+        Ok(())
+    }
+
+    fn replay(&mut self, _: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+        match *range {
+            InputRange::Batches { from, to } if from <= to => {
+                self.batch(usize::try_from(to - from).unwrap_or(usize::MAX))
+            }
+            _ => Err(another_type(&self.name)),
+        }
     }
 
     fn is_exhausted(&self) -> bool {

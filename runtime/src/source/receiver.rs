@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow_array::{Array, BinaryArray, cast::AsArray};
 
 use super::{
-    Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, Stopping,
-    rows::RowPartition,
+    Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, Stopping, Taken,
+    error::another_type, rows::RowPartition,
 };
 use crate::{
     format::{DecodeError, LineDecoder, Lines},
-    model::{BatchTime, CHUNK_BYTES, CHUNK_ROWS, NodeName},
+    model::{BatchTime, CHUNK_BYTES, CHUNK_ROWS, InputPosition, InputRange, NodeName},
     receiver::{Block, BlockRows, RunningReceiver},
 };
 
@@ -20,6 +20,8 @@ pub struct ReceiverSource {
     name: NodeName,
     receiver: RunningReceiver,
     decoder: Arc<LineDecoder>,
+    /// By the last claim.
+    taken: Option<Vec<u64>>,
 }
 
 impl ReceiverSource {
@@ -29,6 +31,7 @@ impl ReceiverSource {
             name: name.clone(),
             receiver,
             decoder,
+            taken: None,
         }
     }
 }
@@ -47,8 +50,32 @@ impl Source for ReceiverSource {
             };
             return Err(SourceError::new(&self.name, problem));
         }
-        let readers = blocks.into_iter().map(|block| self.reader(block));
-        Ok(Claim::Batch(readers.collect()))
+        Ok(self.batch(blocks))
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        Some(Taken {
+            range: InputRange::Blocks(self.taken.clone()?),
+            position: InputPosition::Blocks,
+        })
+    }
+
+    fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
+        match position {
+            InputPosition::Blocks => Ok(()),
+            _ => Err(another_type(&self.name)),
+        }
+    }
+
+    fn replay(&mut self, _: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+        let InputRange::Blocks(ids) = range else {
+            return Err(another_type(&self.name));
+        };
+        let blocks = self.receiver.claim_again(ids).map_err(|missing| {
+            let what = format!("block {missing} was not logged");
+            SourceError::new(&self.name, SourceProblem::NotThere(what))
+        })?;
+        Ok(self.batch(blocks))
     }
 
     fn is_exhausted(&self) -> bool {
@@ -61,6 +88,12 @@ impl Source for ReceiverSource {
 }
 
 impl ReceiverSource {
+    fn batch(&mut self, blocks: Vec<Arc<Block>>) -> Claim {
+        self.taken = Some(blocks.iter().map(|block| block.id).collect());
+        let readers = blocks.into_iter().map(|block| self.reader(block));
+        Claim::Batch(readers.collect())
+    }
+
     fn reader(&self, block: Arc<Block>) -> Box<dyn PartitionReader> {
         match &block.rows {
             BlockRows::Rows(rows) => Box::new(TypedBlock {

@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use crate::model::InputPosition;
+
 /// A file as listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ListedFile {
@@ -50,11 +52,35 @@ impl Selection {
         };
         let mut files: Vec<_> = listed.into_iter().filter(is_new).collect();
         files.sort();
-        if !files.is_empty() {
-            let paths = files.iter().map(|file| file.path.clone());
+        self.take(time, files.iter().map(|file| file.path.clone()));
+        files
+    }
+
+    /// Remembers that the batch at `time` has these.
+    pub(super) fn take(&mut self, time: i64, paths: impl Iterator<Item = PathBuf>) {
+        let mut paths = paths.peekable();
+        if paths.peek().is_some() {
             self.chosen.entry(time).or_default().extend(paths);
         }
-        files
+    }
+
+    /// What is remembered.
+    pub(super) fn position(&self) -> InputPosition {
+        let taken = self.chosen.iter();
+        let taken = taken.map(|(time, paths)| (*time, paths.iter().cloned().collect()));
+        InputPosition::Files {
+            initial: self.initial,
+            taken: taken.collect(),
+        }
+    }
+
+    /// Remembers what an earlier run did.
+    pub(super) fn resume(&mut self, initial: i64, taken: &[(i64, Vec<PathBuf>)]) {
+        self.initial = initial;
+        let taken = taken.iter();
+        self.chosen = taken
+            .map(|(time, paths)| (*time, paths.iter().cloned().collect()))
+            .collect();
     }
 }
 

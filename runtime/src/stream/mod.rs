@@ -3,13 +3,17 @@
 //! [`Plugins`] loads what a topology calls; [`Stream`] runs it. What is decided lies in
 //! [`scheduler`](crate::scheduler); here it is done, in the order in which it was decided.
 
+mod batches;
+mod grid;
 mod plugins;
 mod remembered;
 mod report;
 mod running;
 mod stop;
 mod streaming;
+mod writer;
 
+pub use batches::ResumeError;
 pub use plugins::{NoPlugin, Plugins};
 pub use report::{BatchReport, Listener, SinkReport, Summary};
 pub use running::{Run, Stream};

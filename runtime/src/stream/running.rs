@@ -3,25 +3,30 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{BatchReport, Listener, SinkReport, Stop, Summary};
+use super::{
+    BatchReport, Listener, ResumeError, Stop, Summary,
+    batches::{Batches, Claimed, Committed, Ended, Sources},
+    grid::Grid,
+    writer::StateWriter,
+};
 use crate::{
+    checkpoint::{Checkpoint, Opened, Recovered},
     clock::Clock,
     model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
-    scheduler::{
-        BatchError, BatchInput, BatchOutput, Command, Event, Executor, Mode, Outcome, Plan, Pool,
-        References, Scheduler,
-    },
+    scheduler::{BatchError, Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler},
     sink::Sink,
-    source::{Claim, DataSet, Source, SourceError},
-    topology::{ReferenceId, SourceId, StreamRef, Topology},
+    source::{DataSet, Source},
+    topology::{SourceId, Topology},
 };
+
+/// Missed batches above this are worth a warning.
+const MANY_MISSED: i64 = 1_000;
 
 /// A topology with everything it needs to run, not started yet.
 pub struct Stream {
@@ -31,6 +36,8 @@ pub struct Stream {
     executor: Arc<Executor>,
     references: Vec<DataSet>,
     pool: Arc<Pool>,
+    checkpoint: Option<Arc<Checkpoint>>,
+    recovered: Option<Recovered>,
 }
 
 /// How to run a stream.
@@ -80,6 +87,18 @@ impl Stream {
             sinks,
             executor: Arc::new(executor),
             pool: pool.clone(),
+            checkpoint: None,
+            recovered: None,
+        }
+    }
+
+    /// Writes down there what must outlive the process, and goes on from what is there.
+    #[must_use]
+    pub fn with_checkpoint(self, opened: Opened) -> Self {
+        Self {
+            checkpoint: Some(opened.checkpoint),
+            recovered: opened.recovered,
+            ..self
         }
     }
 
@@ -100,7 +119,8 @@ impl Stream {
         self.sinks = named.map(|(name, sink)| wrap(name, sink)).collect();
     }
 
-    /// Runs it to its end, on a tokio runtime with time enabled.
+    /// Runs it to its end, on a tokio runtime with time enabled. When it has a checkpoint it first
+    /// makes again what an earlier run had claimed.
     pub async fn run(self, run: Run, listener: &mut dyn Listener) -> Summary {
         let wall = run.clock.wall_millis();
         let scheduler = Scheduler::new(
@@ -112,13 +132,21 @@ impl Stream {
         let sinks = names
             .map(|sink| (sink.name.clone(), sink.input))
             .zip(self.sinks);
+        let every = self.topology.checkpoint.as_ref().map(|c| c.interval);
+        let batches = Arc::new(Batches {
+            sources: Mutex::new(self.sources),
+            sinks: Mutex::new(sinks.collect()),
+            executor: self.executor,
+            references: Mutex::new(self.references),
+            clock: run.clock.clone(),
+            checkpoint: self.checkpoint.clone(),
+            topology: self.topology,
+        });
         let driver = Driver {
             scheduler,
-            sources: Arc::new(Mutex::new(self.sources)),
-            sinks: Arc::new(Mutex::new(sinks.collect())),
-            executor: self.executor,
-            references: Arc::new(Mutex::new(self.references)),
-            interval: self.topology.batch_interval,
+            writer: StateWriter::new(self.checkpoint, every),
+            batches,
+            recovered: self.recovered,
             zero: None,
             claimed: BTreeMap::new(),
             running: None,
@@ -134,24 +162,11 @@ impl Stream {
     }
 }
 
-type Sources = BTreeMap<SourceId, Box<dyn Source>>;
-type Sinks = Vec<((NodeName, StreamRef), Box<dyn Sink>)>;
-
-/// What a claimed batch waits with.
-struct Claimed {
-    claims: Result<BTreeMap<SourceId, Claim>, BatchError>,
-    at: Duration,
-    exhausted: bool,
-    fatal: bool,
-}
-
 struct Driver {
     scheduler: Scheduler,
-    sources: Arc<Mutex<Sources>>,
-    sinks: Arc<Mutex<Sinks>>,
-    executor: Arc<Executor>,
-    references: Arc<Mutex<Vec<DataSet>>>,
-    interval: BatchInterval,
+    batches: Arc<Batches>,
+    writer: StateWriter,
+    recovered: Option<Recovered>,
     /// The first batch less an interval (spec 2.1).
     zero: Option<BatchTime>,
     claimed: BTreeMap<BatchTime, Claimed>,
@@ -166,24 +181,37 @@ struct Driver {
     _pool: Arc<Pool>,
 }
 
-/// A batch is over.
-struct Ended {
-    report: BatchReport,
-    exhausted: bool,
-    fatal: bool,
-}
-
 impl Driver {
     async fn drive(mut self, listener: &mut dyn Listener) -> Summary {
         let started = self.run.clock.monotonic();
-        let mut commands = self.scheduler.handle(Event::Started(self.grid.now()));
+        let outcome = self.until_over(listener).await;
+        if !self.run.stop.is_aborted()
+            && let Err(error) = self.writer.end(&self.batches, outcome).await
+        {
+            self.summary.failed += 1;
+            self.summary.last_error = Some(Arc::new(error));
+        }
+        self.summary.outcome = outcome;
+        self.summary.elapsed = self.run.clock.monotonic().saturating_sub(started);
+        self.summary
+    }
+
+    async fn until_over(&mut self, listener: &mut dyn Listener) -> Outcome {
+        let mut commands = match self.recovered.take() {
+            Some(recovered) => match self.recover(recovered, listener).await {
+                Ok(last) => {
+                    let now = self.grid.now();
+                    self.scheduler.handle(Event::Resumed { last, now })
+                }
+                Err(outcome) => return outcome,
+            },
+            None => self.scheduler.handle(Event::Started(self.grid.now())),
+        };
         let mut stop_asked = false;
         loop {
             for command in std::mem::take(&mut commands) {
                 if let Command::Finish(outcome) = command {
-                    self.summary.outcome = outcome;
-                    self.summary.elapsed = self.run.clock.monotonic().saturating_sub(started);
-                    return self.summary;
+                    return outcome;
                 }
                 self.obey(command).await;
             }
@@ -191,20 +219,18 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = stop.aborted() => {
-                    self.executor.abort();
+                    self.batches.executor.abort();
                     if let Some(running) = self.running.take() {
                         let _ = running.await; // what it was at is given up
                     }
-                    self.summary.outcome = Outcome::Stopped;
-                    self.summary.elapsed = self.run.clock.monotonic().saturating_sub(started);
-                    return self.summary;
+                    return Outcome::Stopped;
                 }
                 () = stop.asked(), if !stop_asked => {
                     stop_asked = true;
                     commands = self.scheduler.handle(Event::StopAsked);
                 }
                 ended = join(&mut self.running) => {
-                    commands = self.batch_ended(ended, listener);
+                    commands = self.batch_ended(ended, listener).await;
                 }
                 _ = join(&mut self.stopping) => {
                     commands = self.scheduler.handle(Event::ReceiversStopped);
@@ -217,19 +243,87 @@ impl Driver {
         }
     }
 
+    /// Makes again what an earlier run had claimed; answers with the last batch that was, if there
+    /// was one, or with the end of the run.
+    async fn recover(
+        &mut self,
+        recovered: Recovered,
+        listener: &mut dyn Listener,
+    ) -> Result<Option<BatchTime>, Outcome> {
+        self.zero = recovered.zero;
+        if let Err(error) = self.batches.resume(&recovered) {
+            return Err(self.cannot_resume(&error, recovered.last));
+        }
+        if recovered.finished {
+            tracing::info!("all batches were made by an earlier run");
+            return Err(Outcome::Exhausted);
+        }
+        if let Some(last) = recovered.last {
+            let again = recovered.claims.len();
+            tracing::info!("going on after batch {last}; {again} batches are made again");
+        }
+        for claim in recovered.claims {
+            let batches = self.batches.clone();
+            let committed = claim.committed;
+            let made = spawn_blocking(move || {
+                let claimed = batches.claim_again(&claim);
+                batches.make(claimed, committed)
+            });
+            // An abort is seen between batches, and by the tasks of this one.
+            let Ok(ended) = made.await else {
+                return Err(Outcome::Stopped);
+            };
+            let (time, fatal) = (ended.report.time, ended.fatal);
+            let failed = !ended.report.errors.is_empty();
+            // What succeeded before and fails now would leave another state behind.
+            let differs = failed && committed == Some(false);
+            if differs || ended.committed != Committed::Before {
+                self.report(&ended.report, listener);
+            }
+            let is_over = fatal || differs || (failed && ended.committed == Committed::No);
+            self.keep(&ended, listener).await?;
+            if is_over {
+                return Err(Outcome::BatchFailed(time));
+            }
+            if self.run.stop.is_asked() {
+                return Err(Outcome::Stopped);
+            }
+        }
+        let ends = self.run.mode == Mode::Virtual && self.run.batches.is_none();
+        if ends && recovered.last.is_some() && self.batches.is_exhausted() {
+            return Err(Outcome::Exhausted);
+        }
+        if let (Mode::Live, Some(last)) = (self.run.mode, recovered.last) {
+            let interval = self.batches.topology.batch_interval.as_millis();
+            let missed = self.grid.now().as_millis().saturating_sub(last.as_millis()) / interval;
+            if missed > MANY_MISSED {
+                tracing::warn!("{missed} batches were missed and are made now, mostly empty ones");
+            }
+        }
+        Ok(recovered.last)
+    }
+
+    fn cannot_resume(&mut self, error: &ResumeError, last: Option<BatchTime>) -> Outcome {
+        let time = last.unwrap_or(BatchTime::from_millis(0));
+        self.summary.failed += 1;
+        self.summary.last_error = Some(Arc::new(BatchError::NotDurable {
+            time,
+            what: "go on after it",
+            why: error.to_string(),
+        }));
+        tracing::error!("cannot go on from the checkpoint: {error}");
+        Outcome::BatchFailed(time)
+    }
+
     async fn obey(&mut self, command: Command) {
         match command {
             Command::WaitUntil(time) => self.wake = Some(time),
             Command::Claim(time) => self.claim(time).await,
             Command::Run(time) => self.start(time),
             Command::StopReceivers => {
-                let sources = self.sources.clone();
+                let batches = self.batches.clone();
                 let runtime = tokio::runtime::Handle::current();
-                self.stopping = Some(spawn_blocking(move || {
-                    for source in lock(&sources).values_mut() {
-                        runtime.block_on(source.stop());
-                    }
-                }));
+                self.stopping = Some(spawn_blocking(move || batches.stop_receivers(&runtime)));
             }
             // The loop handles it before anything is obeyed.
             Command::Finish(_) => {}
@@ -237,160 +331,79 @@ impl Driver {
     }
 
     async fn claim(&mut self, time: BatchTime) {
-        self.zero
-            .get_or_insert_with(|| self.interval.previous(time));
-        let sources = self.sources.clone();
-        let claim = spawn_blocking(move || {
-            let mut sources = lock(&sources);
-            let claims: Result<BTreeMap<SourceId, Claim>, SourceError> = sources
-                .iter_mut()
-                .map(|(id, source)| Ok((*id, source.claim(time)?)))
-                .collect();
-            let exhausted = sources.values().all(|source| source.is_exhausted());
-            (claims, exhausted)
-        });
-        let (claims, exhausted) = claim.await.unwrap_or_else(|_| (Ok(BTreeMap::new()), true));
-        let fatal = claims.as_ref().is_err_and(SourceError::is_fatal);
-        let claimed = Claimed {
-            claims: claims.map_err(|error| BatchError::Claim {
-                time,
-                error: Box::new(error),
-            }),
-            at: self.run.clock.monotonic(),
-            exhausted,
-            fatal,
-        };
-        self.claimed.insert(time, claimed);
+        let interval = self.batches.topology.batch_interval;
+        self.zero.get_or_insert_with(|| interval.previous(time));
+        let (batches, number) = (self.batches.clone(), self.number(time));
+        // It never panics: sources return errors.
+        if let Ok(claimed) = spawn_blocking(move || batches.claim(time, number)).await {
+            self.claimed.insert(time, claimed);
+        }
     }
 
     fn start(&mut self, time: BatchTime) {
         let Some(claimed) = self.claimed.remove(&time) else {
             return;
         };
-        let (executor, sinks, clock) = (
-            self.executor.clone(),
-            self.sinks.clone(),
-            self.run.clock.clone(),
-        );
-        let references = self.references.clone();
-        let number = self.number(time);
-        self.running = Some(spawn_blocking(move || {
-            let began = clock.monotonic();
-            let given = claimed
-                .claims
-                .and_then(|claims| Ok((claims, read(&references, time)?)));
-            let made = match given {
-                Ok((claims, references)) => executor.run(BatchInput {
-                    time,
-                    number,
-                    claims,
-                    references,
-                }),
-                Err(error) => {
-                    executor.give_up(time, number);
-                    Err(error)
-                }
-            };
-            let (report, sinks, errors) = match made {
-                Ok(output) => {
-                    let (sinks, errors) = write(&sinks, time, &output);
-                    (output, sinks, errors)
-                }
-                Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),
-            };
-            Ended {
-                report: BatchReport {
-                    time,
-                    records: report.records,
-                    bytes: report.bytes,
-                    replaced: report.replaced,
-                    dropped: report.dropped,
-                    sinks,
-                    scheduling_delay: began.saturating_sub(claimed.at),
-                    processing: clock.monotonic().saturating_sub(began),
-                    cpu: report.cpu,
-                    operators: report.operators,
-                    errors,
-                },
-                exhausted: claimed.exhausted,
-                fatal: claimed.fatal,
-            }
-        }));
+        let batches = self.batches.clone();
+        self.running = Some(spawn_blocking(move || batches.make(claimed, None)));
     }
 
     /// How many intervals after zero time the batch is.
     fn number(&self, time: BatchTime) -> u64 {
         let zero = self.zero.unwrap_or(time).as_millis();
         let since = time.as_millis().saturating_sub(zero);
-        u64::try_from(since / self.interval.as_millis()).unwrap_or(0)
+        let interval = self.batches.topology.batch_interval.as_millis();
+        u64::try_from(since / interval).unwrap_or(0)
     }
 
-    fn batch_ended(&mut self, ended: Option<Ended>, listener: &mut dyn Listener) -> Vec<Command> {
+    fn report(&mut self, report: &BatchReport, listener: &mut dyn Listener) {
+        self.ended += 1;
+        self.summary.add(report);
+        listener.batch_ended(report);
+    }
+
+    /// Writes the state after the batch, if it is time to; the end of the run if that fails.
+    async fn keep(&mut self, ended: &Ended, listener: &mut dyn Listener) -> Result<(), Outcome> {
+        let written = self
+            .writer
+            .batch_ended(&self.batches, ended, self.zero)
+            .await;
+        written.map_err(|error| {
+            let mut report = ended.report.clone();
+            report.errors = vec![Arc::new(error)];
+            self.summary.failed += 1;
+            self.summary.last_error = report.errors.last().cloned();
+            listener.batch_ended(&report);
+            Outcome::BatchFailed(ended.report.time)
+        })
+    }
+
+    async fn batch_ended(
+        &mut self,
+        ended: Option<Ended>,
+        listener: &mut dyn Listener,
+    ) -> Vec<Command> {
         // A batch's own thread never panics: tasks are caught, and sinks return errors.
-        let Some(Ended {
-            report,
-            exhausted,
-            fatal,
-        }) = ended
-        else {
+        let Some(ended) = ended else {
             return vec![Command::Finish(Outcome::Stopped)];
         };
-        self.ended += 1;
-        self.summary.add(&report);
-        listener.batch_ended(&report);
-        if fatal {
-            return vec![Command::Finish(Outcome::BatchFailed(report.time))];
+        self.report(&ended.report, listener);
+        if ended.fatal {
+            return vec![Command::Finish(Outcome::BatchFailed(ended.report.time))];
+        }
+        if let Err(outcome) = self.keep(&ended, listener).await {
+            return vec![Command::Finish(outcome)];
         }
         let exhausted = match self.run.batches {
             Some(batches) => self.ended >= batches,
-            None => exhausted,
+            None => ended.exhausted,
         };
         self.scheduler.handle(Event::BatchEnded {
-            time: report.time,
-            failed: !report.errors.is_empty(),
+            time: ended.report.time,
+            failed: !ended.report.errors.is_empty(),
             exhausted,
         })
     }
-}
-
-/// The data sets from files, as they are now.
-fn read(references: &Mutex<Vec<DataSet>>, time: BatchTime) -> Result<References, BatchError> {
-    let mut references = lock(references);
-    let rows = references.iter_mut().enumerate();
-    rows.map(|(at, reference)| {
-        let rows = reference.rows().map_err(|error| BatchError::DataSet {
-            time,
-            error: Box::new(error),
-        })?;
-        Ok((ReferenceId(at), rows))
-    })
-    .collect()
-}
-
-/// Gives the batch to every sink, in the order of definition (spec 4.1). One that fails does not
-/// keep the others from theirs (spec 4.6).
-fn write(
-    sinks: &Mutex<Sinks>,
-    time: BatchTime,
-    output: &BatchOutput,
-) -> (Vec<SinkReport>, Vec<Arc<BatchError>>) {
-    let (mut reports, mut errors) = (Vec::new(), Vec::new());
-    for ((name, input), sink) in &mut *lock(sinks) {
-        let Some(batch) = output.streams.get(input) else {
-            continue;
-        };
-        match sink.write(time, batch) {
-            Ok(()) => reports.push(SinkReport {
-                sink: name.clone(),
-                rows: batch.rows() as u64,
-            }),
-            Err(error) => errors.push(Arc::new(BatchError::Sink {
-                time,
-                error: Box::new(error),
-            })),
-        }
-    }
-    (reports, errors)
 }
 
 /// What a blocking task returns; never, if there is none. None if it panicked.
@@ -403,47 +416,4 @@ async fn join<T>(task: &mut Option<JoinHandle<T>>) -> Option<T> {
             joined.ok()
         }
     }
-}
-
-/// The wall clock as it was at the start, moved on by the monotonic one: a wall clock that is set
-/// while a stream runs moves no tick.
-struct Grid {
-    clock: Arc<dyn Clock>,
-    wall: i64,
-    monotonic: Duration,
-}
-
-impl Grid {
-    fn new(clock: Arc<dyn Clock>, wall: i64) -> Self {
-        Self {
-            wall,
-            monotonic: clock.monotonic(),
-            clock,
-        }
-    }
-
-    fn now(&self) -> BatchTime {
-        let since = self.clock.monotonic().saturating_sub(self.monotonic);
-        let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        BatchTime::from_millis(self.wall.saturating_add(since))
-    }
-
-    /// Waits until it is `time` or later, and says what it is then.
-    async fn until(&self, time: Option<BatchTime>) -> BatchTime {
-        let Some(time) = time else {
-            return std::future::pending().await;
-        };
-        loop {
-            let now = self.now();
-            if now >= time {
-                return now;
-            }
-            let left = time.as_millis().saturating_sub(now.as_millis());
-            tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,17 @@
 //! `rsrt run`: a topology in this process, until its sources end or someone stops it.
 
 mod clock_mode;
+mod durable;
 mod narrator;
 mod signals;
 mod summary;
 
 use std::{
-    collections::BTreeMap, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc,
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +27,7 @@ use crate::{
     clock::{Clock, SystemClock},
     model::NodeName,
     plugin::Plugin,
+    receiver::BlockLogs,
     scheduler::{Mode, Outcome, Plan, Pool},
     sink::{PrintSink, Sink, open_sink},
     source::{Source, SourceError, SourceSetup, open_source},
@@ -64,6 +70,9 @@ pub(super) struct Arguments {
     /// End after N batches (for sources that do not wait for anyone: file, queue, generator)
     #[arg(long, value_name = "N")]
     batches: Option<std::num::NonZeroU64>,
+    /// Move the old checkpoint aside and start anew
+    #[arg(long)]
+    fresh: bool,
     /// Stop gracefully after so long, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -115,17 +124,22 @@ fn run_topology(
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
     let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
-    warn_of_losses(needed());
-    warn_of_unneeded(&topology, &plan);
-    if topology.checkpoint.is_some() {
-        tracing::warn!("`checkpoint`: nothing is written yet; state is lost when the run ends");
+    if topology.checkpoint.is_none() {
+        warn_of_losses(needed());
     }
+    warn_of_unneeded(&topology, &plan);
 
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let pool = Pool::new(cores)
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
-    let sources = open_sources(&topology, &plan, clock.as_ref(), &runtime)?;
+    let base_dir = arguments.topology.parent().unwrap_or(Path::new(""));
+    let fresh = arguments.fresh;
+    let opened = durable::open(&topology, &plugins, base_dir, fresh, clock.as_ref())?;
+    let logs = opened
+        .as_ref()
+        .map(|opened| &*opened.checkpoint as &dyn BlockLogs);
+    let sources = open_sources(&topology, &plan, (clock.as_ref(), logs), &runtime)?;
     let sinks = open_sinks(&topology, &plugins, console);
     let stop = Stop::new();
     signals::stop_on_signals(stop.clone(), console.clone())?;
@@ -142,7 +156,10 @@ fn run_topology(
         Mode::Virtual => tracing::info!("running {} until its sources end", topology.name),
     }
     let mut narrator = Narrator::new(console.clone(), clock.clone(), stop.clone());
-    let stream = Stream::planned(topology, plan, plugins, sources, sinks, &pool);
+    let mut stream = Stream::planned(topology, plan, plugins, sources, sinks, &pool);
+    if let Some(opened) = opened {
+        stream = stream.with_checkpoint(opened);
+    }
     let run = Run {
         mode,
         start: None,
@@ -193,7 +210,7 @@ fn runtime() -> Result<Runtime, Failure> {
 fn open_sources(
     topology: &Topology,
     plan: &Plan,
-    clock: &dyn Clock,
+    (clock, logs): (&dyn Clock, Option<&dyn BlockLogs>),
     runtime: &Runtime,
 ) -> Result<BTreeMap<SourceId, Box<dyn Source>>, Failure> {
     let setup = SourceSetup {
@@ -201,6 +218,7 @@ fn open_sources(
         runtime: runtime.handle(),
         interval: topology.batch_interval,
         parallelism: topology.parallelism,
+        logs,
     };
     let open = |id: &SourceId| Ok((*id, open_source(&topology.sources[id.0], setup)?));
     let sources: Result<_, SourceError> = plan.sources.iter().map(open).collect();

@@ -3,6 +3,7 @@
 mod calls;
 mod invert;
 mod map;
+mod saved;
 mod slots;
 mod table;
 mod update;
@@ -10,6 +11,7 @@ mod window;
 mod window_states;
 
 pub use map::{MapSpec, MapStep};
+pub use saved::{SavedState, StateColumns};
 pub use table::MapStates;
 pub use update::{UpdateSpec, UpdateStates, UpdateStep};
 pub use window::{Inverting, Kept, WindowSpec, WindowStep};

@@ -114,6 +114,11 @@ impl MapStates {
         self.touched[key as usize].is_some()
     }
 
+    /// When the key was last touched; none: it has no state.
+    pub(super) fn touched(&self, key: u32) -> Option<BatchTime> {
+        self.touched[key as usize]
+    }
+
     /// The key has a state, as of this batch.
     pub(super) fn touch(&mut self, key: u32, time: BatchTime) {
         let touched = &mut self.touched[key as usize];

@@ -26,8 +26,8 @@ pub struct UpdateStates {
     table: Grouper,
     /// Where the key of each number stands.
     places: Vec<u32>,
-    keys: Vec<ArrayRef>,
-    states: Vec<ArrayRef>,
+    pub(super) keys: Vec<ArrayRef>,
+    pub(super) states: Vec<ArrayRef>,
 }
 
 /// How keys and states look, and what updates them.

@@ -18,11 +18,11 @@ pub struct WindowStates {
     /// Of the current block, or of the window and the slide before it if there is an inverse.
     pub(super) panes: VecDeque<Pane>,
     /// The number of the current block.
-    block: u64,
+    pub(super) block: u64,
     /// All panes of the current block in one.
-    begun: Option<RecordBatch>,
+    pub(super) begun: Option<RecordBatch>,
     /// Of the block before: from each pane on, all in one; by rising place.
-    ends: Vec<(u64, RecordBatch)>,
+    pub(super) ends: Vec<(u64, RecordBatch)>,
     /// What the inverse form put out last.
     pub(super) previous: Option<RecordBatch>,
 }

@@ -111,6 +111,11 @@ impl Manifest {
         })
     }
 
+    /// Where what outlives the process is written, as the file says it.
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.checkpoint.as_deref()
+    }
+
     /// The plugins that operators and sinks call, in order of first mention; paths are joined to `base_dir`.
     /// The default plugin, which has neither alias nor path, is among them if it is called. A
     /// plugin that is called but not defined is not: compiling reports it.

@@ -33,6 +33,7 @@ fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSou
         block_interval: Duration::from_millis(200),
         connect_attempts: attempts.and_then(NonZeroUsize::new),
         room: ReceiverSpec::ROOM,
+        log: None,
     };
     let name = spec.name.clone();
     let socket = Box::new(SocketReceiver::new(address, decoder.clone()));

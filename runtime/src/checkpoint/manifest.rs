@@ -1,0 +1,54 @@
+//! What a checkpoint is of, and where its state lies.
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::SourceFact;
+
+/// The one file that says which others count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Names this stream of batches for ever; sinks that keep identities use it.
+    pub uid: String,
+    /// Of the topology.
+    pub topology: String,
+    /// In milliseconds.
+    pub interval: i64,
+    /// Partitions after a shuffle.
+    pub parallelism: u64,
+    /// What made the batches behind the state.
+    pub program: Program,
+    /// The state; none before it was first written.
+    pub state: Option<StateEntry>,
+    /// The journal is read from this segment on.
+    pub journal_from: u64,
+    /// Of each source with a receiver: the number of its next block.
+    pub next_blocks: Vec<(String, u64)>,
+    /// Of each source with a reliable receiver: where it stood.
+    pub positions: Vec<(String, Vec<u8>)>,
+    /// All sources have ended.
+    pub finished: bool,
+}
+
+/// The state after a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateEntry {
+    /// The batch's time, in milliseconds since the epoch.
+    pub time: i64,
+    /// Its number.
+    pub number: u64,
+    /// The file.
+    pub file: String,
+    /// Of the file: BLAKE3, hexadecimal.
+    pub digest: String,
+    /// How far each source had come.
+    pub sources: Vec<SourceFact>,
+}
+
+/// What makes batches: the same program makes the same batches of the same claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Digest of the compiled topology.
+    pub topology: String,
+    /// Digests of its plugins, in its order.
+    pub plugins: Vec<String>,
+}

@@ -1,0 +1,31 @@
+//! Nothing lost, nothing counted twice: what a topology writes down so that it can go on after a
+//! crash.
+//!
+//! For each batch, in this order: its **claim** (what it takes from each source) becomes durable,
+//! it is executed, the sinks get it, its **commit** becomes durable. At the checkpoint interval the
+//! state after a batch is written, and what it covers is released. A run that finds a checkpoint
+//! reads the state, makes the claimed batches behind it again from their claims, without giving
+//! those that are committed to the sinks, and goes on.
+//!
+//! All of it lies in one directory: `manifest` (what this is, and where the state is), `state-N`,
+//! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `lock`.
+
+mod blocks;
+mod error;
+mod fact;
+mod lock;
+mod manifest;
+mod needs;
+mod recovered;
+mod references;
+mod shared;
+mod store;
+mod written;
+
+pub use error::CheckpointError;
+pub use fact::{ClaimFact, Fact, SourceFact};
+pub use manifest::{Manifest, Program};
+pub use recovered::{Recovered, RecoveredClaim};
+pub use references::Rows;
+pub use store::{Checkpoint, NewClaim, Opened};
+pub use written::Written;

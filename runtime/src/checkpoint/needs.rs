@@ -1,0 +1,85 @@
+//! Which segments of the journal are still needed, and by what. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::model::InputRange;
+
+use super::fact::ClaimFact;
+
+/// What lies in the journal and is not covered by the state.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// Segments of blocks, by source and number.
+    blocks: BTreeMap<(String, u64), u64>,
+    /// Segments of claims, by batch time, with the blocks that they take.
+    claims: BTreeMap<i64, (u64, Vec<(String, u64)>)>,
+}
+
+impl Needs {
+    pub(super) fn block(&mut self, source: &str, id: u64, segment: u64) {
+        self.blocks.insert((source.to_owned(), id), segment);
+    }
+
+    pub(super) fn claim(&mut self, claim: &ClaimFact, segment: u64) {
+        let mut blocks = Vec::new();
+        for taken in &claim.sources {
+            if let InputRange::Blocks(ids) = &taken.range {
+                blocks.extend(ids.iter().map(|id| (taken.source.clone(), *id)));
+            }
+        }
+        self.claims.insert(claim.time, (segment, blocks));
+    }
+
+    pub(super) fn no_claim(&mut self, time: i64, segment: u64) {
+        self.claims.insert(time, (segment, Vec::new()));
+    }
+
+    /// The state covers batches up to this time: what they took is not needed any more.
+    pub(super) fn covered(&mut self, until: i64) {
+        let later = self.claims.split_off(&until.saturating_add(1));
+        for (_, blocks) in std::mem::replace(&mut self.claims, later).into_values() {
+            for block in blocks {
+                self.blocks.remove(&block);
+            }
+        }
+    }
+
+    /// The first segment that is needed; none if none is.
+    pub(super) fn first(&self) -> Option<u64> {
+        let claims = self.claims.values().map(|(segment, _)| *segment);
+        self.blocks.values().copied().chain(claims).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkpoint::SourceFact, model::InputPosition};
+
+    #[test]
+    fn a_segment_is_needed_while_a_block_or_claim_in_it_is_not_covered() {
+        let mut needs = Needs::default();
+        needs.block("a", 0, 1);
+        needs.block("a", 1, 2);
+        let taken = SourceFact {
+            source: "a".to_owned(),
+            range: InputRange::Blocks(vec![0]),
+            position: InputPosition::Blocks,
+        };
+        let claim = ClaimFact {
+            time: 1_000,
+            number: 1,
+            sources: vec![taken],
+            references: Vec::new(),
+        };
+        needs.claim(&claim, 2);
+        needs.no_claim(2_000, 3);
+        assert_eq!(needs.first(), Some(1));
+        needs.covered(999);
+        assert_eq!(needs.first(), Some(1));
+        needs.covered(1_000);
+        assert_eq!(needs.first(), Some(2), "block 1 was not claimed");
+        needs.covered(2_000);
+        assert_eq!(needs.first(), Some(2));
+    }
+}

@@ -1,0 +1,144 @@
+//! What an earlier run left behind.
+
+use std::collections::BTreeMap;
+
+use super::{
+    fact::{ClaimFact, Fact, SourceFact},
+    manifest::Manifest,
+};
+use crate::{model::BatchTime, scheduler::SavedMemory};
+
+/// Where a run goes on.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The first batch less an interval; none if no batch was ever claimed.
+    pub zero: Option<BatchTime>,
+    /// The last batch that was claimed or given up.
+    pub last: Option<BatchTime>,
+    /// The state after the batch before those of `claims`; none: there is none yet.
+    pub memory: Option<SavedMemory>,
+    /// How far each source had come then.
+    pub sources: Vec<SourceFact>,
+    /// What was claimed since, by rising time.
+    pub claims: Vec<RecoveredClaim>,
+    /// All sources had ended, and all batches were committed.
+    pub finished: bool,
+}
+
+/// A batch that must be made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredClaim {
+    /// Its time.
+    pub time: BatchTime,
+    /// Its number.
+    pub number: u64,
+    /// What it takes; none: it could not be claimed.
+    pub claim: Option<ClaimFact>,
+    /// It is committed: the sinks have it. And whether part of it failed.
+    pub committed: Option<bool>,
+}
+
+/// Blocks of one source that no batch covered by the state has taken.
+#[derive(Debug, Default)]
+pub(super) struct SourceBlocks {
+    /// By number: whether the rows are records, and the rows.
+    pub(super) blocks: BTreeMap<u64, (bool, Vec<u8>)>,
+    pub(super) next_id: u64,
+    pub(super) position: Option<Vec<u8>>,
+}
+
+/// Puts facts together.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) claims: BTreeMap<i64, RecoveredClaim>,
+    pub(super) blocks: BTreeMap<String, SourceBlocks>,
+    pub(super) finished: bool,
+    /// Up to this time the state covers everything.
+    covered: Option<i64>,
+}
+
+impl History {
+    pub(super) fn new(manifest: &Manifest) -> Self {
+        let mut history = Self {
+            covered: manifest.state.as_ref().map(|state| state.time),
+            finished: manifest.finished,
+            ..Self::default()
+        };
+        for (source, next) in &manifest.next_blocks {
+            history.of(source).next_id = *next;
+        }
+        for (source, position) in &manifest.positions {
+            history.of(source).position = Some(position.clone());
+        }
+        history
+    }
+
+    fn of(&mut self, source: &str) -> &mut SourceBlocks {
+        self.blocks.entry(source.to_owned()).or_default()
+    }
+
+    fn is_covered(&self, time: i64) -> bool {
+        self.covered.is_some_and(|covered| time <= covered)
+    }
+
+    /// Takes the next fact.
+    pub(super) fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Block {
+                source,
+                id,
+                position,
+                is_records,
+                rows,
+            } => {
+                let of = self.of(&source);
+                of.next_id = of.next_id.max(id + 1);
+                if let Some(position) = position {
+                    of.position = Some(position.into_vec());
+                }
+                of.blocks.insert(id, (is_records, rows.into_vec()));
+            }
+            Fact::Claim(claim) => {
+                if self.is_covered(claim.time) {
+                    for taken in &claim.sources {
+                        self.forget(taken);
+                    }
+                } else {
+                    let recovered = RecoveredClaim {
+                        time: BatchTime::from_millis(claim.time),
+                        number: claim.number,
+                        committed: None,
+                        claim: Some(claim),
+                    };
+                    self.claims.insert(recovered.time.as_millis(), recovered);
+                }
+            }
+            Fact::NoClaim { time, number } => {
+                if !self.is_covered(time) {
+                    let recovered = RecoveredClaim {
+                        time: BatchTime::from_millis(time),
+                        number,
+                        claim: None,
+                        committed: None,
+                    };
+                    self.claims.insert(time, recovered);
+                }
+            }
+            Fact::Commit { time, failed } => {
+                if let Some(claim) = self.claims.get_mut(&time) {
+                    claim.committed = Some(failed);
+                }
+            }
+            Fact::Finished => self.finished = true,
+        }
+    }
+
+    fn forget(&mut self, taken: &SourceFact) {
+        if let crate::model::InputRange::Blocks(ids) = &taken.range {
+            let of = self.of(&taken.source);
+            for id in ids {
+                of.blocks.remove(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Reference data that batches were made with, each under its digest.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use arrow_array::RecordBatch;
+
+use super::{CheckpointError, store::lock};
+use crate::{
+    format::{rows_from_bytes, rows_to_bytes},
+    journal::{Disk, read_whole, write_whole},
+    model::Schema,
+    topology::Topology,
+};
+
+/// The rows of a data set.
+pub type Rows = Arc<[RecordBatch]>;
+
+/// Writes each version of a data set once.
+#[derive(Debug)]
+pub(super) struct References {
+    schemas: Vec<Schema>,
+    /// By place in the topology: what was written last, and its digest.
+    known: Mutex<BTreeMap<usize, (Rows, String)>>,
+}
+
+impl References {
+    pub(super) fn new(topology: &Topology) -> Self {
+        let references = topology.references.iter();
+        Self {
+            schemas: references
+                .map(|reference| reference.schema.clone())
+                .collect(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The rows under a digest.
+    pub(super) fn read(
+        &self,
+        disk: &dyn Disk,
+        at: usize,
+        digest: &str,
+    ) -> Result<Rows, CheckpointError> {
+        let file = format!("data-{digest}");
+        let damaged = |why: &str| CheckpointError::Damaged {
+            file: file.clone(),
+            place: disk.place(),
+            why: why.to_owned(),
+        };
+        let mut known = lock(&self.known);
+        if let Some((rows, _)) = known.get(&at).filter(|(_, of)| of == digest) {
+            return Ok(rows.clone());
+        }
+        let bytes = read_whole(disk, &file)?.ok_or_else(|| damaged("is missing"))?;
+        if blake3::hash(&bytes).to_hex().as_str() != digest {
+            return Err(damaged("is not what was written"));
+        }
+        let schema = self.schemas.get(at);
+        let schema = schema.ok_or_else(|| damaged("is of another operator"))?;
+        let rows: Rows = rows_from_bytes(schema, &bytes)?.into();
+        known.insert(at, (rows.clone(), digest.to_owned()));
+        Ok(rows)
+    }
+
+    /// Writes the rows under their digest, unless they are there.
+    pub(super) fn keep(
+        &self,
+        disk: &dyn Disk,
+        at: usize,
+        rows: &Rows,
+    ) -> Result<String, CheckpointError> {
+        let mut known = lock(&self.known);
+        if let Some((_, digest)) = known.get(&at).filter(|(of, _)| Arc::ptr_eq(of, rows)) {
+            return Ok(digest.clone());
+        }
+        let bytes = rows_to_bytes(&self.schemas[at], rows)?;
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        let file = format!("data-{digest}");
+        if read_whole(disk, &file)?.is_none() {
+            write_whole(disk, &file, &bytes)?;
+        }
+        known.insert(at, (rows.clone(), digest.clone()));
+        Ok(digest)
+    }
+}

@@ -1,0 +1,65 @@
+//! What batches and receivers write to: the journal, and what is known of what lies in it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use super::{CheckpointError, needs::Needs, store::lock};
+use crate::{
+    journal::{Disk, Journal, JournalError},
+    model::Position,
+};
+
+/// What is written by batches and by receivers.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) log: Mutex<Log>,
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) journal: Journal,
+    pub(super) needs: Needs,
+    pub(super) next_blocks: BTreeMap<String, u64>,
+    pub(super) positions: BTreeMap<String, Vec<u8>>,
+}
+
+impl Shared {
+    /// Adds a fact and makes it durable, with all blocks before it.
+    pub(super) fn append(
+        &self,
+        bytes: &[u8],
+        note: impl FnOnce(&mut Needs, u64),
+    ) -> Result<(), CheckpointError> {
+        let mut log = lock(&self.log);
+        let segment = log.journal.segment();
+        log.journal.append(bytes)?;
+        log.journal.sync()?;
+        note(&mut log.needs, segment);
+        Ok(())
+    }
+
+    pub(super) fn block(
+        &self,
+        source: &str,
+        id: u64,
+        position: Option<&Position>,
+        bytes: &[u8],
+    ) -> Result<(), JournalError> {
+        let mut log = lock(&self.log);
+        let segment = log.journal.segment();
+        log.journal.append(bytes)?;
+        log.needs.block(source, id, segment);
+        log.next_blocks.insert(source.to_owned(), id + 1);
+        if let Some(position) = position {
+            log.positions.insert(source.to_owned(), position.0.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> Result<(), JournalError> {
+        lock(&self.log).journal.sync()
+    }
+}

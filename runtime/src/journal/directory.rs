@@ -1,0 +1,120 @@
+//! A directory of the file system.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use super::Disk;
+
+/// A directory. The file that was written last stays open.
+#[derive(Debug)]
+pub struct DirectoryDisk {
+    path: PathBuf,
+    open: Mutex<Option<(String, File)>>,
+}
+
+impl DirectoryDisk {
+    /// The directory at `path`, which is made with those above it if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or made durable.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+        fs::create_dir_all(&path)?;
+        for made in missing {
+            if let Some(parent) = made.parent() {
+                File::open(parent)?.sync_all()?;
+            }
+        }
+        Ok(Self {
+            path,
+            open: Mutex::default(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn with_open<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.take() {
+            Some((held, file)) if held == name => file,
+            _ => {
+                let mut options = OpenOptions::new();
+                let options = options.create(true).append(true);
+                options.open(self.path.join(name))?
+            }
+        };
+        let (_, file) = open.insert((name.to_owned(), file));
+        act(file)
+    }
+
+    fn forget(&self, name: &str) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.as_ref().is_some_and(|(held, _)| held == name) {
+            *open = None;
+        }
+    }
+}
+
+impl Disk for DirectoryDisk {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            // What has no name that is text is none of ours.
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+
+    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.with_open(name, |file| file.write_all(bytes))
+    }
+
+    fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
+        self.with_open(name, |file| file.set_len(length))
+    }
+
+    fn sync(&self, name: &str) -> io::Result<()> {
+        self.with_open(name, |file| file.sync_all())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.forget(from);
+        self.forget(to);
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.forget(name);
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}

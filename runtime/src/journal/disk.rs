@@ -1,0 +1,59 @@
+//! What a journal needs of a file system.
+
+use std::io;
+
+/// One flat directory of files. Nothing is durable before it is synced: neither what a file holds
+/// ([`sync`](Self::sync)) nor that it is there under its name
+/// ([`sync_directory`](Self::sync_directory)).
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Where it is, for people.
+    fn place(&self) -> String;
+
+    /// Names of the files, sorted.
+    ///
+    /// # Errors
+    /// As of the system.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// All of a file.
+    ///
+    /// # Errors
+    /// As of the system; `NotFound` if there is none of this name.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+
+    /// Adds bytes at the end of a file, which is made if there is none.
+    ///
+    /// # Errors
+    /// As of the system; some of the bytes may have been added then.
+    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts a file.
+    ///
+    /// # Errors
+    /// As of the system.
+    fn truncate(&self, name: &str, length: u64) -> io::Result<()>;
+
+    /// Makes what a file holds durable.
+    ///
+    /// # Errors
+    /// As of the system; nothing is known about the file's bytes then.
+    fn sync(&self, name: &str) -> io::Result<()>;
+
+    /// Gives a file another name, replacing the file that had it.
+    ///
+    /// # Errors
+    /// As of the system.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As of the system.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes names durable: files made, renamed and removed.
+    ///
+    /// # Errors
+    /// As of the system.
+    fn sync_directory(&self) -> io::Result<()>;
+}

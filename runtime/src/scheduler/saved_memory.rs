@@ -1,0 +1,295 @@
+//! What operators remember, written down and read again, by their names.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::{
+    Lost,
+    memory::{Memory, Pane},
+};
+use crate::{
+    format::{IpcError, rows_from_bytes, rows_to_bytes},
+    model::{BatchTime, NodeName, Schema},
+    operator::{PartitionState, SavedState, StateColumns, StepError},
+    topology::{Operator, OperatorId, Topology, Verb},
+};
+
+/// What the operators of a topology remember after a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedMemory {
+    /// Those that remember something.
+    pub operators: Vec<SavedOperator>,
+}
+
+/// What one operator remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedOperator {
+    /// Its name.
+    pub name: String,
+    /// Verb, slide and columns: it must be the same when it is read.
+    pub shape: String,
+    /// `update-state-by-key` has had a batch (spec 6.2).
+    pub begun: bool,
+    /// By partition; none: it remembers no state.
+    pub states: Option<Vec<SavedState>>,
+    /// The batches in a window of rows, each with its number.
+    pub panes: Vec<(u64, SavedPane)>,
+    /// It cannot go on.
+    pub lost: Option<SavedLost>,
+    /// The last batch that its windows lack, by number.
+    pub gap: Option<(u64, SavedLost)>,
+}
+
+/// A batch in a window of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SavedPane {
+    /// Partition by partition, Arrow IPC streams.
+    Rows(Vec<ByteBuf>),
+    /// The batch failed.
+    Lost(SavedLost),
+}
+
+/// A batch that failed, and who lacks it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedLost {
+    /// The operator.
+    pub operator: String,
+    /// In milliseconds since the epoch.
+    pub since: i64,
+}
+
+/// What was written down does not fit this topology, or is damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// State would be lost.
+    #[error(
+        "operator `{operator}` has state in the checkpoint, but the topology has no such operator: put it back, or start anew with --fresh"
+    )]
+    Vanished {
+        /// Its name.
+        operator: String,
+    },
+    /// State is of something else.
+    #[error(
+        "operator `{operator}` was `{before}` when its state was written and is `{now}`: give it another name, or start anew with --fresh"
+    )]
+    Changed {
+        /// Its name.
+        operator: String,
+        /// What it was.
+        before: String,
+        /// What it is.
+        now: String,
+    },
+    /// Not what was written, or it cannot be written.
+    #[error("state of operator `{operator}`: {why}")]
+    Rows {
+        /// Its name.
+        operator: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Verb, slide and columns of an operator that remembers.
+fn shape(topology: &Topology, operator: &Operator) -> String {
+    let columns = match &operator.verb {
+        Verb::MapWithState(_) => operator.snapshots.as_ref().unwrap_or(&operator.output),
+        Verb::Window(_) => topology.schema(operator.inputs[0]),
+        _ => &operator.output,
+    };
+    let (verb, every) = (operator.verb.name(), operator.every);
+    match operator.verb.window() {
+        Some(window) => format!("{verb} of {} every {every}: {columns}", window.length),
+        None => format!("{verb} every {every}: {columns}"),
+    }
+}
+
+/// The columns of an operator's state.
+struct Columns {
+    all: Schema,
+    keys: Schema,
+    states: Schema,
+}
+
+impl Columns {
+    fn of(operator: &Operator) -> Self {
+        let all = operator.snapshots.clone();
+        let all = all.unwrap_or_else(|| operator.output.clone());
+        let keys = operator
+            .verb
+            .keyed_state()
+            .map_or(0, |keyed| keyed.keys.len());
+        let fields = all.fields();
+        let part = |fields: &[_]| Schema::new(fields.to_vec()).unwrap_or_else(|_| all.clone());
+        Self {
+            keys: part(&fields[..keys.min(fields.len())]),
+            states: part(&fields[keys.min(fields.len())..]),
+            all,
+        }
+    }
+
+    fn as_state(&self) -> StateColumns<'_> {
+        StateColumns {
+            all: &self.all,
+            keys: &self.keys,
+            states: &self.states,
+        }
+    }
+}
+
+impl Memory {
+    /// Writes all of it down.
+    pub(super) fn save(&self, topology: &Topology) -> Result<SavedMemory, MemoryError> {
+        let mut operators = Vec::new();
+        for (at, operator) in topology.operators.iter().enumerate() {
+            let saved = self.save_operator(OperatorId(at), operator, topology);
+            operators.extend(saved.map_err(|why| MemoryError::Rows {
+                operator: operator.name.to_string(),
+                why,
+            })?);
+        }
+        Ok(SavedMemory { operators })
+    }
+
+    fn save_operator(
+        &self,
+        id: OperatorId,
+        operator: &Operator,
+        topology: &Topology,
+    ) -> Result<Option<SavedOperator>, String> {
+        let columns = Columns::of(operator);
+        let states = self.states.get(&id).map(|states| {
+            let states = states.iter();
+            let states = states.map(|state| state.save(columns.as_state()));
+            states.collect::<Result<Vec<_>, StepError>>()
+        });
+        let states = states.transpose().map_err(|error| error.to_string())?;
+        let mut panes = Vec::new();
+        for pane in self.panes.get(&id).into_iter().flatten() {
+            let input = topology.schema(operator.inputs[0]);
+            let saved = match &pane.rows {
+                Err(lost) => SavedPane::Lost(lost.save()),
+                Ok(partitions) => {
+                    let partitions = partitions.iter();
+                    let bytes = partitions.map(|chunks| rows_to_bytes(input, chunks));
+                    let bytes = bytes.map(|bytes| bytes.map(ByteBuf::from));
+                    let bytes: Result<_, IpcError> = bytes.collect();
+                    SavedPane::Rows(bytes.map_err(|error| error.to_string())?)
+                }
+            };
+            panes.push((pane.number, saved));
+        }
+        let saved = SavedOperator {
+            name: operator.name.to_string(),
+            shape: shape(topology, operator),
+            begun: self.begun.contains(&id),
+            states,
+            panes,
+            lost: self.lost.get(&id).map(Lost::save),
+            gap: self.gaps.get(&id).map(|(at, lost)| (*at, lost.save())),
+        };
+        let has_any = saved.begun
+            || saved.states.is_some()
+            || !saved.panes.is_empty()
+            || saved.lost.is_some()
+            || saved.gap.is_some();
+        Ok(has_any.then_some(saved))
+    }
+
+    /// What was written down by a topology whose operators of these names were alike.
+    pub(super) fn restore(saved: &SavedMemory, topology: &Topology) -> Result<Self, MemoryError> {
+        let mut memory = Self::default();
+        for saved in &saved.operators {
+            let mut operators = topology.operators.iter().enumerate();
+            let found = operators.find(|(_, operator)| operator.name.as_str() == saved.name);
+            let Some((at, operator)) = found else {
+                return Err(MemoryError::Vanished {
+                    operator: saved.name.clone(),
+                });
+            };
+            let now = shape(topology, operator);
+            if now != saved.shape {
+                return Err(MemoryError::Changed {
+                    operator: saved.name.clone(),
+                    before: saved.shape.clone(),
+                    now,
+                });
+            }
+            let restored = memory.restore_operator(OperatorId(at), operator, saved, topology);
+            restored.map_err(|why| MemoryError::Rows {
+                operator: saved.name.clone(),
+                why,
+            })?;
+        }
+        Ok(memory)
+    }
+
+    fn restore_operator(
+        &mut self,
+        id: OperatorId,
+        operator: &Operator,
+        saved: &SavedOperator,
+        topology: &Topology,
+    ) -> Result<(), String> {
+        if saved.begun {
+            self.begun.insert(id);
+        }
+        if let Some(states) = &saved.states {
+            let columns = Columns::of(operator);
+            let states = states.iter();
+            let states = states.map(|state| PartitionState::restore(state, columns.as_state()));
+            let states: Result<_, StepError> = states.collect();
+            self.states
+                .insert(id, states.map_err(|error| error.to_string())?);
+        }
+        let mut panes = VecDeque::new();
+        for (number, pane) in &saved.panes {
+            let input = topology.schema(operator.inputs[0]);
+            let rows = match pane {
+                SavedPane::Lost(lost) => Err(lost.restore()?),
+                SavedPane::Rows(partitions) => {
+                    let partitions = partitions.iter();
+                    let chunks = partitions.map(|bytes| rows_from_bytes(input, bytes));
+                    let chunks: Result<_, IpcError> = chunks.collect();
+                    Ok(chunks.map_err(|error| error.to_string())?)
+                }
+            };
+            panes.push_back(Pane {
+                number: *number,
+                rows,
+            });
+        }
+        if !panes.is_empty() {
+            self.panes.insert(id, panes);
+        }
+        if let Some(lost) = &saved.lost {
+            self.lost.insert(id, lost.restore()?);
+        }
+        if let Some((at, lost)) = &saved.gap {
+            self.gaps.insert(id, (*at, lost.restore()?));
+        }
+        Ok(())
+    }
+}
+
+impl Lost {
+    fn save(&self) -> SavedLost {
+        SavedLost {
+            operator: self.operator.to_string(),
+            since: self.since.as_millis(),
+        }
+    }
+}
+
+impl SavedLost {
+    fn restore(&self) -> Result<Lost, String> {
+        let operator = self.operator.parse::<NodeName>();
+        Ok(Lost {
+            operator: operator.map_err(|error| error.to_string())?,
+            since: BatchTime::from_millis(self.since),
+        })
+    }
+}

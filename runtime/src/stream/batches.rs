@@ -1,0 +1,395 @@
+//! Makes batches: claims, executes, gives to sinks, and writes down what must outlive the process.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arrow_array::RecordBatch;
+
+use super::{BatchReport, SinkReport};
+use crate::{
+    checkpoint::{Checkpoint, NewClaim, RecoveredClaim, SourceFact, Written},
+    clock::Clock,
+    model::{BatchTime, NodeName},
+    scheduler::{BatchError, BatchInput, BatchOutput, Executor, References},
+    sink::Sink,
+    source::{Claim, DataSet, Source, SourceError},
+    topology::{OnFailedBatch, ReferenceId, SourceId, StreamRef, Topology},
+};
+
+pub(super) type Sources = BTreeMap<SourceId, Box<dyn Source>>;
+pub(super) type Sinks = Vec<((NodeName, StreamRef), Box<dyn Sink>)>;
+
+/// All that the batches of one stream share. Its methods block.
+pub(super) struct Batches {
+    pub(super) topology: Arc<Topology>,
+    pub(super) sources: Mutex<Sources>,
+    pub(super) sinks: Mutex<Sinks>,
+    pub(super) executor: Arc<Executor>,
+    pub(super) references: Mutex<Vec<DataSet>>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// None: nothing outlives the process.
+    pub(super) checkpoint: Option<Arc<Checkpoint>>,
+}
+
+/// A batch that was claimed and waits for its turn.
+pub(super) struct Claimed {
+    time: BatchTime,
+    number: u64,
+    given: Result<Given, BatchError>,
+    /// How far each source has come with it.
+    sources: Vec<SourceFact>,
+    at: Duration,
+    exhausted: bool,
+    /// The run cannot go on behind this batch.
+    fatal: bool,
+}
+
+struct Given {
+    claims: BTreeMap<SourceId, Claim>,
+    references: References,
+}
+
+/// A batch is over.
+pub(super) struct Ended {
+    pub(super) report: BatchReport,
+    pub(super) committed: Committed,
+    pub(super) number: u64,
+    pub(super) sources: Vec<SourceFact>,
+    pub(super) exhausted: bool,
+    pub(super) fatal: bool,
+}
+
+/// Whether a batch is where it belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Committed {
+    /// It will be made again.
+    No,
+    /// Since now.
+    Now,
+    /// By an earlier run.
+    Before,
+}
+
+impl Batches {
+    /// Takes what belongs to a batch, and writes down what that is.
+    pub(super) fn claim(&self, time: BatchTime, number: u64) -> Claimed {
+        let mut sources = lock(&self.sources);
+        let claims = sources.iter_mut();
+        let claims = claims.map(|(id, source)| Ok((*id, source.claim(time)?)));
+        let claims: Result<BTreeMap<_, _>, SourceError> = claims.collect();
+        let mut fatal = claims.as_ref().is_err_and(SourceError::is_fatal);
+        let exhausted = sources.values().all(|source| source.is_exhausted());
+        let taken = self.taken(&sources);
+        drop(sources);
+        let claims = claims.map_err(|error| claim_error(time, error));
+        let mut given = claims.and_then(|claims| {
+            let references = self.read_references(time)?;
+            Ok(Given { claims, references })
+        });
+        if let Err(error) = self.write_claim(time, number, &given, &taken) {
+            given = Err(error);
+            fatal = true;
+        }
+        Claimed {
+            time,
+            number,
+            given,
+            sources: taken,
+            at: self.clock.monotonic(),
+            exhausted,
+            fatal,
+        }
+    }
+
+    /// What each source took last; those that cannot say are left out.
+    fn taken(&self, sources: &Sources) -> Vec<SourceFact> {
+        if self.checkpoint.is_none() {
+            return Vec::new();
+        }
+        let taken = sources.iter().filter_map(|(id, source)| {
+            let taken = source.taken()?;
+            Some(SourceFact {
+                source: self.topology.sources[id.0].name.to_string(),
+                range: taken.range,
+                position: taken.position,
+            })
+        });
+        taken.collect()
+    }
+
+    fn write_claim(
+        &self,
+        time: BatchTime,
+        number: u64,
+        given: &Result<Given, BatchError>,
+        taken: &[SourceFact],
+    ) -> Result<(), BatchError> {
+        let Some(checkpoint) = &self.checkpoint else {
+            return Ok(());
+        };
+        let references: Vec<_> = match given {
+            Ok(given) => given.references.values().cloned().collect(),
+            // The run ends here, and the next one claims this batch again.
+            Err(_) if self.topology.on_failed_batch == OnFailedBatch::Stop => return Ok(()),
+            Err(_) => Vec::new(),
+        };
+        let claim = NewClaim {
+            time,
+            number,
+            sources: given.is_ok().then(|| taken.to_vec()),
+            references: &references,
+        };
+        let written = checkpoint.claim(&claim);
+        written.map_err(|error| not_durable(time, "claim it", &error))
+    }
+
+    /// Takes what an earlier run claimed for a batch.
+    pub(super) fn claim_again(&self, claim: &RecoveredClaim) -> Claimed {
+        let time = claim.time;
+        let mut sources = lock(&self.sources);
+        let given = match (&claim.claim, &self.checkpoint) {
+            (Some(fact), Some(checkpoint)) => {
+                let mut claims = BTreeMap::new();
+                let mut failed = None;
+                for (id, source) in sources.iter_mut() {
+                    let name = &self.topology.sources[id.0].name;
+                    let taken = fact.sources.iter().find(|t| t.source == name.as_str());
+                    let again = match taken {
+                        Some(taken) => source.replay(time, &taken.range),
+                        None => Ok(Claim::NoBatch),
+                    };
+                    match again {
+                        Ok(again) => {
+                            claims.insert(*id, again);
+                        }
+                        Err(error) => failed = failed.or(Some(claim_error(time, error))),
+                    }
+                }
+                let references = fact.references.iter().enumerate().map(|(at, digest)| {
+                    let rows = checkpoint.reference(at, digest);
+                    let rows = rows.map_err(|error| not_durable(time, "make it again", &error))?;
+                    Ok((ReferenceId(at), rows))
+                });
+                let references: Result<References, BatchError> = references.collect();
+                match failed {
+                    Some(error) => Err(error),
+                    None => references.map(|references| Given { claims, references }),
+                }
+            }
+            _ => Err(BatchError::NotDurable {
+                time,
+                what: "make it again",
+                why: "it could not be claimed by the run before".to_owned(),
+            }),
+        };
+        Claimed {
+            time,
+            number: claim.number,
+            fatal: given.is_err() && claim.claim.is_some(),
+            given,
+            sources: self.taken(&sources),
+            at: self.clock.monotonic(),
+            exhausted: sources.values().all(|source| source.is_exhausted()),
+        }
+    }
+
+    /// Makes a batch of what was claimed. `committed` says that the sinks have it from an earlier
+    /// run, and whether part of it failed then.
+    pub(super) fn make(&self, claimed: Claimed, committed: Option<bool>) -> Ended {
+        let began = self.clock.monotonic();
+        let Claimed {
+            time,
+            number,
+            given,
+            sources,
+            at,
+            exhausted,
+            mut fatal,
+        } = claimed;
+        let made = match given {
+            Ok(Given { claims, references }) => self.executor.run(BatchInput {
+                time,
+                number,
+                claims,
+                references,
+            }),
+            Err(error) => {
+                self.executor.give_up(time, number);
+                Err(error)
+            }
+        };
+        let (output, sinks, mut errors) = match made {
+            Ok(output) if committed.is_some() => (output, Vec::new(), Vec::new()),
+            Ok(output) => {
+                let (sinks, errors) = self.write(time, &output);
+                (output, sinks, errors)
+            }
+            Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),
+        };
+        let goes_on = errors.is_empty() || self.topology.on_failed_batch == OnFailedBatch::Continue;
+        let committed = match (committed, &self.checkpoint) {
+            (Some(_), _) => Committed::Before,
+            (None, Some(checkpoint)) if goes_on && !fatal => {
+                match checkpoint.commit(time, !errors.is_empty()) {
+                    Ok(()) => Committed::Now,
+                    Err(error) => {
+                        errors.push(Arc::new(not_durable(time, "commit it", &error)));
+                        fatal = true;
+                        Committed::No
+                    }
+                }
+            }
+            _ => Committed::No,
+        };
+        Ended {
+            report: BatchReport {
+                time,
+                records: output.records,
+                bytes: output.bytes,
+                replaced: output.replaced,
+                dropped: output.dropped,
+                sinks,
+                scheduling_delay: began.saturating_sub(at),
+                processing: self.clock.monotonic().saturating_sub(began),
+                cpu: output.cpu,
+                operators: output.operators,
+                errors,
+            },
+            committed,
+            number,
+            sources,
+            exhausted,
+            fatal,
+        }
+    }
+
+    /// Gives the batch to every sink, in the order of definition (spec 4.1). One that fails does not
+    /// keep the others from theirs (spec 4.6).
+    fn write(
+        &self,
+        time: BatchTime,
+        output: &BatchOutput,
+    ) -> (Vec<SinkReport>, Vec<Arc<BatchError>>) {
+        let (mut reports, mut errors) = (Vec::new(), Vec::new());
+        for ((name, input), sink) in &mut *lock(&self.sinks) {
+            let Some(batch) = output.streams.get(input) else {
+                continue;
+            };
+            match sink.write(time, batch) {
+                Ok(()) => reports.push(SinkReport {
+                    sink: name.clone(),
+                    rows: batch.rows() as u64,
+                }),
+                Err(error) => errors.push(Arc::new(BatchError::Sink {
+                    time,
+                    error: Box::new(error),
+                })),
+            }
+        }
+        (reports, errors)
+    }
+
+    /// The state after the last batch, which was this one.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub(super) fn state(
+        &self,
+        time: BatchTime,
+        number: u64,
+        sources: Vec<SourceFact>,
+    ) -> Result<Written, BatchError> {
+        let memory = self.executor.save();
+        let memory = memory.map_err(|error| not_durable(time, "write the state after it", &error));
+        Ok(Written {
+            time,
+            number,
+            memory: memory?,
+            sources,
+        })
+    }
+
+    /// The data sets from files, as they are now.
+    fn read_references(&self, time: BatchTime) -> Result<References, BatchError> {
+        let mut references = lock(&self.references);
+        let rows = references.iter_mut().enumerate();
+        rows.map(|(at, reference)| {
+            let rows: Arc<[RecordBatch]> =
+                reference.rows().map_err(|error| BatchError::DataSet {
+                    time,
+                    error: Box::new(error),
+                })?;
+            Ok((ReferenceId(at), rows))
+        })
+        .collect()
+    }
+
+    /// Sources take in nothing more.
+    pub(super) fn stop_receivers(&self, runtime: &tokio::runtime::Handle) {
+        for source in lock(&self.sources).values_mut() {
+            runtime.block_on(source.stop());
+        }
+    }
+
+    /// Nothing will ever come again.
+    pub(super) fn is_exhausted(&self) -> bool {
+        lock(&self.sources)
+            .values()
+            .all(|source| source.is_exhausted())
+    }
+
+    /// Goes on from what an earlier run left behind: the state, and how far sources had come.
+    ///
+    /// # Errors
+    /// When it does not fit this topology.
+    pub(super) fn resume(
+        &self,
+        recovered: &crate::checkpoint::Recovered,
+    ) -> Result<(), ResumeError> {
+        if let Some(memory) = &recovered.memory {
+            self.executor.restore(memory)?;
+        }
+        let mut sources = lock(&self.sources);
+        for (id, source) in sources.iter_mut() {
+            let name = &self.topology.sources[id.0].name;
+            let position = recovered.sources.iter().find(|s| s.source == name.as_str());
+            if let Some(position) = position {
+                source.resume(&position.position)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An earlier run's state does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// What operators remember.
+    #[error(transparent)]
+    State(#[from] crate::scheduler::MemoryError),
+    /// How far a source had come.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+fn claim_error(time: BatchTime, error: SourceError) -> BatchError {
+    BatchError::Claim {
+        time,
+        error: Box::new(error),
+    }
+}
+
+fn not_durable(time: BatchTime, what: &'static str, error: &dyn std::error::Error) -> BatchError {
+    BatchError::NotDurable {
+        time,
+        what,
+        why: error.to_string(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,148 @@
+//! When state is written: at the checkpoint interval, and at the end.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::batches::{Batches, Committed, Ended};
+use crate::{
+    checkpoint::{Checkpoint, CheckpointError, SourceFact},
+    model::BatchTime,
+    scheduler::{BatchError, Outcome},
+};
+
+/// Writes that may be under way; the batch loop waits for the oldest before there is one more.
+const OUTSTANDING: usize = 2;
+
+/// Where the topology does not say how often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Writes the state of a stream, behind the back of its batches.
+pub(super) struct StateWriter {
+    checkpoint: Option<Arc<Checkpoint>>,
+    every: Duration,
+    /// The state was last written after this batch.
+    written: Option<BatchTime>,
+    /// The last batch that is committed, if none failed since that will be made again.
+    last: Option<Last>,
+    under_way: VecDeque<(BatchTime, JoinHandle<Result<(), CheckpointError>>)>,
+    /// All batches so far are committed, and no source has anything more.
+    exhausted: bool,
+}
+
+struct Last {
+    time: BatchTime,
+    number: u64,
+    sources: Vec<SourceFact>,
+}
+
+impl StateWriter {
+    pub(super) fn new(checkpoint: Option<Arc<Checkpoint>>, every: Option<Duration>) -> Self {
+        Self {
+            checkpoint,
+            every: every.unwrap_or(EVERY),
+            written: None,
+            last: None,
+            under_way: VecDeque::new(),
+            exhausted: false,
+        }
+    }
+
+    /// A batch is over: writes the state if the interval since zero time, or since the last write,
+    /// has passed.
+    pub(super) async fn batch_ended(
+        &mut self,
+        batches: &Arc<Batches>,
+        ended: &Ended,
+        zero: Option<BatchTime>,
+    ) -> Result<(), BatchError> {
+        if self.checkpoint.is_none() {
+            return Ok(());
+        }
+        let time = ended.report.time;
+        self.exhausted = ended.exhausted && ended.committed != Committed::No;
+        if ended.committed == Committed::No {
+            // What operators remember now is of a batch that will be made again.
+            self.last = None;
+            return Ok(());
+        }
+        self.last = Some(Last {
+            time,
+            number: ended.number,
+            sources: ended.sources.clone(),
+        });
+        let since = self.written.or(zero).unwrap_or(time);
+        let passed = time.as_millis().saturating_sub(since.as_millis());
+        if u128::try_from(passed).unwrap_or(0) < self.every.as_millis() {
+            return Ok(());
+        }
+        self.write(batches).await
+    }
+
+    async fn write(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
+        let (Some(checkpoint), Some(last)) = (self.checkpoint.clone(), self.last.take()) else {
+            return Ok(());
+        };
+        while self.under_way.len() >= OUTSTANDING {
+            self.wait().await?;
+        }
+        let time = last.time;
+        let maker = batches.clone();
+        let state = spawn_blocking(move || maker.state(time, last.number, last.sources)).await;
+        let state = state.unwrap_or_else(|_| Err(panicked(time)))?;
+        let handle = spawn_blocking(move || checkpoint.write(&state));
+        self.under_way.push_back((time, handle));
+        self.written = Some(time);
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<(), BatchError> {
+        let Some((time, handle)) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        match handle.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(not_written(time, error.to_string())),
+            Err(_) => Err(panicked(time)),
+        }
+    }
+
+    /// The run is over: writes the state after the last batch, so that nothing has to be made
+    /// again.
+    pub(super) async fn end(
+        &mut self,
+        batches: &Arc<Batches>,
+        outcome: Outcome,
+    ) -> Result<(), BatchError> {
+        let time = self.last.as_ref().map(|last| last.time);
+        if !matches!(outcome, Outcome::BatchFailed(_)) {
+            self.write(batches).await?;
+        }
+        while !self.under_way.is_empty() {
+            self.wait().await?;
+        }
+        if let (Some(checkpoint), Outcome::Exhausted, true) =
+            (&self.checkpoint, outcome, self.exhausted)
+        {
+            let time = time.or(self.written).unwrap_or(BatchTime::from_millis(0));
+            let finished = checkpoint.finish();
+            finished.map_err(|error| not_written(time, error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn not_written(time: BatchTime, why: String) -> BatchError {
+    BatchError::NotDurable {
+        time,
+        what: "write the state after it",
+        why,
+    }
+}
+
+fn panicked(time: BatchTime) -> BatchError {
+    not_written(
+        time,
+        "the writer panicked; this is a bug in rsrt".to_owned(),
+    )
+}
