@@ -12,6 +12,7 @@ mod guests;
 mod histories;
 mod laws;
 mod layering;
+mod recovery;
 mod sandbox;
 mod sdk_bindings;
 mod sdk_signatures;

@@ -1,0 +1,163 @@
+//! Receivers: what was acknowledged is in a batch once, whenever the process dies.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rsrt::{
+    checkpoint::{Checkpoint, Program},
+    clock::ManualClock,
+    format::{rows_from_json, rows_to_json},
+    journal::MemoryDisk,
+    model::{Kind, Position, Schema},
+    receiver::{Receiver, Receiving, Store},
+    scheduler::{Mode, Pool},
+    sink::FunctionSink,
+    source::{SourceSetup, open_receiver},
+    stream::{Plugins, Run, Stop, Stream},
+    topology::{Builder, Defaults, SourceId, sink, source},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// Sends the numbers from 0, two a block, each block until it is acknowledged; begins again behind
+/// the position it is given, or a block before it, as a source that missed the answer does.
+struct Counting {
+    acknowledged: Arc<AtomicU64>,
+}
+
+const NUMBERS: u64 = 40;
+
+impl Receiver for Counting {
+    fn run(
+        &mut self,
+        store: Store,
+        stop: CancellationToken,
+        from: Option<Position>,
+    ) -> Receiving<'_> {
+        let schema = Schema::plain(Kind::Int64);
+        Box::pin(async move {
+            let begin = from.map_or(0, |Position(bytes)| u64::from(bytes[0]));
+            let mut next = begin;
+            while next < NUMBERS {
+                let rows = rows_from_json(&schema, &[json!(next), json!(next + 1)]).unwrap();
+                let position = Position(vec![u8::try_from(next).unwrap()]);
+                store.store_many(rows, position).await?;
+                self.acknowledged.fetch_max(next + 2, Ordering::SeqCst);
+                next += 2;
+            }
+            stop.cancelled().await;
+            Ok(())
+        })
+    }
+}
+
+/// One run of some batches; adds what its sink was given, by batch time.
+fn run(
+    disk: &MemoryDisk,
+    acknowledged: &Arc<AtomicU64>,
+    given: &Arc<Mutex<BTreeMap<i64, Vec<u64>>>>,
+) -> Result<(), String> {
+    let one = NonZeroUsize::MIN;
+    let topology = Builder::new("numbers", std::time::Duration::from_secs(1))
+        .set("checkpoint", "x")
+        .set("checkpoint-interval", "7s")
+        .source(
+            "numbers",
+            source("receiver")
+                .set("format", "json")
+                .columns("schema", &[("value", "int64")]),
+        )
+        .sink("out", sink("null").input("numbers"))
+        .compile(
+            &Plugins::default(),
+            &Defaults {
+                parallelism: one,
+                base_dir: "".into(),
+                needs_checkpoint: true,
+            },
+        )
+        .unwrap();
+    let topology = Arc::new(topology);
+    let program = Program::new(&topology, Vec::new());
+    let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
+    let opened = opened.map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let clock = Arc::new(ManualClock::at(0));
+    let receiver = Counting {
+        acknowledged: acknowledged.clone(),
+    };
+    let setup = SourceSetup {
+        clock: &*clock,
+        runtime: runtime.handle(),
+        interval: topology.batch_interval,
+        parallelism: one,
+        logs: Some(&*opened.checkpoint),
+    };
+    let numbers = open_receiver(&topology.sources[0], Box::new(receiver), setup).unwrap();
+    let seen = given.clone();
+    let out = FunctionSink::new(&topology.sinks[0].name, move |time, batch| {
+        let chunks = batch
+            .chunks()
+            .flat_map(|chunk| rows_to_json(chunk, &batch.schema).unwrap());
+        let rows: Vec<u64> = chunks.map(|row| row.as_u64().unwrap()).collect();
+        let before = seen.lock().unwrap().insert(time.as_millis(), rows.clone());
+        match before {
+            Some(before) if before != rows => Err(format!("{before:?} is {rows:?} now")),
+            _ => Ok(()),
+        }
+    });
+    let pool = Pool::new(one).unwrap();
+    let sources = BTreeMap::from([(SourceId(0), numbers)]);
+    let stream = Stream::new(topology, Vec::new(), sources, vec![Box::new(out)], &pool);
+    let run = Run {
+        mode: Mode::Virtual,
+        start: Some(0),
+        batches: Some(30),
+        clock,
+        stop: Stop::new(),
+    };
+    let summary = runtime.block_on(stream.with_checkpoint(opened).run(run, &mut ()));
+    runtime.shutdown_background();
+    match summary.last_error {
+        None => Ok(()),
+        Some(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_in_a_batch_once() {
+    for seed in 0..40_u64 {
+        let disk = MemoryDisk::new();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let given = Arc::new(Mutex::new(BTreeMap::new()));
+        for death in 0..4 {
+            disk.fail_at(Some(disk.steps() + 3 + (seed * 7 + death * 13) % 60));
+            if let Err(error) = run(&disk, &acknowledged, &given) {
+                let expected = ["the disk is gone", "takes nothing more"];
+                assert!(expected.iter().any(|e| error.contains(e)), "{error}");
+            }
+            disk.crash(usize::try_from(seed % 3).unwrap() * 50);
+        }
+        let promised = acknowledged.load(Ordering::SeqCst);
+        disk.fail_at(None);
+        while given.lock().unwrap().values().flatten().count() < 40 {
+            run(&disk, &acknowledged, &given).unwrap();
+        }
+        let given = given.lock().unwrap();
+        let all: Vec<u64> = given.values().flatten().copied().collect();
+        let distinct: BTreeSet<u64> = all.iter().copied().collect();
+        assert_eq!(all.len(), distinct.len(), "seed {seed}: {all:?}");
+        assert_eq!(distinct, (0..NUMBERS).collect(), "{promised} were promised");
+        assert!(all.is_sorted(), "seed {seed}: {all:?}");
+    }
+}

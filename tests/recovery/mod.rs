@@ -1,0 +1,235 @@
+//! Nothing is lost and nothing is counted twice, whatever the disk does and whenever it dies.
+//!
+//! A run here is the real thing (sources, scheduler, operators, checkpoint) over a disk in memory
+//! that forgets what was not synced, names of files included.
+
+mod blocks;
+mod flow;
+
+use std::collections::BTreeMap;
+
+use proptest::{collection::vec, prelude::*};
+use rsrt::journal::{Disk as _, Ignored, MemoryDisk};
+use serde_json::Value;
+
+use flow::{Attempt, Flow};
+
+/// What each sink has of each batch.
+type Outputs = BTreeMap<(String, i64), Vec<Value>>;
+
+/// What sinks were given over all runs.
+#[derive(Default)]
+struct Delivered {
+    rows: Outputs,
+    /// How often each batch was given to a sink.
+    times: BTreeMap<(String, i64), usize>,
+}
+
+impl Delivered {
+    /// Adds what one run gave; a batch that is given again must be the same.
+    fn add(&mut self, attempt: &Attempt) -> Result<(), String> {
+        for (to, rows) in &attempt.given {
+            *self.times.entry(to.clone()).or_default() += 1;
+            match self.rows.insert(to.clone(), rows.clone()) {
+                Some(before) if before != *rows => {
+                    return Err(format!("{to:?} was {before:?} and is {rows:?}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch is given again only if its commit was cut short: once for each death.
+    fn repeats(&self, sinks: usize) -> usize {
+        let more: usize = self.times.values().map(|times| times - 1).sum();
+        more.div_ceil(sinks)
+    }
+}
+
+/// Runs, and dies after so many further steps of the disk, keeping so many unsynced bytes; then
+/// runs again; at last to the end.
+fn run_and_die(
+    flow: &Flow,
+    disk: &MemoryDisk,
+    deaths: &[(u64, usize)],
+) -> Result<Delivered, String> {
+    let mut delivered = Delivered::default();
+    let mut committed = 0;
+    for (steps, kept) in deaths {
+        disk.fail_at(Some(disk.steps() + steps));
+        match flow.attempt(disk) {
+            Ok(attempt) => {
+                delivered.add(&attempt)?;
+                // What was committed stays, so a run never goes back behind it.
+                let first = attempt.given.first().map(|((_, time), _)| *time);
+                if first.is_some_and(|first| first < committed) {
+                    return Err(format!("batch {first:?} again after {committed}"));
+                }
+                committed = attempt.committed.unwrap_or(committed).max(committed);
+            }
+            // It died while the checkpoint was being opened.
+            Err(error) if error.contains("the disk is gone") => {}
+            Err(error) => return Err(error),
+        }
+        disk.crash(*kept);
+    }
+    disk.fail_at(None);
+    let attempt = flow.attempt(disk)?;
+    delivered.add(&attempt)?;
+    match attempt.error {
+        None => Ok(delivered),
+        Some(error) => Err(error),
+    }
+}
+
+fn check(flow: &Flow, disk: &MemoryDisk, deaths: &[(u64, usize)]) -> Result<(), String> {
+    let undisturbed = flow.attempt(&MemoryDisk::new())?;
+    let expected: Outputs = undisturbed.given.into_iter().collect();
+    assert!(undisturbed.error.is_none(), "{:?}", undisturbed.error);
+    assert!(!expected.is_empty());
+    let delivered = run_and_die(flow, disk, deaths)?;
+    if delivered.rows != expected {
+        return Err(format!("{:?}\nexpected {expected:?}", delivered.rows));
+    }
+    let repeats = delivered.repeats(flow.sinks());
+    if repeats > deaths.len() {
+        return Err(format!("{repeats} repeats by {} deaths", deaths.len()));
+    }
+    Ok(())
+}
+
+fn deaths() -> impl Strategy<Value = Vec<(u64, usize)>> {
+    let kept = prop_oneof![3 => Just(0_usize), 1 => 0..400_usize, 1 => Just(usize::MAX)];
+    vec((1..60_u64, kept), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 64 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths()) {
+        let flow = Flow::new(which, interval);
+        let checked = check(&flow, &MemoryDisk::new(), &deaths);
+        prop_assert!(checked.is_ok(), "{} {deaths:?}: {}", flow.name(), checked.unwrap_err());
+    }
+}
+
+#[test]
+fn a_run_may_die_at_every_single_step() {
+    let flow = Flow::new(1, 2);
+    let disk = MemoryDisk::new();
+    flow.attempt(&disk).unwrap();
+    let steps = disk.steps();
+    assert!(steps > 20, "{steps}");
+    for step in 1..=steps {
+        let checked = check(&flow, &MemoryDisk::new(), &[(step, 0)]);
+        assert!(checked.is_ok(), "step {step}: {}", checked.unwrap_err());
+    }
+}
+
+#[test]
+fn without_either_kind_of_sync_something_goes_wrong() {
+    for ignored in [Ignored::Files, Ignored::Names] {
+        let caught = (1..40).any(|step| {
+            let disk = MemoryDisk::new();
+            disk.ignore(Some(ignored));
+            check(&Flow::new(0, 2), &disk, &[(step, 0)]).is_err()
+        });
+        assert!(caught, "nobody needs {ignored:?}");
+    }
+}
+
+#[test]
+fn a_finished_run_is_not_made_again() {
+    let flow = Flow::new(0, 2);
+    let disk = MemoryDisk::new();
+    flow.attempt(&disk).unwrap();
+    let again = flow.attempt(&disk).unwrap();
+    assert!(again.given.is_empty());
+    assert!(again.error.is_none());
+}
+
+#[test]
+fn what_is_damaged_or_missing_is_told() {
+    let flow = Flow::new(0, 2);
+    for (begins, why) in [
+        ("state-", "is not what was written"),
+        ("manifest", "a record of the checkpoint"),
+    ] {
+        let disk = MemoryDisk::new();
+        flow.attempt(&disk).unwrap();
+        let name = disk
+            .list()
+            .unwrap()
+            .into_iter()
+            .find(|name| name.starts_with(begins));
+        disk.damage(&name.unwrap(), |bytes| {
+            let middle = bytes.len() / 2;
+            bytes.truncate(middle);
+        });
+        let error = flow.attempt(&disk).map(|_| ()).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    let disk = MemoryDisk::new();
+    flow.attempt(&disk).unwrap();
+    let name = disk
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|name| name.starts_with("state-"));
+    disk.remove(&name.unwrap()).unwrap();
+    let error = flow.attempt(&disk).map(|_| ()).unwrap_err();
+    assert!(error.contains("is missing"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_goes_on_only_with_what_fits_it() {
+    let disk = MemoryDisk::new();
+    let flow = Flow::new(3, 2);
+    // Dies in the middle, so that batches must be made again.
+    disk.fail_at(Some(60));
+    flow.attempt(&disk).unwrap();
+    disk.crash(0);
+    for (from, to, why) in [
+        ("name = \"joins", "name = \"other-joins", "is of topology"),
+        (
+            "batch-interval = \"1s\"",
+            "batch-interval = \"2s\"",
+            "`batch-interval` was 1000 ms",
+        ),
+        ("parallelism = 2", "parallelism = 3", "`parallelism` was 2"),
+        (
+            "std:sum",
+            "std:max",
+            "claimed by another version of the topology",
+        ),
+    ] {
+        let changed = flow.with(from, to);
+        let error = changed.attempt(&disk).map(|_| ()).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    flow.attempt(&disk).unwrap();
+    // Nothing has to be made again now, but state that was written must stay of its kind.
+    let state = Flow::new(1, 2);
+    let disk = MemoryDisk::new();
+    state.attempt(&disk).unwrap();
+    for (from, to, why) in [
+        ("[operator.recent]", "[operator.lately]", "no such operator"),
+        (
+            "length = \"3s\"",
+            "length = \"4s\"",
+            "was `count-by-value-and-window of 3",
+        ),
+    ] {
+        let changed = state
+            .with(from, to)
+            .with("input = \"recent\"", "input = \"direct\"");
+        let error = changed.attempt(&disk).unwrap().error.unwrap();
+        assert!(error.contains(why), "{error}");
+    }
+}
