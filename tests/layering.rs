@@ -8,7 +8,7 @@ use std::{
 
 /// Lower layers first. A module may import those below and what its own layer's line allows.
 const LAYERS: [&[&str]; 8] = [
-    &["model", "clock", "codec", "telemetry"],
+    &["model", "clock", "codec", "telemetry", "crash_points"],
     &["topology", "plugin", "format", "toolchain", "journal"],
     &["receiver", "operator", "sink"],
     &["source"],

@@ -13,6 +13,7 @@
 mod blocks;
 mod error;
 mod fact;
+mod inside;
 mod lock;
 mod manifest;
 mod needs;
@@ -24,7 +25,8 @@ mod written;
 
 pub use error::CheckpointError;
 pub use fact::{ClaimFact, Fact, SourceFact};
-pub use manifest::{Manifest, Program};
+pub use inside::Inside;
+pub use manifest::{Manifest, Program, StateEntry};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
 pub use store::{Checkpoint, NewClaim, Opened};

@@ -121,10 +121,7 @@ impl Checkpoint {
         unique: &str,
         lock: Option<Lock>,
     ) -> Result<Opened, CheckpointError> {
-        let found = match read_whole(&*disk, MANIFEST)? {
-            Some(bytes) => Some(codec::decode::<Manifest>(VERSION, &bytes)?),
-            None => None,
-        };
+        let found = read_manifest(&*disk)?;
         let is_new = found.is_none();
         let mut manifest = match found {
             Some(manifest) => manifest,
@@ -210,9 +207,8 @@ impl Checkpoint {
     /// The partitions after a shuffle that the checkpoint in a directory was begun with; none if
     /// there is no checkpoint that can be read.
     pub fn parallelism(path: &Path) -> Option<NonZeroUsize> {
-        let disk = path.is_dir().then(|| DirectoryDisk::open(path).ok())??;
-        let bytes = read_whole(&disk, MANIFEST).ok()??;
-        let manifest: Manifest = codec::decode(VERSION, &bytes).ok()?;
+        let disk = DirectoryDisk::look_at(path).ok()?;
+        let manifest = read_manifest(&disk).ok()??;
         NonZeroUsize::new(usize::try_from(manifest.parallelism).ok()?)
     }
 
@@ -330,6 +326,12 @@ impl Checkpoint {
     }
 }
 
+pub(super) fn read_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, CheckpointError> {
+    let bytes = read_whole(disk, MANIFEST)?;
+    let manifest = bytes.map(|bytes| codec::decode(VERSION, &bytes));
+    Ok(manifest.transpose()?)
+}
+
 fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
     Ok(write_whole(
         disk,
@@ -406,7 +408,7 @@ fn same_program(
     }
 }
 
-fn read_state(
+pub(super) fn read_state(
     disk: &dyn Disk,
     manifest: &Manifest,
 ) -> Result<Option<SavedMemory>, CheckpointError> {

@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod checkpoint;
 mod compile_component;
 mod console;
 mod environment;
@@ -43,6 +44,7 @@ Examples:
   rsrt inspect my-plugin/my-plugin.wasm            what it offers
   rsrt test topo.toml --plugin my-plugin.wasm --cases cases.json
   rsrt run my-plugin.wasm --topology topo.toml
+  rsrt checkpoint show checkpoints                 what a run has written down
 
 Exit codes: 0 done, 1 it failed, 2 what was given is wrong.
 Environment: RSRT_CACHE (where compiled plugins are kept), NO_COLOR, RSRT_GUEST_TOOLCHAIN (rustup or debian).";
@@ -53,6 +55,7 @@ enum Command {
     Test(test::Arguments),
     Check(check::Arguments),
     Inspect(inspect::Arguments),
+    Checkpoint(checkpoint::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
     CompileComponent(compile_component::Arguments),
@@ -60,6 +63,8 @@ enum Command {
 
 /// Does what the process was started for.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _points = crate::crash_points::set_up();
     let arguments = Arguments::parse(); // ends the process with 2 if it cannot
     let environment = Environment::read();
     let done = match arguments.command {
@@ -67,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => logging(&environment, |e| test::run(&arguments, e)),
         Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
+        Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
 use arrow_schema::ArrowError;
 
@@ -59,6 +60,32 @@ pub fn rows_from_bytes(schema: &Schema, bytes: &[u8]) -> Result<Vec<RecordBatch>
         });
     }
     Ok(reader.collect::<Result<_, _>>()?)
+}
+
+/// The rows in `bytes` as text, whatever their columns: the columns' names, then a line for each
+/// row.
+///
+/// # Errors
+/// When the bytes are no rows.
+pub fn rows_as_text(bytes: &[u8]) -> Result<Vec<Vec<String>>, IpcError> {
+    let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+    let names = reader.schema();
+    let names = names.fields().iter().map(|field| field.name().clone());
+    let mut lines = vec![names.collect::<Vec<_>>()];
+    let options = FormatOptions::default().with_null("null");
+    for chunk in reader {
+        let chunk = chunk?;
+        let columns = chunk.columns().iter();
+        let columns = columns.map(|column| ArrayFormatter::try_new(column, &options));
+        let columns: Vec<_> = columns.collect::<Result<_, _>>()?;
+        for row in 0..chunk.num_rows() {
+            let values = columns
+                .iter()
+                .map(|column| column.value(row).try_to_string());
+            lines.push(values.collect::<Result<_, _>>()?);
+        }
+    }
+    Ok(lines)
 }
 
 #[cfg(test)]

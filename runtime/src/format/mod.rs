@@ -34,7 +34,7 @@ mod timestamp;
 
 pub use cells::WrongColumns;
 pub use decode::{DecodeError, Decoded, InvalidLine, LineDecoder, LineSplitter, Lines};
-pub use ipc::{IpcError, rows_from_bytes, rows_to_bytes};
+pub use ipc::{IpcError, rows_as_text, rows_from_bytes, rows_to_bytes};
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;
 

@@ -8,11 +8,14 @@ use std::{
 };
 
 use super::Disk;
+use crate::crash_points::around;
 
 /// A directory. The file that was written last stays open.
 #[derive(Debug)]
 pub struct DirectoryDisk {
     path: PathBuf,
+    /// Nothing is changed; what was cut off is left as it is.
+    only_read: bool,
     open: Mutex<Option<(String, File)>>,
 }
 
@@ -32,8 +35,32 @@ impl DirectoryDisk {
         }
         Ok(Self {
             path,
+            only_read: false,
             open: Mutex::default(),
         })
+    }
+
+    /// The directory at `path`, to be looked at: nothing in it is changed.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn look_at(path: &Path) -> io::Result<Self> {
+        if !path.is_dir() {
+            let why = "there is no such directory";
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            only_read: true,
+            open: Mutex::default(),
+        })
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        match self.only_read {
+            false => Ok(()),
+            true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
     }
 
     /// Where it is.
@@ -92,29 +119,48 @@ impl Disk for DirectoryDisk {
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.with_open(name, |file| file.write_all(bytes))
+        around("disk-append-before", "disk-append-after", || {
+            self.may_write()?;
+            self.with_open(name, |file| file.write_all(bytes))
+        })
     }
 
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
+        if self.only_read {
+            return Ok(());
+        }
         self.with_open(name, |file| file.set_len(length))
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.with_open(name, |file| file.sync_all())
+        if self.only_read {
+            return Ok(());
+        }
+        around("disk-sync-before", "disk-sync-after", || {
+            self.with_open(name, |file| file.sync_all())
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_write()?;
         self.forget(from);
         self.forget(to);
-        fs::rename(self.path.join(from), self.path.join(to))
+        around("disk-rename-before", "disk-rename-after", || {
+            fs::rename(self.path.join(from), self.path.join(to))
+        })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.may_write()?;
         self.forget(name);
-        fs::remove_file(self.path.join(name))
+        around("disk-remove-before", "disk-remove-after", || {
+            fs::remove_file(self.path.join(name))
+        })
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        around("disk-names-before", "disk-names-after", || {
+            File::open(&self.path)?.sync_all()
+        })
     }
 }

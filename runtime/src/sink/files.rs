@@ -13,6 +13,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::{Sink, SinkError, SinkProblem};
 use crate::{
+    crash_points::around,
     format::{RowJson, RowText, WrongColumns},
     model::{Batch, BatchTime, NodeName, Partition, Schema},
     topology::FileFormat,
@@ -104,7 +105,8 @@ impl FilesSink {
                     written.map_err(|error| failed("write", &path)(io_error(error)))?;
                 }
             }
-            file.sync_all().map_err(failed("sync", &path))?;
+            let synced = around("file-sync-before", "file-sync-after", || file.sync_all());
+            synced.map_err(failed("sync", &path))?;
         }
         sync_directory(directory)
     }
@@ -201,7 +203,9 @@ impl Target {
                 return Err(failed("replace", &self.path)(error));
             }
         }
-        let renamed = fs::rename(&self.temporary, &self.path);
+        let renamed = around("file-rename-before", "file-rename-after", || {
+            fs::rename(&self.temporary, &self.path)
+        });
         if let Err(error) = renamed {
             // Back to what it was, if anything was there.
             let _ = fs::rename(&self.replaced, &self.path);

@@ -12,6 +12,7 @@ use super::{BatchReport, SinkReport};
 use crate::{
     checkpoint::{Checkpoint, NewClaim, RecoveredClaim, SourceFact, Written},
     clock::Clock,
+    crash_points::around,
     model::{BatchTime, NodeName},
     scheduler::{BatchError, BatchInput, BatchOutput, Executor, References},
     sink::Sink,
@@ -224,7 +225,8 @@ impl Batches {
         let (output, sinks, mut errors) = match made {
             Ok(output) if committed.is_some() => (output, Vec::new(), Vec::new()),
             Ok(output) => {
-                let (sinks, errors) = self.write(time, &output);
+                let (sinks, errors) =
+                    around("sinks-before", "sinks-after", || self.write(time, &output));
                 (output, sinks, errors)
             }
             Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),

@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod crash;
 mod demo;
 mod repository;
 mod test;
@@ -19,6 +20,9 @@ Chores of the repository.
 cargo xtask demo [FILE...]   count the most frequent words of real text
 cargo xtask test             every test that needs no server
 cargo xtask test --all       also those against real servers, and with Debian's compiler
+cargo xtask crash            kill a run again and again; every batch is there once
+    --crashes N                  how often (default 40)
+    --seed N                     of when and where (default 1)
 cargo xtask bench            measure against hand-written loops
     --runs N                     of which the median counts (default 5)
     --megabytes N                of generated text (default 200)
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Scope::WithoutServers),
         ["test", "--all"] => test::run(test::Scope::All),
         ["bench", options @ ..] => bench::run(options),
+        ["crash", options @ ..] => crash::run(options),
         ["native", arguments @ ..] => bench::native::run(arguments),
         ["generate", arguments @ ..] => bench::generate(arguments),
         ["help" | "--help" | "-h"] => {

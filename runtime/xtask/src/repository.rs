@@ -61,6 +61,24 @@ impl Repository {
         Ok(self.host("debug"))
     }
 
+    /// The host with points at which it can be told to die. It lies by itself, so that the usual
+    /// one stays what tests and examples start.
+    pub(crate) fn failing_host(&self) -> Result<Host, Failed> {
+        let arguments = ["build", "--package", "rsrt", "--bin", "rsrt"];
+        let features = ["--features", "failpoints"];
+        execute(&mut self.cargo(&[&arguments[..], &features].concat()))?;
+        let folder = self.target.join("failpoints");
+        fs::create_dir_all(&folder)?;
+        let program = folder.join("rsrt");
+        fs::copy(self.target.join("debug/rsrt"), &program)?;
+        execute(&mut self.cargo(&arguments))?;
+        Ok(Host {
+            program,
+            root: self.root.clone(),
+            guests: self.target.join("guests"),
+        })
+    }
+
     fn host(&self, folder: &str) -> Host {
         Host {
             program: self.target.join(folder).join("rsrt"),

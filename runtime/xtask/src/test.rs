@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     command::{Failed, answers, execute, execute_to},
+    crash,
     repository::{Host, Repository, TESTS},
 };
 
@@ -66,6 +67,7 @@ impl Steps {
         self.docs()?;
         self.examples(&host)?;
         self.new_project(&host)?;
+        self.crashes()?;
         match scope {
             Scope::WithoutServers => {
                 self.leave_out("tests against real servers", "only with --all");
@@ -140,6 +142,12 @@ impl Steps {
             )?;
             self.ran(format!("example {name}"));
         }
+        Ok(())
+    }
+
+    fn crashes(&mut self) -> Result<(), Failed> {
+        crash::run(&[])?;
+        self.ran("crashes");
         Ok(())
     }
 
