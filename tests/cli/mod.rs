@@ -1,6 +1,7 @@
 //! The command line, from outside: what comes out where, and the exit code.
 
 mod bad_input;
+mod checkpoint;
 mod faults;
 mod foreach;
 mod full_disk;

@@ -1,0 +1,176 @@
+//! Runs that end, die and go on.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, ChildStderr, ChildStdout, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Folder;
+use crate::guests;
+
+const FINITE: &str = r#"
+name = "counts"
+batch-interval = "1s"
+checkpoint = "kept"
+checkpoint-interval = "2s"
+[source.lines]
+type = "file"
+path = "in.txt"
+batch-bytes = "1B"
+[operator.words]
+input = "lines"
+flat-map = "split"
+[operator.totals]
+input = "words"
+update-state-by-key = "running"
+[sink.out]
+input = "totals"
+type = "print"
+"#;
+
+fn run(folder: &Folder, more: &[&str]) -> super::Ended {
+    folder.run_with("word-count", &[&["--quiet"], more].concat())
+}
+
+#[test]
+fn a_run_that_is_done_is_not_made_again_unless_it_is_told_to() {
+    let folder = Folder::new(&[("topo.toml", FINITE), ("in.txt", "a b\na\nb b\n")]);
+    let first = run(&folder, &[]);
+    first.says(0, &[]);
+    assert_eq!(first.printed().len(), 3);
+    assert_eq!(first.printed()[2], ["(a,2)", "(b,3)"]);
+    assert!(run(&folder, &[]).says(0, &[]).printed().is_empty());
+
+    let shown = folder.rsrt(&["checkpoint", "show", "kept"]);
+    shown.says(0, &[]);
+    for line in ["state after batch 3", "operator totals", "a | 2", "b | 3"] {
+        assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    }
+    let one = [
+        "checkpoint",
+        "show",
+        "kept",
+        "--operator",
+        "nobody",
+        "--format",
+        "json",
+    ];
+    folder
+        .rsrt(&one)
+        .says(2, &["operator `nobody` has no state"]);
+    folder
+        .rsrt(&["checkpoint", "show", "nowhere"])
+        .says(2, &["no such directory"]);
+
+    let fresh = run(&folder, &["--fresh"]);
+    assert_eq!(fresh.says(0, &[]).printed(), first.printed());
+    let aside = folder
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with("kept.before-"));
+    assert_eq!(aside.count(), 1);
+}
+
+#[test]
+fn a_batch_that_failed_is_made_again_by_the_next_run() {
+    let files = "type = \"text-files\"\npath = \"taken/out\"";
+    let topology = FINITE.replace("type = \"print\"", files);
+    let files = [
+        ("topo.toml", &*topology),
+        ("in.txt", "a\nb\nc\n"),
+        ("taken", "a file"),
+    ];
+    let folder = Folder::new(&files);
+    run(&folder, &[]).says(1, &["sink out: cannot make taken"]);
+    run(&folder, &[]).says(1, &["sink out: cannot make taken"]);
+    std::fs::remove_file(folder.path().join("taken")).unwrap();
+    run(&folder, &[]).says(0, &[]);
+    let made = std::fs::read_dir(folder.path().join("taken")).unwrap();
+    assert_eq!(made.count(), 3);
+}
+
+#[test]
+fn a_checkpoint_elsewhere_is_refused_for_now() {
+    let topology = FINITE.replace("\"kept\"", "\"s3://bucket/kept\"");
+    let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);
+    run(&folder, &[]).says(2, &["`checkpoint` cannot be \"s3://bucket/kept\" yet"]);
+}
+
+/// A run over a socket, and the server's end of it.
+struct Live {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+    server: TcpStream,
+}
+
+impl Live {
+    fn start(folder: &Folder, listener: &TcpListener) -> Self {
+        let plugin = guests::plugin("word-count");
+        let mut rsrt = folder.command(&["run", plugin.to_str().unwrap(), "-t", "topo.toml"]);
+        let mut child = rsrt
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (server, _) = listener.accept().unwrap();
+        Self {
+            stdout: BufReader::new(child.stdout.take().unwrap()),
+            stderr: BufReader::new(child.stderr.take().unwrap()),
+            child,
+            server,
+        }
+    }
+
+    fn wait_for(&mut self, row: &str) {
+        let mut line = String::new();
+        while line.trim_end() != row {
+            line.clear();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "no {row}");
+        }
+    }
+
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+        // What it still says must not fill the pipes.
+        std::io::copy(&mut self.stdout, &mut std::io::sink()).unwrap();
+        std::io::copy(&mut self.stderr, &mut std::io::sink()).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn state_over_a_socket_outlives_the_process_and_nobody_else_may_have_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = format!("type = \"socket\"\naddress = \"{address}\"");
+    let topology = FINITE
+        .replace(
+            "type = \"file\"\npath = \"in.txt\"\nbatch-bytes = \"1B\"",
+            &socket,
+        )
+        .replace("batch-interval = \"1s\"", "batch-interval = \"20ms\"");
+    let folder = Folder::new(&[("topo.toml", &topology)]);
+
+    let mut first = Live::start(&folder, &listener);
+    first.server.write_all(b"a a\nb\n").unwrap();
+    first.wait_for("(b,1)");
+    let second = run(&folder, &[]);
+    let pid = format!("by process {}", first.child.id());
+    second.says(2, &["is in use", &pid]);
+    assert_eq!(first.end(Signal::KILL), None);
+
+    let mut second = Live::start(&folder, &listener);
+    second.server.write_all(b"a\n").unwrap();
+    second.wait_for("(a,3)");
+    assert_eq!(second.end(Signal::TERM), Some(0));
+
+    let mut third = Live::start(&folder, &listener);
+    third.server.write_all(b"b\n").unwrap();
+    third.wait_for("(b,2)");
+    assert_eq!(third.end(Signal::TERM), Some(0));
+}
