@@ -15,6 +15,8 @@ mod block_log;
 mod block_store;
 mod channel;
 mod error;
+mod pid;
+mod rate_limit;
 mod raw_socket;
 mod running;
 mod socket;
@@ -32,6 +34,8 @@ pub use self::{
     block_store::BlockStore,
     channel::{ChannelReceiver, ChannelSender, channel},
     error::{ReceiverError, StoreError},
+    pid::{BatchTimes, PidEstimator, PidSettings},
+    rate_limit::RateLimit,
     raw_socket::RawSocketReceiver,
     running::{ReceiverSpec, RunningReceiver},
     socket::SocketReceiver,

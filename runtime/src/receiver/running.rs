@@ -10,8 +10,8 @@ use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Block, BlockGenerator, BlockStore, GaveUp, Receiver, ReceiverLog, Store, store::Shared,
-    supervisor::supervise,
+    Block, BlockGenerator, BlockStore, GaveUp, RateLimit, Receiver, ReceiverLog, Store,
+    store::Shared, supervisor::supervise,
 };
 use crate::model::{NodeName, Schema};
 
@@ -28,6 +28,8 @@ pub struct ReceiverSpec {
     pub connect_attempts: Option<NonZeroUsize>,
     /// Bytes of blocks that no batch has finished; more wait.
     pub room: usize,
+    /// How many records a second it may take in; none: any number.
+    pub limit: Option<RateLimit>,
     /// Where blocks become durable; none: nowhere.
     pub log: Option<ReceiverLog>,
 }
@@ -58,7 +60,7 @@ impl RunningReceiver {
     pub fn start(runtime: &Handle, spec: ReceiverSpec, receiver: Box<dyn Receiver>) -> Self {
         let position = spec.log.as_ref().and_then(|log| log.position.clone());
         let blocks = Arc::new(BlockStore::new(spec.room).with_log(spec.log));
-        let store = Store::new(&spec.schema, blocks.clone(), position);
+        let store = Store::new(&spec.schema, blocks.clone(), position, spec.limit);
         // It is new, so it has not been started.
         let _ = store.shared().with_generator(BlockGenerator::start);
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -108,6 +110,16 @@ impl RunningReceiver {
     /// The number of the first that is not there.
     pub fn claim_again(&self, ids: &[u64]) -> Result<Vec<Arc<Block>>, u64> {
         self.blocks.claim_again(ids)
+    }
+
+    /// The limit, in records per second; none: there is none.
+    pub fn rate(&self) -> Option<u64> {
+        self.store.shared().rate()
+    }
+
+    /// Sets the limit, if there is one, to an estimate in records per second (spec 11.3).
+    pub fn set_rate(&self, estimate: f64) {
+        self.store.shared().set_rate(estimate);
     }
 
     /// Why nothing will come any more, if nobody stopped it.

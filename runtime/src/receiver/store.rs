@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    Added, BlockGenerator, BlockRows, BlockStore, GeneratorState, StoreError,
+    Added, BlockGenerator, BlockRows, BlockStore, GeneratorState, RateLimit, StoreError,
     block_generator::LONGEST,
 };
 use crate::model::{Kind, Position, Schema};
@@ -23,6 +23,10 @@ pub(super) struct Shared {
     /// A block was taken from the generator.
     pub(super) room: Notify,
     pub(super) blocks: Arc<BlockStore>,
+    /// How many records a second; none: any number.
+    limit: Option<Mutex<RateLimit>>,
+    /// Of the limit's clock.
+    began: Instant,
     /// Of the last block that came with one.
     position: tokio::sync::Mutex<Option<Position>>,
     /// Of the source.
@@ -35,12 +39,15 @@ impl Store {
         schema: &Schema,
         blocks: Arc<BlockStore>,
         position: Option<Position>,
+        limit: Option<RateLimit>,
     ) -> Self {
         Self(Arc::new(Shared {
             generator: Mutex::default(),
             cut: Notify::new(),
             room: Notify::new(),
             blocks,
+            limit: limit.map(Mutex::new),
+            began: Instant::now(),
             position: tokio::sync::Mutex::new(position),
             schema: schema.clone(),
             records: Schema::plain(Kind::Binary),
@@ -51,8 +58,8 @@ impl Store {
         &self.0
     }
 
-    /// Takes one record, in the source's format (a line). Waits when blocks are made faster than
-    /// they are kept. **Promises nothing**: the record is only buffered.
+    /// Takes one record, in the source's format (a line). Waits when records come faster than the
+    /// rate allows, or blocks are made faster than they are kept. **Promises nothing**: the record is only buffered.
     ///
     /// # Errors
     /// When the receiver has been stopped, or the record is longer than 1 GiB.
@@ -60,6 +67,7 @@ impl Store {
         if record.len() > LONGEST {
             return Err(StoreError::TooLong(record.len()));
         }
+        self.0.wait_for_turn().await;
         loop {
             // Before the look, so that room made between look and wait is not missed.
             let room = self.0.room.notified();
@@ -130,6 +138,28 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Waits until the limit lets one more record through.
+    async fn wait_for_turn(&self) {
+        let Some(limit) = &self.limit else {
+            return;
+        };
+        let wait = lock(limit).acquire(self.began.elapsed());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    pub(super) fn rate(&self) -> Option<u64> {
+        lock(self.limit.as_ref()?).rate()
+    }
+
+    /// Sets the limit, if there is one, to an estimate in records per second.
+    pub(super) fn set_rate(&self, estimate: f64) {
+        if let Some(limit) = &self.limit {
+            lock(limit).update(estimate, self.began.elapsed());
+        }
+    }
+
     fn is_active(&self) -> Result<(), StoreError> {
         match self.with_generator(|generator| generator.state()) {
             GeneratorState::Active => Ok(()),
@@ -161,4 +191,9 @@ impl Shared {
             })
         }
     }
+}
+
+fn lock(limit: &Mutex<RateLimit>) -> std::sync::MutexGuard<'_, RateLimit> {
+    // Every step of the limit leaves it whole.
+    limit.lock().unwrap_or_else(PoisonError::into_inner)
 }

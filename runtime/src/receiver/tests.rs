@@ -44,6 +44,7 @@ where
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(2),
         room,
+        limit: None,
         log: None,
     };
     RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run)))
@@ -252,6 +253,7 @@ async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
         connect_attempts: None,
         // Room for one block: the second waits in the channel, the third with its sender.
         room: 1,
+        limit: None,
         log: None,
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
@@ -282,6 +284,7 @@ async fn a_channel_without_senders_is_quiet() {
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(1),
         room: ReceiverSpec::ROOM,
+        limit: None,
         log: None,
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
@@ -291,4 +294,47 @@ async fn a_channel_without_senders_is_quiet() {
     assert_eq!(running.gave_up(), None);
     assert_eq!(running.claim().len(), 1);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limited_receiver_loses_nothing_and_takes_its_time() {
+    let (done, mut is_done) = mpsc::channel(1);
+    let done = Arc::new(done);
+    let receiver = Scripted(move |store: Store, stop: CancellationToken, _| {
+        let done = done.clone();
+        let receiving: Receiving<'static> = Box::pin(async move {
+            for number in 0..50_i64 {
+                store.store(number.to_string().as_bytes()).await?;
+            }
+            done.send(()).await.unwrap();
+            stop.cancelled().await;
+            Ok(())
+        });
+        receiving
+    });
+    let spec = ReceiverSpec {
+        name: "numbers".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: None,
+        room: ReceiverSpec::ROOM,
+        limit: Some(RateLimit::new(Some(10), None)),
+        log: None,
+    };
+    let began = tokio::time::Instant::now();
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    running.set_rate(100.0);
+    is_done.recv().await.unwrap();
+    let took = began.elapsed();
+    // Two seconds with ten records each, and the rest ten times as fast.
+    let expected = Duration::from_millis(2_200)..Duration::from_millis(2_500);
+    assert!(expected.contains(&took), "{took:?}");
+    running.stop().await;
+    let blocks = running.claim();
+    let records: usize = blocks
+        .iter()
+        .map(|block| block.rows.chunk().num_rows())
+        .sum();
+    assert_eq!(records, 50);
 }

@@ -29,7 +29,10 @@ pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
 
-use crate::model::{BatchTime, InputPosition, InputRange};
+use crate::{
+    model::{BatchTime, InputPosition, InputRange},
+    receiver::BatchTimes,
+};
 
 /// What [`Source::stop`] returns.
 pub type Stopping<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -60,6 +63,9 @@ pub trait Source: Send {
     /// # Errors
     /// When it is not there any more, or is not what it was.
     fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError>;
+
+    /// A batch that was claimed is over, successfully or not.
+    fn batch_ended(&mut self, _time: BatchTime, _times: BatchTimes) {}
 
     /// Nothing will ever come again: later claims are empty batches. A topology whose sources are
     /// all exhausted is finished.

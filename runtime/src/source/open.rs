@@ -13,9 +13,10 @@ use crate::{
     format::{LineDecoder, rows_from_json},
     model::BatchInterval,
     receiver::{
-        BlockLogs, RawSocketReceiver, Receiver, ReceiverSpec, RunningReceiver, SocketReceiver,
+        BlockLogs, PidEstimator, PidSettings, RateLimit, RawSocketReceiver, Receiver, ReceiverSpec,
+        RunningReceiver, SocketReceiver,
     },
-    topology::{self, Decoder, FileRows, Framing, SourceKind},
+    topology::{self, Decoder, FileRows, Framing, Intake, SourceKind},
 };
 
 /// What sources need to run.
@@ -50,6 +51,7 @@ pub fn open_source(
             framing,
             connect_attempts,
             block_interval,
+            intake,
             decoder,
         } => {
             let decoder = Arc::new(line_decoder(decoder));
@@ -66,10 +68,12 @@ pub fn open_source(
                 block_interval: *block_interval,
                 connect_attempts: *connect_attempts,
                 room: ReceiverSpec::ROOM,
+                limit: limit(intake),
                 log: setup.logs.and_then(|logs| logs.of(name)),
             };
             let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
-            Box::new(ReceiverSource::new(name, receiver, decoder))
+            let source = ReceiverSource::new(name, receiver, decoder);
+            Box::new(source.with_estimator(estimator(intake, setup.interval)))
         }
         SourceKind::Receiver { .. } => {
             return Err(SourceError::new(name, SourceProblem::NoReceiver));
@@ -204,6 +208,7 @@ pub fn open_receiver(
     let name = &source.name;
     let SourceKind::Receiver {
         block_interval,
+        intake,
         decoder,
     } = &source.kind
     else {
@@ -216,14 +221,31 @@ pub fn open_receiver(
         block_interval: *block_interval,
         connect_attempts: None,
         room: ReceiverSpec::ROOM,
+        limit: limit(intake),
         log: setup.logs.and_then(|logs| logs.of(name)),
     };
     let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
-    Ok(Box::new(ReceiverSource::new(
-        name,
-        receiver,
-        Arc::new(decoder),
-    )))
+    let source = ReceiverSource::new(name, receiver, Arc::new(decoder));
+    Ok(Box::new(
+        source.with_estimator(estimator(intake, setup.interval)),
+    ))
+}
+
+/// None if records need not be counted.
+fn limit(intake: &Intake) -> Option<RateLimit> {
+    let (initial, most) = (intake.initial_rate, intake.max_rate);
+    let is_limited = initial.is_some() || most.is_some() || intake.backpressure.is_some();
+    is_limited.then(|| RateLimit::new(initial, most))
+}
+
+fn estimator(intake: &Intake, interval: BatchInterval) -> Option<PidEstimator> {
+    let settings = intake.backpressure.map(|weights| PidSettings {
+        proportional: weights.proportional,
+        integral: weights.integral,
+        derived: weights.derived,
+        min_rate: weights.min_rate,
+    });
+    settings.map(|settings| PidEstimator::new(interval.as_millis(), settings))
 }
 
 #[cfg(test)]
@@ -321,6 +343,7 @@ mod tests {
             framing: Framing::Lines,
             connect_attempts: None,
             block_interval: Duration::from_millis(200),
+            intake: Intake::default(),
             decoder: decoder(),
         };
         assert_eq!(partitions(open(socket)), 0);

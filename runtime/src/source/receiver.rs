@@ -1,6 +1,6 @@
 //! A receiver as a source: each block that waits at a tick is a partition of the batch.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_array::{Array, BinaryArray, cast::AsArray};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     format::{DecodeError, LineDecoder, Lines},
     model::{BatchTime, CHUNK_BYTES, CHUNK_ROWS, InputPosition, InputRange, NodeName},
-    receiver::{Block, BlockRows, RunningReceiver},
+    receiver::{BatchTimes, Block, BlockRows, PidEstimator, RunningReceiver},
 };
 
 /// Claims the blocks of a receiver.
@@ -22,6 +22,10 @@ pub struct ReceiverSource {
     decoder: Arc<LineDecoder>,
     /// By the last claim.
     taken: Option<Vec<u64>>,
+    /// Says how fast the receiver should be.
+    estimator: Option<PidEstimator>,
+    /// Records of batches that are not over.
+    records: BTreeMap<BatchTime, u64>,
 }
 
 impl ReceiverSource {
@@ -32,14 +36,22 @@ impl ReceiverSource {
             receiver,
             decoder,
             taken: None,
+            estimator: None,
+            records: BTreeMap::new(),
         }
+    }
+
+    /// The same, with a receiver that is as fast as batches can take (spec 11).
+    #[must_use]
+    pub fn with_estimator(self, estimator: Option<PidEstimator>) -> Self {
+        Self { estimator, ..self }
     }
 }
 
 impl Source for ReceiverSource {
     /// All blocks that wait, whenever they were received (spec 4.2). Once the receiver has given up
     /// and its blocks are claimed, a fatal error.
-    fn claim(&mut self, _: BatchTime) -> Result<Claim, SourceError> {
+    fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
         let blocks = self.receiver.claim();
         if blocks.is_empty()
             && let Some(gave_up) = self.receiver.gave_up()
@@ -50,7 +62,19 @@ impl Source for ReceiverSource {
             };
             return Err(SourceError::new(&self.name, problem));
         }
+        let records = blocks
+            .iter()
+            .map(|block| block.rows.chunk().num_rows() as u64);
+        self.records.insert(time, records.sum());
         Ok(self.batch(blocks))
+    }
+
+    fn batch_ended(&mut self, time: BatchTime, times: BatchTimes) {
+        let records = self.records.remove(&time).unwrap_or(0);
+        let estimator = self.estimator.as_mut();
+        if let Some(rate) = estimator.and_then(|pid| pid.compute(records, times)) {
+            self.receiver.set_rate(rate);
+        }
     }
 
     fn taken(&self) -> Option<Taken> {
@@ -88,6 +112,11 @@ impl Source for ReceiverSource {
 }
 
 impl ReceiverSource {
+    /// How many records a second the receiver may take in; none: any number.
+    pub fn rate(&self) -> Option<u64> {
+        self.receiver.rate()
+    }
+
     fn batch(&mut self, blocks: Vec<Arc<Block>>) -> Claim {
         self.taken = Some(blocks.iter().map(|block| block.id).collect());
         let readers = blocks.into_iter().map(|block| self.reader(block));

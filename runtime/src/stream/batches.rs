@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     crash_points::around,
     model::{BatchTime, NodeName},
+    receiver::BatchTimes,
     scheduler::{BatchError, BatchInput, BatchOutput, Executor, References},
     sink::Sink,
     source::{Claim, DataSet, Source, SourceError},
@@ -246,6 +247,15 @@ impl Batches {
             }
             _ => Committed::No,
         };
+        let ended = self.clock.monotonic();
+        let times = BatchTimes {
+            ended: millis(ended),
+            processing: millis(ended.saturating_sub(began)),
+            scheduling: millis(began.saturating_sub(at)),
+        };
+        for source in lock(&self.sources).values_mut() {
+            source.batch_ended(time, times);
+        }
         Ended {
             report: BatchReport {
                 time,
@@ -255,7 +265,7 @@ impl Batches {
                 dropped: output.dropped,
                 sinks,
                 scheduling_delay: began.saturating_sub(at),
-                processing: self.clock.monotonic().saturating_sub(began),
+                processing: ended.saturating_sub(began),
                 cpu: output.cpu,
                 operators: output.operators,
                 errors,
@@ -375,6 +385,10 @@ pub enum ResumeError {
     /// How far a source had come.
     #[error(transparent)]
     Source(#[from] SourceError),
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn claim_error(time: BatchTime, error: SourceError) -> BatchError {

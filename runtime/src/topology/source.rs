@@ -31,6 +31,8 @@ pub enum SourceKind {
         connect_attempts: Option<NonZeroUsize>,
         /// How often a block is cut.
         block_interval: Duration,
+        /// How many records it takes in.
+        intake: Intake,
         /// Of a line.
         decoder: Decoder,
     },
@@ -38,6 +40,8 @@ pub enum SourceKind {
     Receiver {
         /// How often a block is cut.
         block_interval: Duration,
+        /// How many records it takes in.
+        intake: Intake,
         /// Of a record.
         decoder: Decoder,
     },
@@ -76,6 +80,30 @@ pub enum SourceKind {
     },
     /// Made-up rows, for load.
     Generator(GeneratorSpec),
+}
+
+/// How many records a second a receiver takes in, one by one (spec 9.4, 11).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Intake {
+    /// Never more.
+    pub max_rate: Option<u64>,
+    /// Not more before the first estimate.
+    pub initial_rate: Option<u64>,
+    /// As many as batches can take, as estimated after each; none: no estimates are made.
+    pub backpressure: Option<Backpressure>,
+}
+
+/// The estimator's weights, none of them negative, and the least rate in records per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backpressure {
+    /// Of the difference between the last rate and the speed of the last batch.
+    pub proportional: f64,
+    /// Of what waited when the last batch began.
+    pub integral: f64,
+    /// Of how that difference changes.
+    pub derived: f64,
+    /// Positive.
+    pub min_rate: f64,
 }
 
 /// How the bytes of a socket become records.

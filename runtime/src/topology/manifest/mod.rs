@@ -7,6 +7,7 @@ mod bytes;
 mod dataset;
 mod duration;
 mod format;
+mod intake;
 mod limits;
 mod operator;
 mod plugin;

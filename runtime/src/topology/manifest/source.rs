@@ -10,7 +10,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::{
-    format,
+    format, intake,
     operator::read_settings,
     schema,
     spanned::Spanned,
@@ -159,6 +159,7 @@ fn read_socket(
         Framing::Lines
     };
     let block_interval = read_block_interval(table, batch_interval, problems);
+    let intake = intake::read(table, problems);
     let kind = address.zip(decoder).map(|(address, mut decoder)| {
         if let (Framing::Blocks { longest }, Format::Binary) = (framing, &decoder.format) {
             decoder.max_line = longest; // the block is the record
@@ -168,6 +169,7 @@ fn read_socket(
             framing,
             connect_attempts,
             block_interval,
+            intake,
             decoder,
         }
     });
@@ -194,8 +196,10 @@ fn read_receiver(
 ) -> (Option<SourceKind>, Option<Schema>) {
     let (decoder, schema) = format::read(table, problems);
     let block_interval = read_block_interval(table, batch_interval, problems);
+    let intake = intake::read(table, problems);
     let kind = decoder.map(|decoder| SourceKind::Receiver {
         block_interval,
+        intake,
         decoder,
     });
     (kind, schema)

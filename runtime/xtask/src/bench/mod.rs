@@ -242,6 +242,10 @@ impl Bench {
         rsrt.arg("run").arg(self.repository.component(plugin));
         rsrt.arg("--topology").arg(topology);
         rsrt.args(["--quiet", "--cores", &threads.to_string()]);
+        let text = fs::read_to_string(topology).unwrap_or_default();
+        if text.contains(workload::CHECKPOINT) {
+            rsrt.arg("--fresh"); // each run makes all batches
+        }
         rsrt
     }
 }

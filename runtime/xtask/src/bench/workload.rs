@@ -155,12 +155,19 @@ impl Workload {
             Input::Pairs => PAIRS,
         };
         let lines = source("lines", text, batch_bytes, format);
+        let checkpoint = match self {
+            Self::RunningCount | Self::WindowInverse => CHECKPOINT,
+            _ => "",
+        };
         format!(
-            "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = {threads}\ncheckpoint = \"x\"\n\n\
+            "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = {threads}\n{checkpoint}\n\
              {lines}{operators}[sink.out]\ninput = \"{last}\"\ntype = \"null\"\n"
         )
     }
 }
+
+/// What keeps state writes it down, as it would for anybody.
+pub(super) const CHECKPOINT: &str = "checkpoint = \"checkpoint\"\n";
 
 const PAIRS: &str = "format = \"csv\"\nschema = { key = \"int64\", value = \"int64\" }";
 
@@ -182,7 +189,7 @@ pub(super) fn touched(records: &Path) -> String {
     let records = source("records", records, TOUCHED_BYTES, PAIRS);
     let sums = one("sums", "records", "map-with-state = \"total\"");
     format!(
-        "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = 1\ncheckpoint = \"x\"\n\n\
+        "name = \"bench\"\nbatch-interval = \"1s\"\nparallelism = 1\n{CHECKPOINT}\n\
          {records}{sums}[sink.out]\ninput = \"sums\"\ntype = \"null\"\n"
     )
 }

@@ -25,6 +25,7 @@ fn source(address: &str, kind: Kind, format: Format) -> ReceiverSource {
         block_interval: Duration::from_millis(200),
         connect_attempts: None,
         room: ReceiverSpec::ROOM,
+        limit: None,
         log: None,
     };
     let longest = NonZeroUsize::new(16).unwrap();

@@ -5,7 +5,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener, runtime::Handle};
 use super::super::*;
 use crate::{
     model::{Field, Kind, Schema},
-    receiver::{ReceiverSpec, SocketReceiver},
+    receiver::{BatchTimes, PidEstimator, PidSettings, RateLimit, ReceiverSpec, SocketReceiver},
     topology::{Decoder, Format, OnInvalid},
 };
 
@@ -33,6 +33,7 @@ fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSou
         block_interval: Duration::from_millis(200),
         connect_attempts: attempts.and_then(NonZeroUsize::new),
         room: ReceiverSpec::ROOM,
+        limit: Some(RateLimit::new(None, None)),
         log: None,
     };
     let name = spec.name.clone();
@@ -160,4 +161,34 @@ async fn after_a_graceful_stop_one_more_claim_takes_the_rest() {
     lines.extend(claim(&mut source).0);
     assert_eq!(lines, ["a", "b"]);
     assert!(source.is_exhausted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_batch_lowers_the_intake_and_a_fast_one_raises_it() {
+    let (listener, address) = listen().await;
+    let source = source(&address, Format::Text, None);
+    let settings = PidSettings {
+        min_rate: 1.0,
+        ..PidSettings::default()
+    };
+    let mut source = source.with_estimator(Some(PidEstimator::new(1_000, settings)));
+    let (mut server, _) = listener.accept().await.unwrap();
+    let mut rates = Vec::new();
+    for (second, processing) in [(1, 1_000), (2, 4_000), (3, 500)] {
+        server.write_all(&b"a\n".repeat(100)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let time = BatchTime::from_millis(second * 1_000);
+        let Claim::Batch(_) = source.claim(time).unwrap() else {
+            panic!("a receiver always has a batch");
+        };
+        let times = BatchTimes {
+            ended: second * 10_000,
+            processing,
+            scheduling: 0,
+        };
+        source.batch_ended(time, times);
+        rates.push(source.rate());
+    }
+    assert_eq!(rates[..2], [None, Some(25)]);
+    assert!(rates[2] > rates[1], "{rates:?}");
 }
