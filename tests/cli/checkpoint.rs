@@ -174,3 +174,106 @@ fn state_over_a_socket_outlives_the_process_and_nobody_else_may_have_it() {
     third.wait_for("(b,2)");
     assert_eq!(third.end(Signal::TERM), Some(0));
 }
+
+#[test]
+fn a_disk_that_is_full_ends_the_run_and_the_next_one_goes_on() {
+    // Without a plugin, whose memory counts as a file, too.
+    let topology = r#"
+name = "sums"
+batch-interval = "1s"
+checkpoint = "kept"
+[source.numbers]
+type = "queue"
+path = "in.json"
+schema = { key = "utf8", value = "int64" }
+[operator.sums]
+input = "numbers"
+reduce-by-key-and-window = "std:sum"
+length = "1h"
+inverse = true
+[sink.out]
+input = "sums"
+type = "print"
+"#;
+    let batches = format!("[{}]", ["[[\"a\", 1]]"; 20].join(","));
+    let folder = Folder::new(&[("topo.toml", topology), ("in.json", &batches)]);
+    // Files take 1,024 bytes, as the shell counts: the journal is longer.
+    let limited = "ulimit -f 2 && trap '' XFSZ && exec \"$0\" run -q -t topo.toml";
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", limited, env!("CARGO_BIN_EXE_rsrt")])
+        .current_dir(folder.path());
+    let ended = super::Ended::of(shell.output().unwrap());
+    ended.says(1, &["File too large", "journal-000000000001"]);
+    let before = ended.printed().len();
+    assert!(before > 0);
+    let after = folder.rsrt(&["run", "--quiet", "-t", "topo.toml"]);
+    let rows = after.says(0, &[]).printed();
+    assert_eq!(rows.last().unwrap(), &["(a,20)"]);
+    // A batch whose commit did not fit was printed by both.
+    assert!((20..=21).contains(&(before + rows.len())), "{before}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_runs() {
+    let files = [("topo.toml", FINITE), ("in.txt", "a\n"), ("kept", "a file")];
+    let folder = Folder::new(&files);
+    run(&folder, &[]).says(2, &["checkpoint", "kept: "]);
+}
+
+#[test]
+fn a_checkpoint_that_is_taken_away_ends_the_run() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = format!("type = \"socket\"\naddress = \"{address}\"");
+    let topology = FINITE
+        .replace(
+            "type = \"file\"\npath = \"in.txt\"\nbatch-bytes = \"1B\"",
+            &socket,
+        )
+        .replace("batch-interval = \"1s\"", "batch-interval = \"20ms\"")
+        .replace(
+            "checkpoint-interval = \"2s\"",
+            "checkpoint-interval = \"40ms\"",
+        );
+    let folder = Folder::new(&[("topo.toml", &topology)]);
+    let mut live = Live::start(&folder, &listener);
+    live.server.write_all(b"a\n").unwrap();
+    live.wait_for("(a,1)");
+    std::fs::remove_dir_all(folder.path().join("kept")).unwrap();
+    std::io::copy(&mut live.stdout, &mut std::io::sink()).unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut live.stderr, &mut said).unwrap();
+    assert_eq!(live.child.wait().unwrap().code(), Some(1), "{said}");
+    assert!(said.contains("No such file or directory"), "{said}");
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_what_the_next_one_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = format!("type = \"socket\"\naddress = \"{address}\"");
+    let topology = FINITE
+        .replace(
+            "type = \"file\"\npath = \"in.txt\"\nbatch-bytes = \"1B\"",
+            &socket,
+        )
+        .replace("batch-interval = \"1s\"", "batch-interval = \"20ms\"")
+        .replace(
+            "checkpoint-interval = \"2s\"",
+            "checkpoint-interval = \"1h\"",
+        );
+    let folder = Folder::new(&[("topo.toml", &topology)]);
+    let mut live = Live::start(&folder, &listener);
+    live.server.write_all(b"a\n").unwrap();
+    live.wait_for("(a,1)");
+    assert_eq!(live.end(Signal::KILL), None);
+    let shown = folder.rsrt(&["checkpoint", "show", "kept"]);
+    shown.says(0, &[]);
+    assert!(
+        shown.stdout.contains("no state yet\nbatch 1 ("),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stdout.contains("): committed\n"), "{}", shown.stdout);
+}

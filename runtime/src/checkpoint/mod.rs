@@ -29,5 +29,5 @@ pub use inside::Inside;
 pub use manifest::{Manifest, Program, StateEntry};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
-pub use store::{Checkpoint, NewClaim, Opened};
+pub use store::{Checkpoint, Left, NewClaim, Opened};
 pub use written::Written;

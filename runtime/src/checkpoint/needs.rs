@@ -44,6 +44,17 @@ impl Needs {
         }
     }
 
+    /// Batches behind the state.
+    pub(super) fn claims(&self) -> u64 {
+        self.claims.len() as u64
+    }
+
+    /// Blocks that no claim takes.
+    pub(super) fn unclaimed(&self) -> u64 {
+        let claimed: usize = self.claims.values().map(|(_, blocks)| blocks.len()).sum();
+        self.blocks.len().saturating_sub(claimed) as u64
+    }
+
     /// The first segment that is needed; none if none is.
     pub(super) fn first(&self) -> Option<u64> {
         let claims = self.claims.values().map(|(segment, _)| *segment);

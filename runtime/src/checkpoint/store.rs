@@ -48,6 +48,15 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
 }
 
+/// What is left for the next run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Batches behind the state, which are made again; committed ones without their outputs.
+    pub batches: u64,
+    /// Blocks that are logged and that no batch has taken.
+    pub blocks: u64,
+}
+
 /// What a batch takes, to be written down.
 #[derive(Debug)]
 pub struct NewClaim<'a> {
@@ -215,6 +224,15 @@ impl Checkpoint {
     /// Names this stream of batches for ever.
     pub fn uid(&self) -> String {
         lock(&self.manifest).uid.clone()
+    }
+
+    /// What a run that begins now would find to do.
+    pub fn left(&self) -> Left {
+        let log = lock(&self.shared.log);
+        Left {
+            batches: log.needs.claims(),
+            blocks: log.needs.unclaimed(),
+        }
     }
 
     /// A batch takes this. When it returns, so do all runs to come.

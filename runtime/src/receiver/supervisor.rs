@@ -7,8 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Receiver, ReceiverError, Store};
 use crate::model::NodeName;
 
-/// Between the end of a receiver and its next start.
+/// Between the end of a receiver and its next start (spec 9.5).
 const RESTART_DELAY: Duration = Duration::from_secs(2);
+/// The same, of one that does not reach its source: twice as long each time, up to this.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// A receiver that is not run any more, though nobody stopped it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,13 @@ struct Attempts {
 }
 
 impl Attempts {
+    /// Until the next start.
+    fn delay(&self) -> Duration {
+        let doublings = u32::try_from(self.failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 2_u32.saturating_pow(doublings.min(16));
+        RESTART_DELAY.saturating_mul(factor).min(LONGEST_DELAY)
+    }
+
     /// Takes the end of a run into account; an error if it was one failure too many. Only not
     /// reaching the source counts as one, and reaching it starts the count anew.
     fn ended(&mut self, end: &Result<(), ReceiverError>) -> Result<(), GaveUp> {
@@ -69,9 +78,10 @@ pub(super) async fn supervise(
             |error| error.to_string(),
             |()| "the source ended".to_owned(),
         );
-        tracing::warn!(source = %name, why, "the receiver starts again in 2 s");
+        let delay = attempts.delay();
+        tracing::warn!(source = %name, why, "the receiver starts again in {} s", delay.as_secs());
         tokio::select! {
-            () = tokio::time::sleep(RESTART_DELAY) => {}
+            () = tokio::time::sleep(delay) => {}
             () = stop.cancelled() => return Ok(()),
         }
     }
@@ -107,6 +117,24 @@ mod tests {
             gave_up.to_string(),
             "gave up after 2 failed attempts: cannot reach host:1: refused"
         );
+        let mut attempts = Attempts {
+            most: None,
+            failed: 0,
+        };
+        let mut delays = Vec::new();
+        for end in [
+            lost(),
+            unreachable(),
+            unreachable(),
+            unreachable(),
+            unreachable(),
+            unreachable(),
+            Ok(()),
+        ] {
+            assert_eq!(attempts.ended(&end), Ok(()));
+            delays.push(attempts.delay().as_secs());
+        }
+        assert_eq!(delays, [2, 2, 4, 8, 16, 30, 2]);
         let mut patient = Attempts {
             most: None,
             failed: usize::MAX,

@@ -188,6 +188,7 @@ impl Driver {
         if !self.run.stop.is_aborted()
             && let Err(error) = self.writer.end(&self.batches, outcome).await
         {
+            tracing::error!("{error}");
             self.summary.failed += 1;
             self.summary.last_error = Some(Arc::new(error));
         }

@@ -36,7 +36,8 @@ impl Stop {
         self.abort.is_cancelled()
     }
 
-    pub(super) async fn asked(&self) {
+    /// Waits until a stop is asked for.
+    pub async fn asked(&self) {
         self.graceful.cancelled().await;
     }
 

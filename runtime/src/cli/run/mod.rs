@@ -47,7 +47,8 @@ Examples:
 Standard output carries what `print` sinks print and nothing else. Everything else goes to standard
 error, the summary last; with --format json it is one line with these keys: outcome (exhausted,
 stopped, unread, aborted, failed), batches, failed-batches, records, bytes, rejected, replaced, seconds,
-records-per-second, bytes-per-second, cpu-seconds, sandbox-seconds, last-error.
+records-per-second, bytes-per-second, cpu-seconds, sandbox-seconds, last-error; with a checkpoint also
+batches-left and blocks-left, which the next run begins with.
 
 Ctrl-C stops after the batches in flight; a second one aborts.
 Exit codes: 0 done, 1 a batch failed or a source gave up, 2 what was given is wrong.";
@@ -76,6 +77,9 @@ pub(super) struct Arguments {
     /// Stop gracefully after so long, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
+    /// Abort a graceful stop that takes longer, such as 30s
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    stop_timeout: Option<Duration>,
     /// Only warnings and errors: no progress, no text summary
     #[arg(long, short)]
     quiet: bool,
@@ -105,7 +109,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     match arguments.format {
         Format::Json => console.write(&format!("{}\n", summary::json(&summary))),
         Format::Text if arguments.quiet || summary.how == summary::How::Unread => {}
-        Format::Text => console.write(&summary::text(&summary.run)),
+        Format::Text => console.write(&summary::text(&summary)),
     }
     Ok(code)
 }
@@ -150,6 +154,15 @@ fn run_topology(
             stop.graceful();
         });
     }
+    if let Some(timeout) = arguments.stop_timeout {
+        let (stop, console) = (stop.clone(), console.clone());
+        runtime.spawn(async move {
+            stop.asked().await;
+            tokio::time::sleep(timeout).await;
+            console.write("stopping took too long: what is in flight is given up\n");
+            stop.abort();
+        });
+    }
     let every = topology.batch_interval.as_duration();
     match mode {
         Mode::Live => tracing::info!("running {}: a batch every {every:?}", topology.name),
@@ -157,6 +170,7 @@ fn run_topology(
     }
     let mut narrator = Narrator::new(console.clone(), clock.clone(), stop.clone());
     let mut stream = Stream::planned(topology, plan, plugins, sources, sinks, &pool);
+    let checkpoint = opened.as_ref().map(|opened| opened.checkpoint.clone());
     if let Some(opened) = opened {
         stream = stream.with_checkpoint(opened);
     }
@@ -172,6 +186,7 @@ fn run_topology(
     runtime.shutdown_background();
     let ended = summary::Ended {
         how: how(&summary, &stop, &narrator),
+        left: checkpoint.map(|checkpoint| checkpoint.left()),
         run: summary,
     };
     let code = match ended.how {

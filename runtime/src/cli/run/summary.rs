@@ -5,12 +5,14 @@ use std::{fmt::Write as _, time::Duration};
 use serde_json::{Value, json};
 
 use super::{super::output::counted, narrator::per_second};
-use crate::stream::Summary;
+use crate::{checkpoint::Left, stream::Summary};
 
 /// A run that is over.
 pub(super) struct Ended {
     pub(super) how: How,
     pub(super) run: Summary,
+    /// For the next run; none without a checkpoint.
+    pub(super) left: Option<Left>,
 }
 
 /// How a run ended, for whoever started it.
@@ -41,7 +43,8 @@ impl How {
 }
 
 /// For people.
-pub(super) fn text(run: &Summary) -> String {
+pub(super) fn text(ended: &Ended) -> String {
+    let run = &ended.run;
     let mut text = format!(
         "{} in {}, {} in {}: {} records/s, {}/s\n",
         counted(run.records, "record", "records"),
@@ -71,13 +74,31 @@ pub(super) fn text(run: &Summary) -> String {
         let failed = counted(run.failed, "batch", "batches");
         let _ = writeln!(text, "{failed} failed");
     }
+    match ended.left {
+        Some(Left {
+            batches: 0,
+            blocks: 0,
+        }) => {}
+        Some(Left { batches, blocks }) => {
+            let batches = counted(batches, "batch", "batches");
+            let blocks = counted(blocks, "logged block", "logged blocks");
+            let _ = writeln!(
+                text,
+                "the next run makes {batches} again and takes up {blocks}"
+            );
+        }
+        None if ended.how == How::Aborted => {
+            text.push_str("what was received and is in none of these batches is lost\n");
+        }
+        None => {}
+    }
     text
 }
 
 /// For programs; the keys are documented in the help of `rsrt run`.
 pub(super) fn json(ended: &Ended) -> Value {
     let run = &ended.run;
-    json!({
+    let mut summary = json!({
         "outcome": ended.how.name(),
         "batches": run.batches,
         "failed-batches": run.failed,
@@ -91,7 +112,12 @@ pub(super) fn json(ended: &Ended) -> Value {
         "cpu-seconds": run.cpu.as_secs_f64(),
         "sandbox-seconds": run.sandbox.as_secs_f64(),
         "last-error": run.last_error.as_ref().map(ToString::to_string),
-    })
+    });
+    if let (Some(left), Value::Object(keys)) = (ended.left, &mut summary) {
+        keys.insert("batches-left".to_owned(), left.batches.into());
+        keys.insert("blocks-left".to_owned(), left.blocks.into());
+    }
+    summary
 }
 
 /// Zero for no time at all: such a number is no rate.
@@ -123,6 +149,14 @@ mod tests {
     use super::*;
     use crate::scheduler::Outcome;
 
+    fn ended(run: Summary, left: Option<Left>) -> Ended {
+        Ended {
+            how: How::Exhausted,
+            run,
+            left,
+        }
+    }
+
     fn run() -> Summary {
         Summary {
             outcome: Outcome::Exhausted,
@@ -141,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_summary_reads_well() {
-        insta::assert_snapshot!(text(&run()), @r"
+        insta::assert_snapshot!(text(&ended(run(), None)), @r"
         1,234,567 records in 12 batches, 50.0 MB in 0.500 s: 2,469,134 records/s, 100.0 MB/s
         0.800 s of CPU in tasks, 0.200 s of it in the sandbox (25 %)
         3 lines were no UTF-8 and repaired
@@ -151,6 +185,7 @@ mod tests {
         let ended = Ended {
             how: How::Failed,
             run: run(),
+            left: None,
         };
         insta::assert_snapshot!(json(&ended), @r#"{"outcome":"failed","batches":12,"failed-batches":1,"records":1234567,"bytes":50000000,"rejected":1,"replaced":3,"seconds":0.5,"records-per-second":2469134.0,"bytes-per-second":100000000.0,"cpu-seconds":0.8,"sandbox-seconds":0.2,"last-error":null}"#);
     }
@@ -165,7 +200,17 @@ mod tests {
             elapsed: Duration::ZERO,
             ..run()
         };
-        let text = text(&nothing);
+        let text = text(&ended(
+            nothing,
+            Some(Left {
+                batches: 1,
+                blocks: 2,
+            }),
+        ));
+        assert!(
+            text.ends_with("makes 1 batch again and takes up 2 logged blocks\n"),
+            "{text}"
+        );
         assert!(
             text.contains("0 B in 0.000 s: 0 records/s, 0 B/s"),
             "{text}"
