@@ -21,12 +21,24 @@ struct Files {
     next: u64,
     /// Names as programs see them.
     names: BTreeMap<String, u64>,
-    /// Names as they are after a crash.
+    /// Names as they are after a crash, but for what changed since.
     durable_names: BTreeMap<String, u64>,
+    /// Changes of names that are not durable: of each some or none may be.
+    changes: Vec<Change>,
     steps: u64,
     fails_at: Option<u64>,
     /// Syncs do nothing: to show that somebody needs them.
     ignores: Option<Ignored>,
+}
+
+/// Of a name.
+#[derive(Debug, Clone)]
+enum Change {
+    /// It names this file from now on.
+    Named(String, u64),
+    /// The same, and this other name does not name it any more.
+    Renamed(String, String, u64),
+    Removed(String),
 }
 
 #[derive(Debug, Default, Clone)]
@@ -66,10 +78,19 @@ impl MemoryDisk {
     }
 
     /// The machine stops. What was not synced is lost, but for the first `kept` bytes that were
-    /// added to each file since.
+    /// added to each file since; and of changes of names some that `kept` chooses, none if it is 0.
     pub fn crash(&self, kept: usize) {
         let mut files = self.lock();
         files.fails_at = None;
+        let changes = std::mem::take(&mut files.changes);
+        for (at, change) in changes.into_iter().enumerate() {
+            let chosen = kept
+                .wrapping_mul(0x9E37_79B9)
+                .wrapping_shr(u32::try_from(at % 31).unwrap_or(0));
+            if kept > 0 && chosen & 1 == 1 {
+                files.make_durable(change);
+            }
+        }
         files.names = files.durable_names.clone();
         for content in files.contents.values_mut() {
             let synced = content.durable.len();
@@ -116,6 +137,21 @@ fn missing(name: &str) -> io::Error {
 }
 
 impl Files {
+    fn make_durable(&mut self, change: Change) {
+        match change {
+            Change::Named(name, number) => {
+                self.durable_names.insert(name, number);
+            }
+            Change::Renamed(from, to, number) => {
+                self.durable_names.remove(&from);
+                self.durable_names.insert(to, number);
+            }
+            Change::Removed(name) => {
+                self.durable_names.remove(&name);
+            }
+        }
+    }
+
     fn content(&mut self, name: &str) -> io::Result<&mut Content> {
         let number = self.names.get(name).copied();
         let content = number.and_then(|number| self.contents.get_mut(&number));
@@ -143,6 +179,7 @@ impl Disk for MemoryDisk {
             files.next += 1;
             files.names.insert(name.to_owned(), number);
             files.contents.insert(number, Content::default());
+            files.changes.push(Change::Named(name.to_owned(), number));
         }
         files.content(name)?.bytes.extend_from_slice(bytes);
         Ok(())
@@ -168,12 +205,15 @@ impl Disk for MemoryDisk {
         let mut files = self.step()?;
         let number = files.names.remove(from).ok_or_else(|| missing(from))?;
         files.names.insert(to.to_owned(), number);
+        let change = Change::Renamed(from.to_owned(), to.to_owned(), number);
+        files.changes.push(change);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut files = self.step()?;
         files.names.remove(name).ok_or_else(|| missing(name))?;
+        files.changes.push(Change::Removed(name.to_owned()));
         Ok(())
     }
 
@@ -181,6 +221,7 @@ impl Disk for MemoryDisk {
         let mut files = self.step()?;
         if files.ignores != Some(Ignored::Names) {
             files.durable_names = files.names.clone();
+            files.changes.clear();
         }
         Ok(())
     }
