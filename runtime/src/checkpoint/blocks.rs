@@ -36,11 +36,10 @@ impl BlockLog for SourceLog {
             id,
             position: position.map(|position| ByteBuf::from(position.0.clone())),
             is_records,
-            rows: ByteBuf::from(bytes.map_err(|error| error.to_string())?),
+            rows: bytes.map_err(|error| error.to_string())?,
         };
-        let bytes = fact.encode().map_err(|error| error.to_string())?;
         self.shared
-            .block(&self.source, id, position, &bytes)
+            .block(&self.source, id, position, &fact)
             .map_err(|error| error.to_string())
     }
 

@@ -24,8 +24,9 @@ pub enum Fact {
         position: Option<ByteBuf>,
         /// The rows are records in the source's format.
         is_records: bool,
-        /// An Arrow IPC stream.
-        rows: ByteBuf,
+        /// An Arrow IPC stream. It lies behind the rest of the fact, so that it is not copied.
+        #[serde(skip)]
+        rows: Vec<u8>,
     },
     /// A batch takes this, and will take nothing else.
     Claim(ClaimFact),
@@ -72,12 +73,46 @@ pub struct SourceFact {
 }
 
 impl Fact {
-    /// As bytes.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        codec::encode(VERSION, self)
+    /// As bytes: the length of the first part in four bytes, little-endian, the first part, and the
+    /// rows of a block.
+    pub(super) fn encode(&self) -> Result<Encoded<'_>, CodecError> {
+        let fact = codec::encode(VERSION, self)?;
+        let length = u32::try_from(fact.len());
+        let length = length.map_err(|error| CodecError::Unwritable(error.to_string()))?;
+        Ok(Encoded {
+            length: length.to_le_bytes(),
+            fact,
+            rows: match self {
+                Self::Block { rows, .. } => rows,
+                _ => &[],
+            },
+        })
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        codec::decode(VERSION, bytes)
+        let (length, rest) = bytes.split_first_chunk().ok_or(CodecError::NotARecord)?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (fact, tail) = rest
+            .split_at_checked(length)
+            .ok_or(CodecError::NotARecord)?;
+        let mut fact = codec::decode(VERSION, fact)?;
+        if let Self::Block { rows, .. } = &mut fact {
+            *rows = tail.to_vec();
+        }
+        Ok(fact)
+    }
+}
+
+/// A fact, ready to be written.
+pub(super) struct Encoded<'a> {
+    length: [u8; 4],
+    fact: Vec<u8>,
+    rows: &'a [u8],
+}
+
+impl Encoded<'_> {
+    /// One after the other.
+    pub(super) fn parts(&self) -> [&[u8]; 3] {
+        [&self.length, &self.fact, self.rows]
     }
 }

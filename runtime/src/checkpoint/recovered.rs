@@ -96,7 +96,7 @@ impl History {
                 if let Some(position) = position {
                     of.position = Some(position.into_vec());
                 }
-                of.blocks.insert(id, (is_records, rows.into_vec()));
+                of.blocks.insert(id, (is_records, rows));
             }
             Fact::Claim(claim) => {
                 if self.is_covered(claim.time) {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{CheckpointError, needs::Needs, store::lock};
+use super::{CheckpointError, fact::Fact, needs::Needs, store::lock};
 use crate::{
     journal::{Disk, Journal, JournalError},
     model::Position,
@@ -30,12 +30,13 @@ impl Shared {
     /// Adds a fact and makes it durable, with all blocks before it.
     pub(super) fn append(
         &self,
-        bytes: &[u8],
+        fact: &Fact,
         note: impl FnOnce(&mut Needs, u64),
     ) -> Result<(), CheckpointError> {
+        let encoded = fact.encode()?;
         let mut log = lock(&self.log);
         let segment = log.journal.segment();
-        log.journal.append(bytes)?;
+        log.journal.append(&encoded.parts())?;
         log.journal.sync()?;
         note(&mut log.needs, segment);
         Ok(())
@@ -46,11 +47,12 @@ impl Shared {
         source: &str,
         id: u64,
         position: Option<&Position>,
-        bytes: &[u8],
-    ) -> Result<(), JournalError> {
+        fact: &Fact,
+    ) -> Result<(), CheckpointError> {
+        let encoded = fact.encode()?;
         let mut log = lock(&self.log);
         let segment = log.journal.segment();
-        log.journal.append(bytes)?;
+        log.journal.append(&encoded.parts())?;
         log.needs.block(source, id, segment);
         log.next_blocks.insert(source.to_owned(), id + 1);
         if let Some(position) = position {

@@ -242,10 +242,10 @@ impl Checkpoint {
     pub fn claim(&self, claim: &NewClaim<'_>) -> Result<(), CheckpointError> {
         let (time, number) = (claim.time.as_millis(), claim.number);
         let Some(sources) = &claim.sources else {
-            let bytes = Fact::NoClaim { time, number }.encode()?;
+            let fact = Fact::NoClaim { time, number };
             return self
                 .shared
-                .append(&bytes, |needs, segment| needs.no_claim(time, segment));
+                .append(&fact, |needs, segment| needs.no_claim(time, segment));
         };
         let mut references = Vec::with_capacity(claim.references.len());
         for (at, rows) in claim.references.iter().enumerate() {
@@ -257,9 +257,9 @@ impl Checkpoint {
             sources: sources.clone(),
             references,
         };
-        let bytes = Fact::Claim(claim.clone()).encode()?;
+        let fact = Fact::Claim(claim.clone());
         self.shared
-            .append(&bytes, |needs, segment| needs.claim(&claim, segment))
+            .append(&fact, |needs, segment| needs.claim(&claim, segment))
     }
 
     /// A batch is where it belongs, or part of it `failed` and the topology goes on.
@@ -268,8 +268,8 @@ impl Checkpoint {
     /// When it cannot be made durable: the next run will make the batch again.
     pub fn commit(&self, time: BatchTime, failed: bool) -> Result<(), CheckpointError> {
         let time = time.as_millis();
-        let bytes = Fact::Commit { time, failed }.encode()?;
-        self.shared.append(&bytes, |_, _| {})
+        self.shared
+            .append(&Fact::Commit { time, failed }, |_, _| {})
     }
 
     /// All sources have ended and all batches are committed.
@@ -277,7 +277,7 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be made durable.
     pub fn finish(&self) -> Result<(), CheckpointError> {
-        self.shared.append(&Fact::Finished.encode()?, |_, _| {})?;
+        self.shared.append(&Fact::Finished, |_, _| {})?;
         lock(&self.manifest).finished = true;
         Ok(())
     }

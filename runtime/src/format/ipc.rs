@@ -36,7 +36,9 @@ impl From<ArrowError> for IpcError {
 /// # Errors
 /// When a chunk has other columns.
 pub fn rows_to_bytes(schema: &Schema, chunks: &[RecordBatch]) -> Result<Vec<u8>, IpcError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &schema.to_arrow())?;
+    let bytes = chunks.iter().map(RecordBatch::get_array_memory_size);
+    let room = Vec::with_capacity(bytes.sum::<usize>() + 4_096);
+    let mut writer = StreamWriter::try_new(room, &schema.to_arrow())?;
     for chunk in chunks {
         writer.write(chunk)?;
     }

@@ -118,10 +118,12 @@ impl Disk for DirectoryDisk {
         fs::read(self.path.join(name))
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         around("disk-append-before", "disk-append-after", || {
             self.may_write()?;
-            self.with_open(name, |file| file.write_all(bytes))
+            self.with_open(name, |file| {
+                parts.iter().try_for_each(|part| file.write_all(part))
+            })
         })
     }
 

@@ -21,11 +21,11 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// As of the system; `NotFound` if there is none of this name.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    /// Adds bytes at the end of a file, which is made if there is none.
+    /// Adds bytes, part after part, at the end of a file, which is made if there is none.
     ///
     /// # Errors
     /// As of the system; some of the bytes may have been added then.
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Cuts a file.
     ///

@@ -23,19 +23,20 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// None if the payload is 4 GiB or more.
-    pub(super) fn write(&self, to: &mut Vec<u8>) -> Option<()> {
-        let length = u32::try_from(self.payload.len()).ok()?;
-        to.reserve(HEAD + self.payload.len());
-        let start = to.len();
-        to.extend_from_slice(&length.to_le_bytes());
-        to.extend_from_slice(&[0; 4]);
-        to.extend_from_slice(&self.number.to_le_bytes());
-        to.extend_from_slice(&self.durable.to_le_bytes());
-        to.extend_from_slice(self.payload);
-        let sum = crc32fast::hash(&to[start + 8..]);
-        to[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
-        Some(())
+    /// What comes before a payload in so many parts; none if they are 4 GiB or more.
+    pub(super) fn head(number: u64, durable: u64, payload: &[&[u8]]) -> Option<[u8; HEAD]> {
+        let length: usize = payload.iter().map(|part| part.len()).sum();
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&u32::try_from(length).ok()?.to_le_bytes());
+        head[8..16].copy_from_slice(&number.to_le_bytes());
+        head[16..].copy_from_slice(&durable.to_le_bytes());
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&head[8..]);
+        for part in payload {
+            sum.update(part);
+        }
+        head[4..8].copy_from_slice(&sum.finalize().to_le_bytes());
+        Some(head)
     }
 
     /// The record at the start of `bytes`; none if there is no whole one.

@@ -172,7 +172,7 @@ impl Disk for MemoryDisk {
         Ok(self.lock().content(name)?.bytes.clone())
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let mut files = self.step()?;
         if !files.names.contains_key(name) {
             let number = files.next;
@@ -181,7 +181,7 @@ impl Disk for MemoryDisk {
             files.contents.insert(number, Content::default());
             files.changes.push(Change::Named(name.to_owned(), number));
         }
-        files.content(name)?.bytes.extend_from_slice(bytes);
+        files.content(name)?.bytes.extend(parts.concat());
         Ok(())
     }
 

@@ -157,11 +157,11 @@ impl Journal {
         synced.map_err(|error| self.failed("sync", file, error))
     }
 
-    /// Adds a record. It is durable after the next [`sync`](Self::sync), not before.
+    /// Adds a record, given in parts. It is durable after the next [`sync`](Self::sync), not before.
     ///
     /// # Errors
     /// When the disk fails; then, and when it has failed before, nothing more is written.
-    pub fn append(&mut self, payload: &[u8]) -> Result<(), JournalError> {
+    pub fn append(&mut self, payload: &[&[u8]]) -> Result<(), JournalError> {
         self.check()?;
         if self.bytes >= self.roll_at {
             self.sync()?;
@@ -170,24 +170,17 @@ impl Journal {
             self.is_new = true;
         }
         let file = name(self.segment);
-        let mut bytes = match self.bytes {
-            0 => MAGIC.to_vec(),
-            _ => Vec::new(),
-        };
-        let frame = Frame {
-            number: self.next,
-            durable: self.durable,
-            payload,
-        };
-        if frame.write(&mut bytes).is_none() {
+        let Some(head) = Frame::head(self.next, self.durable, payload) else {
             let error = std::io::Error::other("a record of 4 GiB or more");
             return Err(self.failed("write", &file, error));
-        }
-        if let Err(error) = self.disk.append(&file, &bytes) {
+        };
+        let magic: &[u8] = if self.bytes == 0 { &MAGIC } else { &[] };
+        let parts = [&[magic, &head], payload].concat();
+        if let Err(error) = self.disk.append(&file, &parts) {
             self.broken = true;
             return Err(self.failed("write", &file, error));
         }
-        self.bytes += bytes.len() as u64;
+        self.bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
         self.next += 1;
         Ok(())
     }

@@ -23,7 +23,7 @@ pub fn write_whole(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Result<(), Jour
         }
         _ => {}
     }
-    disk.append(&temporary, bytes).map_err(failed("write"))?;
+    disk.append(&temporary, &[bytes]).map_err(failed("write"))?;
     disk.sync(&temporary).map_err(failed("sync"))?;
     disk.rename(&temporary, name)
         .map_err(failed("put in place"))?;

@@ -13,7 +13,7 @@ fn open(disk: &MemoryDisk) -> Result<(Journal, Vec<Vec<u8>>), JournalError> {
 fn fill(disk: &MemoryDisk, records: u8, synced: &[u8]) -> Result<(), JournalError> {
     let (mut journal, _) = open(disk)?;
     for record in 0..records {
-        journal.append(&vec![record; usize::from(record) + 1])?;
+        journal.append(&[&[record], &vec![record; usize::from(record)]])?;
         if synced.contains(&record) {
             journal.sync()?;
         }
@@ -32,7 +32,7 @@ fn records_come_back_in_order_across_segments_and_restarts() {
     assert!(disk.list().unwrap().len() > 2);
     let (mut journal, read) = open(&disk).unwrap();
     assert_eq!(read, (0..20).map(record).collect::<Vec<_>>());
-    journal.append(b"more").unwrap();
+    journal.append(&[b"more"]).unwrap();
     journal.sync().unwrap();
     let (_, read) = open(&disk).unwrap();
     assert_eq!(read.len(), 21);
@@ -71,8 +71,8 @@ fn a_missing_segment_is_an_error() {
 fn other_files_do_no_harm_and_old_segments_go() {
     let disk = MemoryDisk::new();
     fill(&disk, 40, &[39]).unwrap();
-    disk.append("journal-copy", b"x").unwrap();
-    disk.append(".manifest.tmp", b"x").unwrap();
+    disk.append("journal-copy", &[b"x"]).unwrap();
+    disk.append(".manifest.tmp", &[b"x"]).unwrap();
     let (journal, read) = open(&disk).unwrap();
     assert_eq!(read.len(), 40);
     journal.release(3);
@@ -86,9 +86,9 @@ fn after_a_failure_nothing_is_written() {
     let disk = MemoryDisk::new();
     let (mut journal, _) = open(&disk).unwrap();
     disk.fail_at(Some(disk.steps() + 1));
-    journal.append(b"a").unwrap_err();
+    journal.append(&[b"a"]).unwrap_err();
     disk.fail_at(None);
-    let error = journal.append(b"b").unwrap_err().to_string();
+    let error = journal.append(&[b"b"]).unwrap_err().to_string();
     assert!(error.ends_with("takes nothing more"), "{error}");
 }
 
@@ -106,7 +106,7 @@ proptest! {
         let (mut journal, _) = open(&disk).unwrap();
         let mut durable = 0;
         for number in 0..30 {
-            if journal.append(&record(number)).is_err() {
+            if journal.append(&[&record(number)]).is_err() {
                 break;
             }
             if synced.contains(&number) {
