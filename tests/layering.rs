@@ -27,7 +27,7 @@ const SIDEWAYS: [(&str, &str); 3] = [
 ];
 
 /// A word that only some files may say: (word, who may, why).
-const WORDS: [(&str, &[&str], &str); 6] = [
+const WORDS: [(&str, &[&str], &str); 7] = [
     (
         "wasmtime::",
         &["plugin/"],
@@ -42,6 +42,11 @@ const WORDS: [(&str, &[&str], &str); 6] = [
         "toml::",
         &["topology/", "cli/"],
         "topologies are read in one place",
+    ),
+    (
+        "rusqlite::",
+        &["sink/"],
+        "databases are where rows go, and nothing else",
     ),
     (
         "async fn",

@@ -6,6 +6,7 @@ mod foreach;
 mod full_disk;
 mod output;
 mod signals;
+mod tables;
 mod testing;
 mod verbs;
 

@@ -46,7 +46,7 @@ pub(super) fn flow(topology: &Topology) -> String {
             sink.name.to_string(),
             format!(
                 "{} of {}",
-                describe_sink(&sink.kind),
+                describe_sink(topology, &sink.kind),
                 stream(topology, sink.input)
             ),
             format!("<- {}", topology.schema(sink.input)),
@@ -90,13 +90,20 @@ fn describe_source(kind: &SourceKind) -> String {
     }
 }
 
-fn describe_sink(kind: &SinkKind) -> String {
+fn describe_sink(topology: &Topology, kind: &SinkKind) -> String {
+    let guarantee = match topology.checkpoint {
+        Some(_) => "",
+        None => ", at least once",
+    };
     match kind {
         SinkKind::Print { n } => format!("print the first {n}"),
         SinkKind::TextFiles { path, .. } => format!("text files {}-*", path.display()),
         SinkKind::JsonFiles { path, .. } => format!("JSON files {}-*", path.display()),
         SinkKind::Foreach { call, .. } => {
             format!("give the rows to {}, at least once", call.function)
+        }
+        SinkKind::Sqlite { path, table, .. } => {
+            format!("table {table} of {}{guarantee}", path.display())
         }
         SinkKind::Null => "drop the rows".to_owned(),
     }

@@ -32,6 +32,7 @@ mod text;
 mod timestamp;
 
 pub use cells::WrongColumns;
+pub(crate) use cells::{Cell, Cells};
 pub use decode::{DecodeError, Decoded, InvalidLine, LineDecoder, LineSplitter, Lines};
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;

@@ -18,6 +18,7 @@ mod sink;
 mod source;
 mod stateful;
 mod stream;
+mod table_name;
 mod window;
 
 pub use assignment::{Assignment, BadAssignment, assign};
@@ -40,4 +41,6 @@ pub use source::{
 };
 pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
+pub(crate) use table_name::IDENTITIES;
+pub use table_name::{InvalidTableName, TableName};
 pub use window::{Inverse, Window, WindowReduce};

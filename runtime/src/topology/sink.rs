@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Call, StreamRef};
+use super::{Call, StreamRef, TableName};
 use crate::model::NodeName;
 
 /// A sink, checked.
@@ -45,6 +45,15 @@ pub enum SinkKind {
         call: Call,
         /// Text for it.
         settings: BTreeMap<String, String>,
+    },
+    /// Rows of a table in a file of SQLite, a transaction a batch.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: TableName,
+        /// Make the table if it is missing.
+        create: bool,
     },
     /// Rows are computed and dropped.
     Null,

@@ -217,7 +217,7 @@ fn open_sinks(topology: &Topology, plugins: &[Plugin], console: &Console) -> Vec
                     let output = console.output();
                     Box::new(PrintSink::new(&sink.name, schema, *n, output))
                 }
-                _ => open_sink(sink, topology, plugins),
+                _ => open_sink(sink, topology, plugins, None),
             }
         })
         .collect()

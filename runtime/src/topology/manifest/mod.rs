@@ -4,6 +4,7 @@
 //! holds what could be read; its problems are kept and reported with those that compiling finds.
 
 mod bytes;
+mod database;
 mod dataset;
 mod duration;
 mod format;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use toml::de::DeValue;
 
 use super::{
+    database,
     operator::{read_inputs, read_settings},
     spanned::Spanned,
     table::{Table, Value},
@@ -18,8 +19,15 @@ use crate::topology::{
 /// `n` of print (spec 13.1).
 const PRINT_ROWS: usize = 10;
 
-const TYPES: [&str; 5] = ["print", "text-files", "json-files", "foreach", "null"];
-const LATER_TYPES: [&str; 8] = [
+const TYPES: [&str; 6] = [
+    "print",
+    "text-files",
+    "json-files",
+    "sqlite",
+    "foreach",
+    "null",
+];
+const LATER_TYPES: [&str; 7] = [
     "csv-files",
     "http",
     "kafka",
@@ -27,7 +35,6 @@ const LATER_TYPES: [&str; 8] = [
     "parquet",
     "postgres",
     "s3",
-    "sqlite",
 ];
 
 /// A sink as defined.
@@ -102,6 +109,7 @@ fn read_type(
             let (path, suffix) = read_names(table, problems);
             path.map(|path| SinkKind::JsonFiles { path, suffix })
         }
+        "sqlite" => database::read_sqlite(table, problems),
         "null" => Some(SinkKind::Null),
         other => {
             report_unknown_type(other, value, problems);
