@@ -27,7 +27,7 @@ const SIDEWAYS: [(&str, &str); 3] = [
 ];
 
 /// A word that only some files may say: (word, who may, why).
-const WORDS: [(&str, &[&str], &str); 7] = [
+const WORDS: [(&str, &[&str], &str); 8] = [
     (
         "wasmtime::",
         &["plugin/"],
@@ -47,6 +47,11 @@ const WORDS: [(&str, &[&str], &str); 7] = [
         "rusqlite::",
         &["sink/"],
         "databases are where rows go, and nothing else",
+    ),
+    (
+        "tokio_postgres::",
+        &["sink/", "topology/postgres_url.rs"],
+        "databases are where rows go, and a URL is checked before anything runs",
     ),
     (
         "async fn",

@@ -105,6 +105,7 @@ fn describe_sink(topology: &Topology, kind: &SinkKind) -> String {
         SinkKind::Sqlite { path, table, .. } => {
             format!("table {table} of {}{guarantee}", path.display())
         }
+        SinkKind::Postgres { url, table, .. } => format!("table {table} of {url}{guarantee}"),
         SinkKind::Null => "drop the rows".to_owned(),
     }
 }

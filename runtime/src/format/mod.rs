@@ -36,6 +36,7 @@ pub(crate) use cells::{Cell, Cells};
 pub use decode::{DecodeError, Decoded, InvalidLine, LineDecoder, LineSplitter, Lines};
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;
+pub(crate) use timestamp::civil;
 
 #[cfg(test)]
 mod tests;

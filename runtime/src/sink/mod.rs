@@ -86,6 +86,10 @@ pub fn open_sink(
             let spec = TableSpec::new(schema, table).with_create(*create);
             Box::new(TableSink::sqlite(&sink.name, path, spec).with_uid(uid))
         }
+        SinkKind::Postgres { url, table, create } => {
+            let spec = TableSpec::new(schema, table).with_create(*create);
+            Box::new(TableSink::postgres(&sink.name, url, spec).with_uid(uid))
+        }
         SinkKind::Null => Box::new(NullSink),
     }
 }

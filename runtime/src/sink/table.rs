@@ -1,5 +1,7 @@
 //! Tables of databases (spec 13.4): a batch is one transaction.
 
+mod copy;
+mod postgres;
 mod sql;
 mod sqlite;
 
@@ -8,8 +10,9 @@ use std::path::Path;
 use super::{Sink, SinkError, SinkProblem, TableProblem};
 use crate::{
     model::{Batch, BatchTime, NodeName, Schema},
-    topology::TableName,
+    topology::{PostgresUrl, TableName},
 };
+use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// How often a batch is tried when the database is out of reach, or busy.
@@ -70,6 +73,11 @@ impl TableSink {
     /// A table in a file of SQLite, which is made if it is missing.
     pub fn sqlite(name: &NodeName, path: &Path, spec: TableSpec) -> Self {
         Self::new(name, Box::new(Sqlite::new(path, spec)))
+    }
+
+    /// A table of a PostgreSQL server. Must be written on a thread that may block.
+    pub fn postgres(name: &NodeName, url: &PostgresUrl, spec: TableSpec) -> Self {
+        Self::new(name, Box::new(Postgres::new(url, spec)))
     }
 
     fn new(name: &NodeName, database: Box<dyn Database>) -> Self {

@@ -12,6 +12,7 @@ mod compiled;
 mod join;
 mod manifest;
 mod operator;
+mod postgres_url;
 mod problem;
 mod reference;
 mod sink;
@@ -32,6 +33,7 @@ pub(crate) use manifest::parse_duration;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
 };
+pub use postgres_url::{InvalidUrl, PostgresUrl};
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Call, StreamRef, TableName};
+use super::{Call, PostgresUrl, StreamRef, TableName};
 use crate::model::NodeName;
 
 /// A sink, checked.
@@ -50,6 +50,15 @@ pub enum SinkKind {
     Sqlite {
         /// The file.
         path: PathBuf,
+        /// The table.
+        table: TableName,
+        /// Make the table if it is missing.
+        create: bool,
+    },
+    /// Rows of a table of a PostgreSQL server, a transaction a batch.
+    Postgres {
+        /// The database.
+        url: PostgresUrl,
         /// The table.
         table: TableName,
         /// Make the table if it is missing.

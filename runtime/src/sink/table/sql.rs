@@ -94,6 +94,12 @@ pub(super) fn insert(spec: &TableSpec) -> String {
     format!("INSERT INTO {name} ({columns}) VALUES ({values})")
 }
 
+/// All rows at once, as text.
+pub(super) fn copy(spec: &TableSpec) -> String {
+    let (name, columns) = (table(&spec.table), columns(spec));
+    format!("COPY {name} ({columns}) FROM STDIN")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

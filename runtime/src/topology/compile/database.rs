@@ -6,15 +6,19 @@ use crate::{
     model::{Field, Schema},
     topology::{
         SinkKind,
-        manifest::SinkEntry,
+        manifest::{POSTGRES_NAME, SinkEntry},
         problem::{ProblemKind, Problems},
     },
 };
+
+/// Columns that every table of PostgreSQL has already.
+const POSTGRES_OWN: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 /// Reports the columns of the stream that a table of the sink's database cannot have.
 pub(crate) fn check(sink: &SinkEntry, schema: &Schema, problems: &mut Problems) {
     let (database, bad_names) = match sink.kind {
         Some(SinkKind::Sqlite { .. }) => ("SQLite", not_in_sqlite(schema)),
+        Some(SinkKind::Postgres { .. }) => ("PostgreSQL", not_in_postgres(schema)),
         _ => return,
     };
     let at = sink.inputs.first().map_or(sink.name.at, |input| input.at);
@@ -42,4 +46,19 @@ fn not_in_sqlite(schema: &Schema) -> Vec<(&Field, String)> {
     let twice = fields.filter(|field| !seen.insert(field.name.to_ascii_lowercase()));
     let why = "another one differs only in upper and lower case";
     twice.map(|field| (field, why.to_owned())).collect()
+}
+
+fn not_in_postgres(schema: &Schema) -> Vec<(&Field, String)> {
+    let bad = schema.fields().iter().filter_map(|field| {
+        let length = field.name.len();
+        let why = if POSTGRES_OWN.contains(&field.name.as_str()) {
+            "every table has one of this name already".to_owned()
+        } else if length > POSTGRES_NAME {
+            format!("its name has {length} bytes, and at most {POSTGRES_NAME} are kept")
+        } else {
+            return None;
+        };
+        Some((field, why))
+    });
+    bad.collect()
 }

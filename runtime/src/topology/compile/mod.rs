@@ -278,7 +278,10 @@ impl Assembly<'_> {
             | SinkKind::Sqlite { path, .. } => {
                 *path = self.base_dir.join(&path);
             }
-            SinkKind::Print { .. } | SinkKind::Foreach { .. } | SinkKind::Null => {}
+            SinkKind::Print { .. }
+            | SinkKind::Foreach { .. }
+            | SinkKind::Postgres { .. }
+            | SinkKind::Null => {}
         }
         kind
     }

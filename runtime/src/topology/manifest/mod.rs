@@ -20,6 +20,7 @@ mod top_level;
 mod value;
 mod verb;
 
+pub(crate) use database::POSTGRES_NAME;
 pub(crate) use dataset::DataSetEntry;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use operator::{InverseEntry, OperatorEntry};

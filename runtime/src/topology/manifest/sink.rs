@@ -19,21 +19,21 @@ use crate::topology::{
 /// `n` of print (spec 13.1).
 const PRINT_ROWS: usize = 10;
 
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 7] = [
     "print",
     "text-files",
     "json-files",
     "sqlite",
+    "postgres",
     "foreach",
     "null",
 ];
-const LATER_TYPES: [&str; 7] = [
+const LATER_TYPES: [&str; 6] = [
     "csv-files",
     "http",
     "kafka",
     "object-files",
     "parquet",
-    "postgres",
     "s3",
 ];
 
@@ -110,6 +110,7 @@ fn read_type(
             path.map(|path| SinkKind::JsonFiles { path, suffix })
         }
         "sqlite" => database::read_sqlite(table, problems),
+        "postgres" => database::read_postgres(table, problems),
         "null" => Some(SinkKind::Null),
         other => {
             report_unknown_type(other, value, problems);
