@@ -28,7 +28,7 @@ const SIDEWAYS: [(&str, &str); 3] = [
 ];
 
 /// A word that only some files may say: (word, who may, why).
-const WORDS: [(&str, &[&str], &str); 6] = [
+const WORDS: [(&str, &[&str], &str); 8] = [
     (
         "wasmtime::",
         &["plugin/"],
@@ -43,6 +43,16 @@ const WORDS: [(&str, &[&str], &str); 6] = [
         "toml::",
         &["topology/", "cli/"],
         "topologies are read in one place",
+    ),
+    (
+        "rusqlite::",
+        &["sink/"],
+        "databases are where rows go, and nothing else",
+    ),
+    (
+        "tokio_postgres::",
+        &["sink/", "topology/postgres_url.rs"],
+        "databases are where rows go, and a URL is checked before anything runs",
     ),
     (
         "async fn",

@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod databases;
 mod docs;
 mod examples;
 mod guests;

@@ -93,6 +93,39 @@ fn a_batch_that_failed_is_made_again_by_the_next_run() {
 }
 
 #[test]
+fn rows_of_a_batch_that_is_made_again_are_in_a_table_once() {
+    let table = r#"type = "sqlite"
+path = "totals.db"
+table = "totals"
+
+[sink.other]
+input = "totals"
+type = "text-files"
+path = "taken/out"
+"#;
+    let topology = FINITE.replace("type = \"print\"\n", table);
+    let files = [
+        ("topo.toml", &*topology),
+        ("in.txt", "a\nb\nc\n"),
+        ("taken", "a file"),
+    ];
+    let folder = Folder::new(&files);
+    // The table has the first batch, the other sink fails: it is made again, twice.
+    for _ in 0..2 {
+        run(&folder, &[]).says(1, &["sink other: cannot make taken"]);
+    }
+    std::fs::remove_file(folder.path().join("taken")).unwrap();
+    run(&folder, &[]).says(0, &[]);
+    let database = rusqlite::Connection::open(folder.path().join("totals.db")).unwrap();
+    let count = |what: &str| -> i64 {
+        let query = format!("SELECT count(*) FROM {what}");
+        database.query_row(&query, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("totals"), 1 + 2 + 3);
+    assert_eq!(count("rsrt_batches"), 3);
+}
+
+#[test]
 fn a_checkpoint_elsewhere_is_refused_for_now() {
     let topology = FINITE.replace("\"kept\"", "\"s3://bucket/kept\"");
     let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);

@@ -9,6 +9,7 @@ mod output;
 mod signals;
 mod sinks;
 mod sources;
+mod tables;
 mod testing;
 mod verbs;
 

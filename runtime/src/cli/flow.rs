@@ -46,7 +46,7 @@ pub(super) fn flow(topology: &Topology) -> String {
             sink.name.to_string(),
             format!(
                 "{} of {}",
-                describe_sink(&sink.kind),
+                describe_sink(topology, &sink.kind),
                 stream(topology, sink.input)
             ),
             format!("<- {}", topology.schema(sink.input)),
@@ -96,7 +96,11 @@ fn describe_source(kind: &SourceKind) -> String {
     }
 }
 
-fn describe_sink(kind: &SinkKind) -> String {
+fn describe_sink(topology: &Topology, kind: &SinkKind) -> String {
+    let guarantee = match topology.checkpoint {
+        Some(_) => "",
+        None => ", at least once",
+    };
     match kind {
         SinkKind::Print { n } => format!("print the first {n}"),
         SinkKind::Files { path, format, .. } => {
@@ -110,6 +114,10 @@ fn describe_sink(kind: &SinkKind) -> String {
         SinkKind::Foreach { call, .. } => {
             format!("give the rows to {}, at least once", call.function)
         }
+        SinkKind::Sqlite { path, table, .. } => {
+            format!("table {table} of {}{guarantee}", path.display())
+        }
+        SinkKind::Postgres { url, table, .. } => format!("table {table} of {url}{guarantee}"),
         SinkKind::Null => "drop the rows".to_owned(),
     }
 }

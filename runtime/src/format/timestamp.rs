@@ -52,7 +52,7 @@ fn digits(value: i64, width: u32, out: &mut Vec<u8>) {
 
 /// Year, month and day of a day since the epoch, in the proleptic Gregorian calendar: eras of 400
 /// years that begin in March, so that the leap day is a year's last.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);

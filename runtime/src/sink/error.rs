@@ -6,6 +6,7 @@ use crate::{
     format::WrongColumns,
     model::{BatchTime, NodeName},
     plugin::PluginFault,
+    topology::TableName,
 };
 
 /// A batch that did not get where it belongs. Nothing of it is there.
@@ -46,12 +47,46 @@ pub enum SinkProblem {
         /// What happened.
         fault: Box<PluginFault>,
     },
+    /// A table of a database did not take the batch.
+    #[error(transparent)]
+    Table(Box<TableProblem>),
     /// A function of the embedding program failed.
     #[error("{0}")]
     Function(String),
     /// A chunk that the sink's schema does not describe.
     #[error("internal error: {0}")]
     Columns(#[from] WrongColumns),
+}
+
+/// Why a table did not take a batch, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {action} table {table} of {database}: {why}{}; {advice}", how_often(*tries))]
+pub struct TableProblem {
+    /// As in "cannot insert into".
+    pub action: &'static str,
+    /// The table.
+    pub table: TableName,
+    /// The file or the server, without a password.
+    pub database: String,
+    /// What the database says.
+    pub why: String,
+    /// How often it was tried.
+    pub tries: u32,
+    /// What to do.
+    pub advice: String,
+}
+
+fn how_often(count: u32) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" (tried {count} times)"),
+    }
+}
+
+impl From<TableProblem> for SinkProblem {
+    fn from(problem: TableProblem) -> Self {
+        Self::Table(Box::new(problem))
+    }
 }
 
 impl SinkError {

@@ -228,7 +228,7 @@ fn failed<'a>(
 }
 
 /// Makes the directory and those above it, so that they outlive a crash.
-fn make_directories(path: &Path) -> Result<(), SinkProblem> {
+pub(super) fn make_directories(path: &Path) -> Result<(), SinkProblem> {
     if path.is_dir() {
         return Ok(());
     }
@@ -243,7 +243,7 @@ fn make_directories(path: &Path) -> Result<(), SinkProblem> {
     Ok(())
 }
 
-fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     synced.map_err(failed("sync", path))
 }

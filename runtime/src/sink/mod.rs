@@ -6,13 +6,15 @@ mod foreach;
 mod function;
 mod null;
 mod print;
+mod table;
 
-pub use error::{SinkError, SinkProblem};
+pub use error::{SinkError, SinkProblem, TableProblem};
 pub use files::FilesSink;
 pub use foreach::{ForeachSink, ForeachSpec};
 pub use function::FunctionSink;
 pub use null::NullSink;
 pub use print::PrintSink;
+pub use table::{TableSink, TableSpec};
 
 use crate::{
     model::{Batch, BatchTime},
@@ -28,11 +30,23 @@ pub trait Sink: Send {
     /// # Errors
     /// When the batch could not be put where it belongs.
     fn write(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkError>;
+
+    /// No batch before `time` will be written again: what is remembered of those only to write
+    /// each once may go. It may go later, with what the sink writes next.
+    fn forget_before(&mut self, time: BatchTime) {
+        let _ = time;
+    }
 }
 
 /// The sink that a topology describes, with the topology's plugins in its order. `print` prints on
-/// standard output.
-pub fn open_sink(sink: &topology::Sink, topology: &Topology, plugins: &[Plugin]) -> Box<dyn Sink> {
+/// standard output. With the `uid` of a stream, which it keeps for life, a table takes a batch once
+/// however often it is written; without one, each time.
+pub fn open_sink(
+    sink: &topology::Sink,
+    topology: &Topology,
+    plugins: &[Plugin],
+    uid: Option<&str>,
+) -> Box<dyn Sink> {
     let schema = topology.schema(sink.input);
     match &sink.kind {
         SinkKind::Print { n } => {
@@ -63,6 +77,18 @@ pub fn open_sink(sink: &topology::Sink, topology: &Topology, plugins: &[Plugin])
                 settings: settings.clone().into_iter().collect(),
             };
             Box::new(ForeachSink::new(&sink.name, spec))
+        }
+        SinkKind::Sqlite {
+            path,
+            table,
+            create,
+        } => {
+            let spec = TableSpec::new(schema, table).with_create(*create);
+            Box::new(TableSink::sqlite(&sink.name, path, spec).with_uid(uid))
+        }
+        SinkKind::Postgres { url, table, create } => {
+            let spec = TableSpec::new(schema, table).with_create(*create);
+            Box::new(TableSink::postgres(&sink.name, url, spec).with_uid(uid))
         }
         SinkKind::Null => Box::new(NullSink),
     }

@@ -324,6 +324,14 @@ impl Batches {
         })
     }
 
+    /// The state after this batch is durable: neither it nor those before it will be made again.
+    pub(super) fn are_covered(&self, time: BatchTime) {
+        let next = BatchTime::from_millis(time.as_millis().saturating_add(1));
+        for (_, sink) in &mut *lock(&self.sinks) {
+            sink.forget_before(next);
+        }
+    }
+
     /// The data sets from files, as they are now.
     fn read_references(&self, time: BatchTime) -> Result<References, BatchError> {
         let mut references = lock(&self.references);

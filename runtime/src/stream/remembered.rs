@@ -71,4 +71,8 @@ impl Sink for RememberingSink {
         batches.retain(|time, _| *time > gone);
         Ok(())
     }
+
+    fn forget_before(&mut self, time: BatchTime) {
+        self.sink.forget_before(time);
+    }
 }

@@ -84,7 +84,7 @@ impl StateWriter {
             return Ok(());
         };
         while self.under_way.len() >= OUTSTANDING {
-            self.wait().await?;
+            self.wait(batches).await?;
         }
         let time = last.time;
         let maker = batches.clone();
@@ -96,12 +96,16 @@ impl StateWriter {
         Ok(())
     }
 
-    async fn wait(&mut self) -> Result<(), BatchError> {
+    /// Waits for the oldest write that is under way.
+    async fn wait(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
         let Some((time, handle)) = self.under_way.pop_front() else {
             return Ok(());
         };
         match handle.await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                batches.are_covered(time);
+                Ok(())
+            }
             Ok(Err(error)) => Err(not_written(time, error.to_string())),
             Err(_) => Err(panicked(time)),
         }
@@ -119,7 +123,7 @@ impl StateWriter {
             self.write(batches).await?;
         }
         while !self.under_way.is_empty() {
-            self.wait().await?;
+            self.wait(batches).await?;
         }
         if let (Some(checkpoint), Outcome::Exhausted, true) =
             (&self.checkpoint, outcome, self.exhausted)

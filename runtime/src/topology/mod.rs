@@ -12,12 +12,14 @@ mod compiled;
 mod join;
 mod manifest;
 mod operator;
+mod postgres_url;
 mod problem;
 mod reference;
 mod sink;
 mod source;
 mod stateful;
 mod stream;
+mod table_name;
 mod window;
 
 pub use assignment::{Assignment, BadAssignment, assign};
@@ -31,6 +33,7 @@ pub(crate) use manifest::parse_duration;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
 };
+pub use postgres_url::{InvalidUrl, PostgresUrl};
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};
@@ -41,4 +44,6 @@ pub use source::{
 };
 pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
+pub(crate) use table_name::IDENTITIES;
+pub use table_name::{InvalidTableName, TableName};
 pub use window::{Inverse, Window, WindowReduce};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Call, StreamRef};
+use super::{Call, PostgresUrl, StreamRef, TableName};
 use crate::model::NodeName;
 
 /// A sink, checked.
@@ -40,6 +40,24 @@ pub enum SinkKind {
         call: Call,
         /// Text for it.
         settings: BTreeMap<String, String>,
+    },
+    /// Rows of a table in a file of SQLite, a transaction a batch.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: TableName,
+        /// Make the table if it is missing.
+        create: bool,
+    },
+    /// Rows of a table of a PostgreSQL server, a transaction a batch.
+    Postgres {
+        /// The database.
+        url: PostgresUrl,
+        /// The table.
+        table: TableName,
+        /// Make the table if it is missing.
+        create: bool,
     },
     /// Rows are computed and dropped.
     Null,

@@ -144,7 +144,8 @@ fn run_topology(
         .as_ref()
         .map(|opened| &*opened.checkpoint as &dyn BlockLogs);
     let sources = open_sources(&topology, &plan, (clock.as_ref(), logs), &runtime)?;
-    let sinks = open_sinks(&topology, &plugins, console);
+    let uid = opened.as_ref().map(|opened| opened.checkpoint.uid());
+    let sinks = open_sinks(&topology, &plugins, uid.as_deref(), console);
     let stop = Stop::new();
     signals::stop_on_signals(stop.clone(), console.clone())?;
     if let Some(timeout) = arguments.timeout {
@@ -240,7 +241,12 @@ fn open_sources(
     sources.map_err(Failure::input)
 }
 
-fn open_sinks(topology: &Topology, plugins: &[Plugin], console: &Console) -> Vec<Box<dyn Sink>> {
+fn open_sinks(
+    topology: &Topology,
+    plugins: &[Plugin],
+    uid: Option<&str>,
+    console: &Console,
+) -> Vec<Box<dyn Sink>> {
     let sinks = topology.sinks.iter();
     sinks
         .map(|sink| -> Box<dyn Sink> {
@@ -250,7 +256,7 @@ fn open_sinks(topology: &Topology, plugins: &[Plugin], console: &Console) -> Vec
                     let output = console.output();
                     Box::new(PrintSink::new(&sink.name, schema, *n, output))
                 }
-                _ => open_sink(sink, topology, plugins),
+                _ => open_sink(sink, topology, plugins, uid),
             }
         })
         .collect()

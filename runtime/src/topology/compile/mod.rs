@@ -7,6 +7,7 @@ mod aggregate;
 mod call;
 mod columns;
 mod combine;
+mod database;
 mod foreach;
 mod functions;
 mod fusion;
@@ -123,6 +124,11 @@ impl Manifest {
             .map(|sink| names.resolve_one(sink, &mut problems))
             .collect();
 
+        for (sink, input) in self.sinks.iter().zip(&sink_inputs) {
+            if let Some(schema) = &streams.get(*input).schema {
+                database::check(sink, schema, &mut problems);
+            }
+        }
         let foreach = self.sinks.iter().zip(&sink_inputs).map(|(sink, input)| {
             let input = streams.get(*input).schema;
             foreach::check(
@@ -272,10 +278,13 @@ impl Assembly<'_> {
 
     fn sink_kind(&self, mut kind: SinkKind) -> SinkKind {
         match &mut kind {
-            SinkKind::Files { path, .. } => {
+            SinkKind::Files { path, .. } | SinkKind::Sqlite { path, .. } => {
                 *path = self.base_dir.join(&path);
             }
-            SinkKind::Print { .. } | SinkKind::Foreach { .. } | SinkKind::Null => {}
+            SinkKind::Print { .. }
+            | SinkKind::Foreach { .. }
+            | SinkKind::Postgres { .. }
+            | SinkKind::Null => {}
         }
         kind
     }

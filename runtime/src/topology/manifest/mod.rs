@@ -4,6 +4,7 @@
 //! holds what could be read; its problems are kept and reported with those that compiling finds.
 
 mod bytes;
+mod database;
 mod dataset;
 mod duration;
 mod format;
@@ -20,6 +21,7 @@ mod top_level;
 mod value;
 mod verb;
 
+pub(crate) use database::POSTGRES_NAME;
 pub(crate) use dataset::DataSetEntry;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use operator::{InverseEntry, OperatorEntry};

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use toml::de::DeValue;
 
 use super::{
+    database,
     operator::{read_inputs, read_settings},
     spanned::Spanned,
     table::{Table, Value},
@@ -18,23 +19,17 @@ use crate::topology::{
 /// `n` of print (spec 13.1).
 const PRINT_ROWS: usize = 10;
 
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 8] = [
     "print",
     "text-files",
     "json-files",
     "object-files",
+    "sqlite",
+    "postgres",
     "foreach",
     "null",
 ];
-const LATER_TYPES: [&str; 7] = [
-    "csv-files",
-    "http",
-    "kafka",
-    "parquet",
-    "postgres",
-    "s3",
-    "sqlite",
-];
+const LATER_TYPES: [&str; 5] = ["csv-files", "http", "kafka", "parquet", "s3"];
 
 /// A sink as defined.
 #[derive(Debug, Clone)]
@@ -103,6 +98,8 @@ fn read_type(
         "text-files" => read_files(FileFormat::Text, table, problems),
         "json-files" => read_files(FileFormat::Json, table, problems),
         "object-files" => read_files(FileFormat::Objects, table, problems),
+        "sqlite" => database::read_sqlite(table, problems),
+        "postgres" => database::read_postgres(table, problems),
         "null" => Some(SinkKind::Null),
         other => {
             report_unknown_type(other, value, problems);

@@ -236,6 +236,14 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::no_key))]
     NoKey { verb: &'static str, found: Schema },
 
+    #[error("a table of {database} cannot have the column `{column}`: {why}")]
+    #[diagnostic(code(rsrt::topology::table_column))]
+    TableColumn {
+        database: &'static str,
+        column: String,
+        why: String,
+    },
+
     #[error("the stream has no column `{column}`")]
     #[diagnostic(code(rsrt::topology::unknown_column))]
     UnknownColumn { column: String },
@@ -277,6 +285,7 @@ impl ProblemKind {
             | Self::Slides { .. }
             | Self::KeyTypes { .. }
             | Self::Cycle { .. }
+            | Self::TableColumn { .. }
             | Self::Union { .. } => "read here",
             Self::NoVerb { .. } => "needs a verb",
             Self::SeveralVerbs { .. } => "second verb",

@@ -1,0 +1,156 @@
+//! Where a PostgreSQL server is, and who speaks to it.
+
+use std::{error::Error, fmt};
+
+use tokio_postgres::config::{Config, Host, SslMode};
+
+/// `postgres://user:password@host:port/database`. Prints without the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(Box<Config>);
+
+/// A text that leads to no server. Says nothing of the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUrl {
+    /// Of another database, or no URL.
+    #[error("must start with postgres://")]
+    Scheme,
+    /// What stands behind that cannot be read.
+    #[error("is no URL of a PostgreSQL server: {0}")]
+    Unreadable(String),
+    /// Nobody to speak to.
+    #[error("names no host")]
+    NoHost,
+    /// An `@` that ended the password early.
+    #[error("has an @ in its host")]
+    AtInHost,
+    /// TLS was asked for.
+    #[error("asks for TLS, which this version does not speak yet")]
+    Tls,
+}
+
+impl PostgresUrl {
+    /// A URL as `psql` takes it; parameters as in `?connect_timeout=5` are those of the crate
+    /// `tokio-postgres`.
+    ///
+    /// # Errors
+    /// When it is none, or asks for TLS.
+    pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        if !["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+        {
+            return Err(InvalidUrl::Scheme);
+        }
+        let config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
+            let cause = error.source().map(ToString::to_string);
+            InvalidUrl::Unreadable(cause.unwrap_or_else(|| error.to_string()))
+        })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(InvalidUrl::NoHost);
+        }
+        let at_in_host = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(at_in_host) {
+            return Err(InvalidUrl::AtInHost);
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(InvalidUrl::Tls);
+        }
+        Ok(Self(Box::new(config)))
+    }
+
+    /// What to connect with, the password included.
+    pub(crate) fn config(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    /// `postgres://user@host:port/database`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = self.0.get_user() {
+            write!(f, "{user}@")?;
+        }
+        let names = self.0.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let mut hosts: Vec<_> = names.collect();
+        if hosts.is_empty() {
+            let addresses = self.0.get_hostaddrs().iter();
+            hosts = addresses.map(ToString::to_string).collect();
+        }
+        // One port may stand for all hosts.
+        let ports = self.0.get_ports();
+        for (at, host) in hosts.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            match ports.get(at).or(ports.first()) {
+                Some(port) => write!(f, "{comma}{host}:{port}")?,
+                None => write!(f, "{comma}{host}")?,
+            }
+        }
+        write!(f, "/{}", self.0.get_dbname().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_prints_without_its_password() {
+        for (text, expected) in [
+            (
+                "postgres://ann:s3cret@db.example:5433/sales",
+                "postgres://ann@db.example:5433/sales",
+            ),
+            (
+                "postgresql://ann@db.example/sales?password=s3cret&connect_timeout=3",
+                "postgres://ann@db.example:5432/sales",
+            ),
+            (
+                "postgres://ann:s3c%40ret@%2Frun%2Fpg/sales",
+                "postgres://ann@/run/pg:5432/sales",
+            ),
+            (
+                "postgres://ann@a:1,[::1]:2/sales",
+                "postgres://ann@a:1,[::1]:2/sales",
+            ),
+            ("postgres://db.example", "postgres://db.example:5432/"),
+        ] {
+            let url = PostgresUrl::parse(text).unwrap();
+            assert_eq!(url.to_string(), expected);
+            assert_eq!(format!("{url:?}"), expected);
+        }
+    }
+
+    #[test]
+    fn what_leads_to_no_server_is_refused_without_a_word_of_the_password() {
+        let unreadable = |why: &str| InvalidUrl::Unreadable(why.to_owned());
+        for (text, expected) in [
+            ("mysql://ann@db/sales", InvalidUrl::Scheme),
+            ("host=db", InvalidUrl::Scheme),
+            ("postgres://", InvalidUrl::NoHost),
+            ("postgres://ann:s3cret@/sales", InvalidUrl::NoHost),
+            ("postgres://ann:s3@cret@db/sales", InvalidUrl::AtInHost),
+            ("postgres://db/sales?sslmode=require", InvalidUrl::Tls),
+            (
+                "postgres://ann:s3cret@db:port/sales",
+                unreadable("invalid value for option `port`"),
+            ),
+            (
+                "postgres://ann:s3cret@db/sales?colour=red",
+                unreadable("unknown option `colour`"),
+            ),
+        ] {
+            assert_eq!(PostgresUrl::parse(text), Err(expected), "{text}");
+        }
+    }
+}
