@@ -18,8 +18,8 @@ const HELP: &str = "\
 Chores of the repository.
 
 cargo xtask demo [FILE...]   count the most frequent words of real text
-cargo xtask test             every test that needs no server
-cargo xtask test --all       also those against real servers, and with Debian's compiler
+cargo xtask test             every test; those of tables against PostgreSQL if it is installed
+cargo xtask test --all       also with Debian's compiler
 cargo xtask crash            kill a run again and again; every batch is there once
     --crashes N                  how often (default 40)
     --seed N                     of when and where (default 1)
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         ["demo", files @ ..] if files.iter().all(|file| !file.starts_with('-')) => {
             demo::run(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
         }
-        ["test"] => test::run(test::Scope::WithoutServers),
+        ["test"] => test::run(test::Scope::Usual),
         ["test", "--all"] => test::run(test::Scope::All),
         ["bench", options @ ..] => bench::run(options),
         ["crash", options @ ..] => crash::run(options),

@@ -21,8 +21,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// What needs this machine only.
-    WithoutServers,
-    /// Also what needs servers, and Debian's compiler.
+    Usual,
+    /// Also Debian's compiler.
     All,
 }
 
@@ -47,6 +47,14 @@ pub(crate) fn run(scope: Scope) -> Result<(), Failed> {
     result
 }
 
+/// The server, where Debian puts it or where the shell finds it.
+fn has_postgres() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut versions = versions.filter_map(Result::ok);
+    answers("postgres", &["--version"])
+        || versions.any(|version| version.path().join("bin/postgres").exists())
+}
+
 struct Steps {
     repository: Repository,
     ran: Vec<String>,
@@ -69,12 +77,10 @@ impl Steps {
         self.new_project(&host)?;
         self.crashes()?;
         match scope {
-            Scope::WithoutServers => {
-                self.leave_out("tests against real servers", "only with --all");
+            Scope::Usual => {
                 self.leave_out("Debian's compiler", "only with --all");
             }
             Scope::All => {
-                self.leave_out("tests against real servers", "there are none yet");
                 self.debian(&host)?;
             }
         }
@@ -100,6 +106,9 @@ impl Steps {
     /// Of the host, this program, the SDK and the plugins; the latter two natively.
     fn workspace_tests(&mut self) -> Result<(), Failed> {
         let nextest = answers("cargo", &["nextest", "--version"]);
+        if !has_postgres() {
+            self.leave_out("tests against PostgreSQL", "its programs are not there");
+        }
         let (name, arguments): (_, &[&str]) = if nextest {
             ("tests (nextest)", &["nextest", "run", "--workspace"])
         } else {
