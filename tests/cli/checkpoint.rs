@@ -126,6 +126,29 @@ path = "taken/out"
 }
 
 #[test]
+fn a_state_to_begin_with_that_is_none_is_told_before_anything_runs() {
+    let topology = FINITE.replace("\"running\"", "\"running\"\ninitial = \"begin.json\"");
+    let files = [
+        ("topo.toml", &*topology),
+        ("in.txt", "a\n"),
+        ("begin.json", "[\"a\", \"many\"]\n"),
+        (
+            "cases.json",
+            r#"{"cases": [{"name": "a", "expect-error": "operator `totals`, initial"}]}"#,
+        ),
+    ];
+    let folder = Folder::new(&files);
+    run(&folder, &[]).says(2, &["operator `totals`, initial", "begin.json", "line 1"]);
+    assert!(!folder.names().contains(&"kept".to_owned()));
+    let plugin = guests::plugin("word-count");
+    let test = ["test", "topo.toml", "--cases", "cases.json", "--plugin"];
+    let ended = folder.rsrt(&[&test[..], &[plugin.to_str().unwrap()]].concat());
+    ended.says(0, &[]);
+    folder.write("begin.json", b"[\"a\", 4]\n");
+    assert_eq!(run(&folder, &[]).printed()[0], ["(a,5)"]);
+}
+
+#[test]
 fn a_checkpoint_elsewhere_is_refused_for_now() {
     let topology = FINITE.replace("\"kept\"", "\"s3://bucket/kept\"");
     let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);
@@ -300,6 +323,7 @@ fn a_run_that_is_killed_leaves_what_the_next_one_is_told() {
     let mut live = Live::start(&folder, &listener);
     live.server.write_all(b"a\n").unwrap();
     live.wait_for("(a,1)");
+    live.wait_for("(a,1)"); // the batch after, so the first is committed
     assert_eq!(live.end(Signal::KILL), None);
     let shown = folder.rsrt(&["checkpoint", "show", "kept"]);
     shown.says(0, &[]);

@@ -15,6 +15,7 @@ use crate::{
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
     },
+    source::DataSet,
     stream::Plugins,
     toolchain::componentize,
     topology::{self, Assignment, Defaults, Manifest, Topology},
@@ -135,6 +136,17 @@ pub(super) fn load(
         topology: Arc::new(topology),
         plugins,
     })
+}
+
+/// Reads the states that operators begin with, so that rows that are no states are told before
+/// anything runs.
+pub(super) fn check_initial(loaded: Loaded) -> Result<Loaded, Failure> {
+    let references = loaded.topology.references.iter();
+    for initial in references.filter(|reference| !reference.follows_changes) {
+        let read = DataSet::new(initial.clone()).rows();
+        read.map_err(Failure::input)?;
+    }
+    Ok(loaded)
 }
 
 /// Where a checkpoint lies; none if there is none, or not in a directory.

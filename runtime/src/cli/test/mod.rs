@@ -83,7 +83,9 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         PARALLELISM,
         State::Dropped,
         environment,
-    ) {
+    )
+    .and_then(loading::check_initial)
+    {
         Ok(loaded) => run_cases(file, loaded, arguments)?,
         Err(failure) => judge_load(file, failure)?,
     };
