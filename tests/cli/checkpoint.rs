@@ -149,6 +149,52 @@ fn a_state_to_begin_with_that_is_none_is_told_before_anything_runs() {
 }
 
 #[test]
+fn a_batch_is_made_again_with_the_reference_data_that_it_was_claimed_with() {
+    let topology = r#"
+name = "clean"
+batch-interval = "1s"
+checkpoint = "kept"
+[source.lines]
+type = "file"
+path = "in.txt"
+batch-bytes = "1B"
+[operator.clean]
+input = "lines"
+transform = "without"
+reference = { unwanted = "unwanted.txt" }
+[sink.out]
+input = "clean"
+type = "text-files"
+path = "taken/out"
+"#;
+    let files = [
+        ("topo.toml", topology),
+        ("in.txt", "a\na\nb\n"),
+        ("unwanted.txt", "a\n"),
+        ("taken", "a file"),
+    ];
+    let folder = Folder::new(&files);
+    let run = || folder.run_with("text-tools", &["--quiet"]);
+    run().says(1, &["sink out: cannot make taken"]);
+    std::fs::remove_file(folder.path().join("taken")).unwrap();
+    folder.write("unwanted.txt", b"b\nc\n");
+    run().says(0, &[]);
+    let made = std::fs::read_dir(folder.path().join("taken")).unwrap();
+    let mut made: Vec<_> = made.map(|entry| entry.unwrap().path()).collect();
+    made.sort();
+    let read =
+        |path: &std::path::PathBuf| std::fs::read_to_string(path.join("part-00000")).unwrap();
+    let rows: Vec<_> = made.iter().map(read).collect();
+    assert_eq!(rows, ["", "a\n", ""]);
+    let data = std::fs::read_dir(folder.path().join("kept")).unwrap();
+    let data = data.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_str().unwrap().starts_with("data-")
+    });
+    assert_eq!(data.count(), 1, "what nothing names any more is gone");
+}
+
+#[test]
 fn a_checkpoint_elsewhere_is_refused_for_now() {
     let topology = FINITE.replace("\"kept\"", "\"s3://bucket/kept\"");
     let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);

@@ -78,7 +78,7 @@ fn run(
         )
         .unwrap();
     let topology = Arc::new(topology);
-    let program = Program::new(&topology, Vec::new());
+    let program = Program::new("numbers", Vec::new());
     let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
     let opened = opened.map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -202,7 +202,7 @@ type = "null"
         let topology = self.topology();
         let plugins = guests::catalog().of(&topology).unwrap();
         let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
-        let program = Program::new(&topology, digests.collect());
+        let program = Program::new(&self.toml, digests.collect());
         let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
         let opened = opened.map_err(|error| error.to_string())?;
 

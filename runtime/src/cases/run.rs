@@ -92,7 +92,7 @@ impl CaseRunner {
             .plugins
             .iter()
             .map(|plugin| plugin.digest().to_string());
-        let program = Program::new(&self.topology, digests.collect());
+        let program = Program::new(&format!("{:?}", self.topology), digests.collect());
         Checkpoint::open(Arc::new(disk.clone()), &self.topology, program, "case")
     }
 

@@ -47,7 +47,7 @@ pub struct StateEntry {
 /// What makes batches: the same program makes the same batches of the same claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Digest of the compiled topology.
+    /// Digest of the topology's text.
     pub topology: String,
     /// Digests of its plugins, in its order.
     pub plugins: Vec<String>,

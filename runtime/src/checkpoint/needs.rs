@@ -1,6 +1,6 @@
 //! Which segments of the journal are still needed, and by what. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::InputRange;
 
@@ -11,8 +11,19 @@ use super::fact::ClaimFact;
 pub(super) struct Needs {
     /// Segments of blocks, by source and number.
     blocks: BTreeMap<(String, u64), u64>,
-    /// Segments of claims, by batch time, with the blocks that they take.
-    claims: BTreeMap<i64, (u64, Vec<(String, u64)>)>,
+    /// By batch time.
+    claims: BTreeMap<i64, Claimed>,
+}
+
+/// What a claim needs.
+#[derive(Debug)]
+struct Claimed {
+    /// It lies there.
+    segment: u64,
+    /// By source and number.
+    blocks: Vec<(String, u64)>,
+    /// Digests.
+    references: Vec<String>,
 }
 
 impl Needs {
@@ -27,18 +38,29 @@ impl Needs {
                 blocks.extend(ids.iter().map(|id| (taken.source.clone(), *id)));
             }
         }
-        self.claims.insert(claim.time, (segment, blocks));
+        let references = claim.references.clone();
+        let claimed = Claimed {
+            segment,
+            blocks,
+            references,
+        };
+        self.claims.insert(claim.time, claimed);
     }
 
     pub(super) fn no_claim(&mut self, time: i64, segment: u64) {
-        self.claims.insert(time, (segment, Vec::new()));
+        let claimed = Claimed {
+            segment,
+            blocks: Vec::new(),
+            references: Vec::new(),
+        };
+        self.claims.insert(time, claimed);
     }
 
     /// The state covers batches up to this time: what they took is not needed any more.
     pub(super) fn covered(&mut self, until: i64) {
         let later = self.claims.split_off(&until.saturating_add(1));
-        for (_, blocks) in std::mem::replace(&mut self.claims, later).into_values() {
-            for block in blocks {
+        for claimed in std::mem::replace(&mut self.claims, later).into_values() {
+            for block in claimed.blocks {
                 self.blocks.remove(&block);
             }
         }
@@ -51,13 +73,25 @@ impl Needs {
 
     /// Blocks that no claim takes.
     pub(super) fn unclaimed(&self) -> u64 {
-        let claimed: usize = self.claims.values().map(|(_, blocks)| blocks.len()).sum();
+        let claimed: usize = self
+            .claims
+            .values()
+            .map(|claimed| claimed.blocks.len())
+            .sum();
         self.blocks.len().saturating_sub(claimed) as u64
+    }
+
+    /// Digests of reference data that claims name.
+    pub(super) fn references(&self) -> BTreeSet<String> {
+        let claims = self.claims.values();
+        claims
+            .flat_map(|claimed| claimed.references.clone())
+            .collect()
     }
 
     /// The first segment that is needed; none if none is.
     pub(super) fn first(&self) -> Option<u64> {
-        let claims = self.claims.values().map(|(segment, _)| *segment);
+        let claims = self.claims.values().map(|claimed| claimed.segment);
         self.blocks.values().copied().chain(claims).min()
     }
 }

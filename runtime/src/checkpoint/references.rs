@@ -1,7 +1,7 @@
 //! Reference data that batches were made with, each under its digest.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -63,6 +63,20 @@ impl References {
         let rows: Rows = rows_from_bytes(schema, &bytes)?.into();
         known.insert(at, (rows.clone(), digest.to_owned()));
         Ok(rows)
+    }
+
+    /// Removes what neither these digests nor the next claims name.
+    pub(super) fn release(&self, disk: &dyn Disk, needed: &BTreeSet<String>) {
+        let known = lock(&self.known);
+        for file in disk.list().unwrap_or_default() {
+            let Some(digest) = file.strip_prefix("data-") else {
+                continue;
+            };
+            let is_known = known.values().any(|(_, of)| of == digest);
+            if !is_known && !needed.contains(digest) {
+                let _ = disk.remove(&file); // what stays does no harm
+            }
+        }
     }
 
     /// Writes the rows under their digest, unless they are there.

@@ -71,12 +71,10 @@ pub struct NewClaim<'a> {
 }
 
 impl Program {
-    /// Of a compiled topology and the digests of its plugins, in its order.
-    pub fn new(topology: &Topology, plugins: Vec<String>) -> Self {
-        // Every part of a compiled topology is in its debug form, places of files included.
-        let text = format!("{topology:?}");
+    /// Of a topology's text and the digests of its plugins, in its order.
+    pub fn new(topology: &str, plugins: Vec<String>) -> Self {
         Self {
-            topology: blake3::hash(text.as_bytes()).to_hex().to_string(),
+            topology: blake3::hash(topology.as_bytes()).to_hex().to_string(),
             plugins,
         }
     }
@@ -335,7 +333,9 @@ impl Checkpoint {
 
     /// Removes states and reference data that nothing names. What stays by accident does no harm.
     fn remove_others(&self, state: &str) {
-        let disk = &self.shared.disk;
+        let disk = &*self.shared.disk;
+        let needed = lock(&self.shared.log).needs.references();
+        self.references.release(disk, &needed);
         for file in disk.list().unwrap_or_default() {
             if file.starts_with("state-") && file != state {
                 let _ = disk.remove(&file);

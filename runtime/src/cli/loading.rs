@@ -72,6 +72,8 @@ impl GivenPlugin {
 /// A topology that can run, with what it calls.
 pub(super) struct Loaded {
     pub(super) topology: Arc<Topology>,
+    /// Of its file, with what was given put into it.
+    pub(super) text: String,
     /// In the topology's order.
     pub(super) plugins: Vec<Plugin>,
 }
@@ -130,10 +132,12 @@ pub(super) fn load(
         base_dir,
         needs_checkpoint: state == State::Kept,
     };
+    let text = manifest.text().to_owned();
     let topology = manifest.compile(&plugins, &defaults)?;
     let plugins = plugins.of(&topology).map_err(Failure::input)?;
     Ok(Loaded {
         topology: Arc::new(topology),
+        text,
         plugins,
     })
 }

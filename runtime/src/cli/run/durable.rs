@@ -15,7 +15,7 @@ use crate::{
 
 /// Opens the checkpoint that the topology names, if it names one; `fresh` moves an old one aside.
 pub(super) fn open(
-    topology: &Topology,
+    (topology, text): (&Topology, &str),
     plugins: &[Plugin],
     base_dir: &Path,
     fresh: bool,
@@ -36,7 +36,7 @@ pub(super) fn open(
         move_aside(&path, clock.wall_millis())?;
     }
     let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
-    let program = Program::new(topology, digests.collect());
+    let program = Program::new(text, digests.collect());
     let opened = Checkpoint::open_directory(&path, topology, program, clock.wall_millis());
     opened.map(Some).map_err(Failure::input)
 }

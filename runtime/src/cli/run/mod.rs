@@ -124,7 +124,11 @@ fn run_topology(
     given.plugins.extend(positional);
     let cores = arguments.cores.unwrap_or_else(loading::cores);
     let loaded = loading::load(&arguments.topology, &given, cores, State::Kept, environment)?;
-    let Loaded { topology, plugins } = loading::check_initial(loaded)?;
+    let Loaded {
+        topology,
+        text,
+        plugins,
+    } = loading::check_initial(loaded)?;
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
     let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
@@ -139,7 +143,13 @@ fn run_topology(
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
     let base_dir = arguments.topology.parent().unwrap_or(Path::new(""));
     let fresh = arguments.fresh;
-    let opened = durable::open(&topology, &plugins, base_dir, fresh, clock.as_ref())?;
+    let opened = durable::open(
+        (&topology, &text),
+        &plugins,
+        base_dir,
+        fresh,
+        clock.as_ref(),
+    )?;
     let logs = opened
         .as_ref()
         .map(|opened| &*opened.checkpoint as &dyn BlockLogs);

@@ -114,6 +114,11 @@ impl Manifest {
         })
     }
 
+    /// What was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Where what outlives the process is written, as the file says it.
     pub fn checkpoint(&self) -> Option<&str> {
         self.checkpoint.as_deref()
