@@ -145,6 +145,7 @@ impl RunningReceiver {
         self.stop.cancel();
         // Room comes only with further batches, and the last one waits for this.
         self.blocks.lift_limit();
+        self.store.shared().lift_limit();
         if !self.supervisor.is_finished() {
             let _ = (&mut self.supervisor).await;
         }

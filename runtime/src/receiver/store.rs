@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Added, BlockGenerator, BlockRows, BlockStore, GeneratorState, RateLimit, StoreError,
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     limit: Option<Mutex<RateLimit>>,
     /// Of the limit's clock.
     began: Instant,
+    /// The limit does not hold any more.
+    lifted: CancellationToken,
     /// Of the last block that came with one.
     position: tokio::sync::Mutex<Option<Position>>,
     /// Of the source.
@@ -48,6 +51,7 @@ impl Store {
             blocks,
             limit: limit.map(Mutex::new),
             began: Instant::now(),
+            lifted: CancellationToken::new(),
             position: tokio::sync::Mutex::new(position),
             schema: schema.clone(),
             records: Schema::plain(Kind::Binary),
@@ -145,8 +149,16 @@ impl Shared {
         };
         let wait = lock(limit).acquire(self.began.elapsed());
         if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.lifted.cancelled() => {}
+            }
         }
+    }
+
+    /// From now on nobody waits for a turn: what a receiver holds when it is stopped is taken in.
+    pub(super) fn lift_limit(&self) {
+        self.lifted.cancel();
     }
 
     pub(super) fn rate(&self) -> Option<u64> {

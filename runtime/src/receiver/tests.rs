@@ -297,6 +297,39 @@ async fn a_channel_without_senders_is_quiet() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_the_limit() {
+    let receiver = Scripted(|store: Store, _: CancellationToken, _| {
+        let receiving: Receiving<'static> = Box::pin(async move {
+            for number in 0..1_000_i64 {
+                store.store(number.to_string().as_bytes()).await?;
+            }
+            Ok(())
+        });
+        receiving
+    });
+    let spec = ReceiverSpec {
+        name: "numbers".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: None,
+        room: ReceiverSpec::ROOM,
+        limit: Some(RateLimit::new(Some(1), None)),
+        log: None,
+    };
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let began = tokio::time::Instant::now();
+    running.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    let blocks = running.claim();
+    let records: usize = blocks
+        .iter()
+        .map(|block| block.rows.chunk().num_rows())
+        .sum();
+    assert_eq!(records, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limited_receiver_loses_nothing_and_takes_its_time() {
     let (done, mut is_done) = mpsc::channel(1);
     let done = Arc::new(done);
