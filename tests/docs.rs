@@ -1,49 +1,42 @@
 //! What the documentation says is so: its topologies are right, its links lead somewhere, and the
 //! commands it names are there.
 
+mod cases;
+
 use std::{
     collections::BTreeSet,
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
-use rsrt::topology::{Defaults, compile};
+use rsrt::topology::{Defaults, Problem, compile};
 
 use crate::guests;
-
-/// Streams that fragments read from without defining them, each with its table.
-const GIVEN: [(&str, &str); 6] = [
-    (
-        "lines",
-        "[source.lines]\ntype = \"file\"\npath = \"in.txt\"",
-    ),
-    (
-        "more-lines",
-        "[source.more-lines]\ntype = \"file\"\npath = \"more.txt\"",
-    ),
-    (
-        "words",
-        "[operator.words]\ninput = \"lines\"\nflat-map = \"split\"",
-    ),
-    (
-        "counts",
-        "[operator.counts]\ninput = \"words\"\nreduce-by-key = \"std:sum\"",
-    ),
-    (
-        "numbers",
-        "[source.numbers]\ntype = \"queue\"\nschema = \"int64\"",
-    ),
-    (
-        "clicks",
-        "[source.clicks]\ntype = \"queue\"\nschema = { user = \"utf8\", amount = \"float64?\" }",
-    ),
-];
 
 fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     root.canonicalize().unwrap()
+}
+
+/// What lies between two fences.
+struct Block {
+    /// Of the first fence.
+    line: usize,
+    /// Of the second.
+    end: usize,
+    info: String,
+    text: String,
+}
+
+impl Block {
+    /// The file that it is, if its info string ends with the name of one.
+    fn file(&self) -> Option<&str> {
+        let (_, name) = self.info.split_once(' ')?;
+        name.contains('.').then_some(name)
+    }
 }
 
 /// A Markdown file of the repository.
@@ -79,22 +72,30 @@ impl Page {
             .to_string()
     }
 
-    /// Fenced blocks with this info string: the line on which each starts, and its text.
-    fn blocks(&self, info: &str) -> Vec<(usize, String)> {
+    /// Fenced blocks, in order.
+    fn fenced(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
-        let mut lines = self.text.lines().enumerate();
-        while let Some((number, line)) = lines.next() {
-            let Some(found) = line.strip_prefix("```") else {
+        let mut lines = (1..).zip(self.text.lines());
+        while let Some((line, text)) = lines.next() {
+            let Some(info) = text.strip_prefix("```") else {
                 continue;
             };
-            let block = lines.by_ref().take_while(|(_, line)| *line != "```");
-            let block: Vec<_> = block.map(|(_, line)| line).collect();
-            let block = block.join("\n");
-            if found == info {
-                blocks.push((number + 1, block));
-            }
+            let inside = lines.by_ref().take_while(|(_, line)| *line != "```");
+            let inside: Vec<_> = inside.map(|(_, line)| line).collect();
+            blocks.push(Block {
+                line,
+                end: line + inside.len() + 1,
+                info: info.to_owned(),
+                text: inside.join("\n"),
+            });
         }
         blocks
+    }
+
+    /// Fenced blocks with this info string: the line on which each starts, and its text.
+    fn blocks(&self, info: &str) -> Vec<(usize, String)> {
+        let blocks = self.fenced().into_iter().filter(|block| block.info == info);
+        blocks.map(|block| (block.line, block.text)).collect()
     }
 
     /// The text outside of fenced blocks.
@@ -150,7 +151,46 @@ fn words_after(commands: &str, before: &str) -> BTreeSet<String> {
     words.collect()
 }
 
-fn problems_of(text: &str) -> Vec<String> {
+/// The tables of the streams that parts may read from without defining them.
+fn given() -> &'static [String] {
+    static GIVEN: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let page = Page::read(root().join("runtime/TOPOLOGY.md"));
+        let blocks = page.blocks("toml given");
+        assert_eq!(blocks.len(), 1, "blocks of given streams");
+        let tables = blocks[0].1.split("\n\n");
+        tables.map(str::to_owned).collect()
+    });
+    &GIVEN
+}
+
+/// A topology with this part: what it reads from is added, and a sink for each of its operators.
+fn whole(part: &str) -> String {
+    let mut text = "name = \"a\"\nbatch-interval = \"1s\"\ncheckpoint = \"c\"\n\
+        on-failed-batch = \"continue\"\n[plugin.text]\npath = \"text.wasm\"\n\
+        [sink.any]\ninput = \"lines\"\ntype = \"null\"\n"
+        .to_owned();
+    let own: Vec<_> = part.lines().filter_map(defined).collect();
+    for table in given() {
+        let (_, name) = table.lines().find_map(defined).unwrap();
+        if !own.iter().any(|(_, other)| *other == name) {
+            text = format!("{text}{table}\n");
+        }
+    }
+    text = format!("{text}{part}\n");
+    for (kind, name) in own {
+        if kind == "operator" {
+            text = format!("{text}[sink.{name}-out]\ninput = \"{name}\"\ntype = \"null\"\n");
+        }
+    }
+    text
+}
+
+/// The kind and the name of what a table defines, if this is its first line.
+fn defined(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix('[')?.strip_suffix(']')?.split_once('.')
+}
+
+fn problems_in(text: &str) -> Vec<Problem> {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: root(),
@@ -158,11 +198,13 @@ fn problems_of(text: &str) -> Vec<String> {
     };
     match compile("topo.toml", text, guests::catalog(), &defaults) {
         Ok(_) => Vec::new(),
-        Err(invalid) => {
-            let problems = invalid.problems().iter();
-            problems.map(|problem| problem.kind.to_string()).collect()
-        }
+        Err(invalid) => invalid.problems().to_vec(),
     }
+}
+
+fn problems_of(text: &str) -> Vec<String> {
+    let problems = problems_in(text).into_iter();
+    problems.map(|problem| problem.kind.to_string()).collect()
 }
 
 #[test]
@@ -188,16 +230,7 @@ fn every_part_of_a_topology_in_the_documentation_is_right() {
     for page in Page::all() {
         for (line, part) in page.blocks("toml fragment") {
             found += 1;
-            let mut text = "name = \"a\"\nbatch-interval = \"1s\"\ncheckpoint = \"c\"\n\
-                [plugin.text]\npath = \"text.wasm\"\n"
-                .to_owned();
-            for (name, table) in GIVEN {
-                let defines = |kind: &str| part.contains(&format!("[{kind}.{name}]"));
-                if !defines("source") && !defines("operator") {
-                    text = format!("{text}{table}\n");
-                }
-            }
-            text = format!("{text}{part}\n[sink.any]\ninput = \"lines\"\ntype = \"null\"\n");
+            let text = whole(&part);
             assert_eq!(
                 problems_of(&text),
                 [""; 0],
