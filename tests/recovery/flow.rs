@@ -10,7 +10,7 @@ use rsrt::{
     checkpoint::{Checkpoint, Program},
     clock::ManualClock,
     format::rows_to_json,
-    journal::MemoryDisk,
+    journal::{Disk as _, MemoryDisk},
     scheduler::{Mode, Plan, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
@@ -212,8 +212,11 @@ type = "null"
         let queue = QueueSource::new(&numbers.name, &numbers.schema, order, two, self.batches());
         let given = Arc::new(Mutex::new(Vec::new()));
         let sinks = topology.sinks.iter().map(|sink| -> Box<dyn Sink> {
-            let (to, given) = (sink.name.to_string(), given.clone());
+            let (to, given, disk) = (sink.name.to_string(), given.clone(), disk.clone());
             Box::new(FunctionSink::new(&sink.name, move |time, batch| {
+                // Giving is a step, too, at which the machine may stop.
+                disk.append("sinks", &[])
+                    .map_err(|error| error.to_string())?;
                 let chunks = batch
                     .chunks()
                     .map(|chunk| rows_to_json(chunk, &batch.schema));
