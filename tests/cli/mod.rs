@@ -4,6 +4,7 @@ mod bad_input;
 mod faults;
 mod foreach;
 mod full_disk;
+mod grants;
 mod output;
 mod signals;
 mod sinks;

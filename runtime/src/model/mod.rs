@@ -2,6 +2,7 @@
 
 mod batch;
 mod function;
+mod grant;
 mod name;
 mod pieces;
 mod position;
@@ -14,6 +15,7 @@ pub use function::{
     AggregateFunction, Function, Fusion, PluginInfo, Role, Side, StatefulFunction, StatefulVerb,
     TransformFunction, TransformVerb,
 };
+pub use grant::{Grant, InvalidGrant};
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
 pub use pieces::pieces;
 pub use position::Position;

@@ -110,8 +110,9 @@ fn run_topology(
     let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
     given.plugins.extend(positional);
     let cores = arguments.cores.unwrap_or_else(loading::cores);
-    let Loaded { topology, plugins } =
-        loading::load(&arguments.topology, &given, cores, State::Kept, environment)?;
+    let Loaded {
+        topology, plugins, ..
+    } = loading::load(&arguments.topology, &given, cores, State::Kept, environment)?;
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
     let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;

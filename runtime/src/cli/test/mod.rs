@@ -122,7 +122,9 @@ fn run_cases(
     loaded: Loaded,
     arguments: &Arguments,
 ) -> Result<Vec<Judged>, Failure> {
-    let Loaded { topology, plugins } = loaded;
+    let Loaded {
+        topology, plugins, ..
+    } = loaded;
     let path = arguments.cases.display();
     let fit = |entry| Case::new(entry, &topology);
     let cases: Result<Vec<Case>, _> = file.cases.into_iter().map(fit).collect();

@@ -122,6 +122,7 @@ impl Manifest {
                 FunctionOwner::Default => Some(Plugin {
                     alias: None,
                     path: None,
+                    grants: Vec::new(),
                 }),
                 FunctionOwner::Plugin(alias) => self.defined_plugin(alias, base_dir),
             };
@@ -153,6 +154,7 @@ impl Manifest {
         Some(Plugin {
             alias: Some(PluginName::clone(&entry.alias.value)),
             path: entry.path.as_ref().map(|path| base_dir.join(path)),
+            grants: entry.grants.clone(),
         })
     }
 }
