@@ -68,6 +68,7 @@ const WORDS: [(&str, &[&str], &str); 8] = [
             "journal/directory.rs",
             "checkpoint/lock.rs",
             "plugin/cache.rs",
+            "plugin/wasi/", // cap_std: what is granted
             "toolchain/",
             "stream/",
             "cases/",

@@ -5,6 +5,7 @@ mod checkpoint;
 mod faults;
 mod foreach;
 mod full_disk;
+mod grants;
 mod output;
 mod signals;
 mod sinks;

@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod loading;
 mod logs;
+mod world;
 
 use std::{
     sync::{Arc, LazyLock},

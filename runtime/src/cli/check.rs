@@ -1,6 +1,6 @@
 //! `rsrt check`: is a topology right, and what does it mean?
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use super::{
     Environment, Failure,
@@ -35,6 +35,10 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         loading::State::Kept,
         environment,
     )?;
-    output::answer(&format!("ok\n\n{}", flow(&loaded.topology)))?;
+    let mut text = format!("ok\n\n{}", flow(&loaded.topology));
+    for granted in &loaded.granted {
+        let _ = writeln!(text, "{granted}"); // to memory
+    }
+    output::answer(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{Function, PluginInfo, Role, Schema},
-    plugin::{EngineOptions, Plugin, is_core_module},
+    plugin::{EngineOptions, Plugin, is_core_module, is_wasi},
     toolchain::componentize,
 };
 
@@ -25,7 +25,7 @@ Examples:
   rsrt inspect plugin.wasm
   rsrt inspect plugin.wasm --format json | jq '.functions[].name'";
 
-/// What every plugin is held to.
+/// What every plugin is held to, unless a topology grants it more.
 const GUARANTEES: [&str; 3] = [
     "a fresh instance for each operator, partition and batch: nothing is remembered between them",
     "no files, network, environment, clock or random numbers but the task's batch time and seed",
@@ -102,25 +102,43 @@ fn text(path: &Path, plugin: &Plugin, imports: &[String]) -> String {
         grouped(plugin.size() as u64),
         plugin.digest(),
         granted(imports),
-        GUARANTEES.join("\n            ")
+        guarantees(imports).join("\n            ")
     );
     text
 }
 
-/// Imports as people read them: of those granted, only the host's interface has functions.
+/// Imports as people read them: of those that are ours, only the host's interface has functions.
 fn granted(imports: &[String]) -> String {
-    let (host, types): (Vec<_>, Vec<_>) = imports.iter().partition(|name| name.contains("/host@"));
-    let types: Vec<&str> = types.into_iter().map(String::as_str).collect();
-    let types = match types.as_slice() {
-        [] => String::new(),
-        names => format!("types only: {}", names.join(", ")),
-    };
-    match (host.first(), types.is_empty()) {
-        (None, true) => "none".to_owned(),
-        (None, false) => types,
-        (Some(host), true) => format!("{host} (its task, the log)"),
-        (Some(host), false) => format!("{host} (its task, the log)\n            {types}"),
+    let (wasi, ours): (Vec<&str>, Vec<&str>) = imports
+        .iter()
+        .map(String::as_str)
+        .partition(|name| is_wasi(name));
+    let (host, types): (Vec<_>, Vec<_>) =
+        ours.into_iter().partition(|name| name.contains("/host@"));
+    let mut lines: Vec<String> = host
+        .iter()
+        .map(|host| format!("{host} (its task, the log)"))
+        .collect();
+    if !types.is_empty() {
+        lines.push(format!("types only: {}", types.join(", ")));
     }
+    if !wasi.is_empty() {
+        lines.push("linked to nothing, unless a topology grants more:".to_owned());
+        lines.extend(wasi.iter().map(|name| format!("  {name}")));
+    }
+    match lines.is_empty() {
+        true => "none".to_owned(),
+        false => lines.join("\n            "),
+    }
+}
+
+/// What a plugin that can be granted more is held to only as long as it is not.
+fn guarantees(imports: &[String]) -> Vec<&'static str> {
+    let mut guarantees = GUARANTEES.to_vec();
+    if imports.iter().any(|name| is_wasi(name)) {
+        guarantees.push("a topology that grants it more takes back the last two");
+    }
+    guarantees
 }
 
 fn heading(info: &PluginInfo) -> String {
@@ -249,7 +267,8 @@ fn json(path: &Path, plugin: &Plugin, imports: &[String]) -> Value {
         "bytes": plugin.size(),
         "blake3": plugin.digest().to_string(),
         "imports": imports,
-        "guarantees": GUARANTEES,
+        "linked-to-nothing": imports.iter().filter(|name| is_wasi(name)).collect::<Vec<_>>(),
+        "guarantees": guarantees(imports),
     })
 }
 

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Environment, Failure};
+use super::{
+    Environment, Failure,
+    grants::{self, GivenGrant, Granted},
+};
 use crate::{
     checkpoint::Checkpoint,
     model::PluginName,
@@ -31,6 +34,10 @@ pub(super) struct Given {
     /// topology's directory)
     #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
     pub(super) assignments: Vec<Assignment>,
+    /// Give a plugin more than its input: env:NAME, read:DIR, write:DIR or stdout. GRANT goes to the
+    /// default one, NAME=GRANT to the one that the topology calls NAME
+    #[arg(long = "grant", value_name = "[NAME=]GRANT")]
+    pub(super) grants: Vec<GivenGrant>,
 }
 
 /// A plugin on the command line.
@@ -76,6 +83,9 @@ pub(super) struct Loaded {
     pub(super) text: String,
     /// In the topology's order.
     pub(super) plugins: Vec<Plugin>,
+    /// What plugins are given besides their input: the topology's grants, then those of the command
+    /// line.
+    pub(super) granted: Vec<Granted>,
 }
 
 /// What becomes of state after the run.
@@ -100,6 +110,7 @@ pub(super) fn load(
     let default = default_plugin(given)?;
     let mut plugins = Plugins::default();
     let called = manifest.plugins(&base_dir);
+    let granted = grants::granted(&called, &given.grants)?;
     let options = EngineOptions {
         fuel: manifest.limits.fuel.is_some(),
     };
@@ -115,7 +126,13 @@ pub(super) fn load(
                 Some(loader) => loader,
                 None => loader.insert(plugin_loader(options, environment)?),
             };
-            plugins.add(plugin.alias.clone(), load_plugin(loader, path)?);
+            let loaded = load_plugin(loader, path)?;
+            let grants = grants::open(&plugin, &given.grants, &base_dir)?;
+            if !grants.is_empty() && !loaded.imports_wasi() {
+                let path = path.display();
+                tracing::warn!("{path} imports nothing of WASI, so its grants give it nothing");
+            }
+            plugins.add(plugin.alias.clone(), loaded.granted(grants));
         }
     }
     if let (Some(path), false) = (default, manifest.uses_default_plugin()) {
@@ -139,6 +156,7 @@ pub(super) fn load(
         topology: Arc::new(topology),
         text,
         plugins,
+        granted,
     })
 }
 

@@ -12,6 +12,7 @@ mod console;
 mod environment;
 mod failure;
 mod flow;
+mod grants;
 mod inspect;
 mod loading;
 mod new;

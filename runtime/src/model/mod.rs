@@ -2,6 +2,7 @@
 
 mod batch;
 mod function;
+mod grant;
 mod input_range;
 mod name;
 mod pieces;
@@ -15,6 +16,7 @@ pub use function::{
     AggregateFunction, Function, Fusion, PluginInfo, Role, Side, StatefulFunction, StatefulVerb,
     TransformFunction, TransformVerb,
 };
+pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
 pub use pieces::pieces;

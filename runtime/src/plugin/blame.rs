@@ -6,12 +6,13 @@ use super::{
     fault::{PluginFault, printable},
     host::{Host, Interrupt},
     instance::LONGEST_MESSAGE,
+    wasi::Refusal,
 };
 
 /// Who is to blame for an instance that did not start: the plugin, if it trapped, was stopped, or
 /// wants more memory than it may have.
 pub(super) fn blame_start(error: &wasmtime::Error, host: &Host) -> PluginFault {
-    if error.is::<Trap>() || error.is::<Interrupt>() {
+    if error.is::<Trap>() || error.is::<Interrupt>() || error.is::<Refusal>() {
         return blame(error, host);
     }
     if host.memory_refused {
@@ -43,6 +44,9 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
         }
         None => {}
     }
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return trapped(refusal.to_string(), error, host);
+    }
     let Some(trap) = error.downcast_ref::<Trap>() else {
         let why = format!("{error:#}");
         // What is left is the engine refusing what it was handed: a string that is not UTF-8, a
@@ -63,6 +67,10 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
     if host.memory_refused {
         return out_of_memory(host);
     }
+    trapped(trap.to_string(), error, host)
+}
+
+fn trapped(reason: String, error: &wasmtime::Error, host: &Host) -> PluginFault {
     let frames = error.downcast_ref::<WasmBacktrace>().map(|trace| {
         let frames = trace.frames().iter().take(16);
         frames
@@ -76,7 +84,7 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
             .collect::<Vec<_>>()
     });
     PluginFault::Trapped {
-        reason: trap.to_string(),
+        reason: printable(&reason, LONGEST_MESSAGE),
         last_error: host.last_error.clone(),
         backtrace: frames.unwrap_or_default(),
     }

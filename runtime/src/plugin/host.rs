@@ -10,6 +10,7 @@ use super::{
     fault::printable,
     preempt::{Preempt, Tick},
     task::{InstanceLimits, Task},
+    wasi::World,
 };
 
 /// Bytes of a log line that are kept.
@@ -24,6 +25,8 @@ pub(super) struct Host {
     pub(super) task: Option<Task>,
     pub(super) limits: InstanceLimits,
     pub(super) preempt: Arc<dyn Preempt>,
+    /// None: the plugin imports nothing of WASI.
+    pub(super) world: Option<Box<World>>,
     pub(super) cpu: CpuMeter,
     pub(super) memory_peak: usize,
     pub(super) memory_refused: bool,
@@ -37,11 +40,13 @@ impl Host {
         task: Option<Task>,
         limits: InstanceLimits,
         preempt: Arc<dyn Preempt>,
+        world: Option<Box<World>>,
     ) -> Self {
         Self {
             task,
             limits,
             preempt,
+            world,
             cpu: CpuMeter::default(),
             memory_peak: 0,
             memory_refused: false,
@@ -60,6 +65,13 @@ impl Host {
             return Err(Interrupt::OutOfTime);
         }
         Ok(())
+    }
+
+    /// Logs lines that the plugin printed.
+    pub(super) fn log_all(&mut self, level: Level, lines: &[String]) {
+        for line in lines.iter().filter(|line| !line.trim().is_empty()) {
+            self.log(level, line);
+        }
     }
 
     fn log(&mut self, level: Level, message: &str) {
@@ -87,6 +99,10 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if let Some([printed, complained]) = self.world.as_mut().map(|world| world.ends()) {
+            self.log_all(Level::Info, printed.as_slice());
+            self.log_all(Level::Error, complained.as_slice());
+        }
         if let (Some(task), true) = (&self.task, self.log_dropped > 0) {
             tracing::warn!(
                 operator = &*task.operator,

@@ -13,12 +13,17 @@ use super::{
     host::Host,
     lift,
     preempt::Unhurried,
+    wasi::{Grants, World},
 };
 use crate::model::{Kind, PluginInfo, Schema};
 
 /// A plugin of which instances can be made. Cheap to clone.
 #[derive(Clone)]
-pub struct Plugin(Arc<Inner>);
+pub struct Plugin {
+    inner: Arc<Inner>,
+    /// None: it imports nothing of WASI, so that there is nothing to put grants into.
+    world: Option<Arc<Grants>>,
+}
 
 struct Inner {
     engine: Arc<Engine>,
@@ -37,38 +42,57 @@ impl Plugin {
         info: PluginInfo,
         digest: blake3::Hash,
         size: usize,
+        imports_wasi: bool,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             engine,
             pre,
             exports,
             info,
             digest,
             size,
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            world: imports_wasi.then(Arc::default),
+        }
     }
 
     /// The same plugin, after it was asked who it is.
     pub(super) fn described(self, info: PluginInfo) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self(Arc::new(Inner { info, ..inner })),
-            Err(shared) => Self(shared),
-        }
+        let inner = match Arc::try_unwrap(self.inner) {
+            Ok(inner) => Arc::new(Inner { info, ..inner }),
+            Err(shared) => shared,
+        };
+        Self { inner, ..self }
+    }
+
+    /// The same plugin, given this besides its input, in place of what it was given before. One
+    /// that does not [import WASI](Self::imports_wasi) cannot ask for any of it.
+    #[must_use]
+    pub fn granted(self, grants: Grants) -> Self {
+        let world = self.world.map(|_| Arc::new(grants));
+        Self { world, ..self }
+    }
+
+    /// It imports something of WASI, so that it can make use of grants.
+    pub fn imports_wasi(&self) -> bool {
+        self.world.is_some()
     }
 
     /// What it says of itself.
     pub fn info(&self) -> &PluginInfo {
-        &self.0.info
+        &self.inner.info
     }
 
     /// BLAKE3 of its bytes.
     pub fn digest(&self) -> blake3::Hash {
-        self.0.digest
+        self.inner.digest
     }
 
     /// Bytes of the component.
     pub fn size(&self) -> usize {
-        self.0.size
+        self.inner.size
     }
 
     /// A fresh instance for `task`.
@@ -117,7 +141,7 @@ impl Plugin {
             .map_err(|fault| fault.to_string())?;
         let (answer,): (Result<Vec<FieldOut>, String>,) = instance
             .call_raw(
-                self.0.exports.resolve,
+                self.inner.exports.resolve,
                 (function, settings.as_slice(), input.as_slice()),
             )
             .map_err(|fault| fault.to_string())?;
@@ -126,7 +150,7 @@ impl Plugin {
     }
 
     pub(super) fn exports(&self) -> &Exports {
-        &self.0.exports
+        &self.inner.exports
     }
 
     /// An instance that can be asked who the plugin is.
@@ -140,9 +164,11 @@ impl Plugin {
         limits: InstanceLimits,
         preempt: Arc<dyn Preempt>,
     ) -> Result<Instance, PluginFault> {
+        let world = self.world.as_ref();
+        let world = world.map(|grants| Box::new(World::new(task.as_ref(), grants)));
         let mut store = Store::new(
-            self.0.engine.wasmtime(),
-            Host::new(task, limits.clone(), preempt),
+            self.inner.engine.wasmtime(),
+            Host::new(task, limits.clone(), preempt, world),
         );
         store.limiter(|host| host);
         store.set_hostcall_fuel(limits.output);
@@ -151,13 +177,13 @@ impl Plugin {
             store.data().tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
-        if self.0.engine.options().fuel {
+        if self.inner.engine.options().fuel {
             store
                 .set_fuel(limits.fuel.unwrap_or(u64::MAX))
                 .map_err(|error| PluginFault::Host(format!("{error:#}")))?;
         }
         store.data_mut().cpu.start();
-        let instance = self.0.pre.instantiate(&mut store);
+        let instance = self.inner.pre.instantiate(&mut store);
         store.data_mut().cpu.stop();
         let instance = instance.map_err(|error| blame_start(&error, store.data()))?;
         Ok(Instance::new(self.clone(), store, instance))

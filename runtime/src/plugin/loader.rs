@@ -9,7 +9,7 @@ use super::{
     CodeCache, Compiler, Engine, Plugin, PluginFault, cache, describe,
     exports::{Exports, Missing},
     fault::printable,
-    host,
+    host, wasi,
 };
 use crate::model::PluginInfo;
 
@@ -51,7 +51,7 @@ pub enum LoadError {
     },
     /// It wants something from the host that it is not given.
     #[error(
-        "this plugin imports `{import}`, which is not granted; a plugin may import rsrt:plugin/host@{VERSION} and nothing else"
+        "this plugin imports `{import}`, which is not granted; a plugin may import rsrt:plugin/host@{VERSION} and the cli, io, clocks, random, filesystem and sockets of WASI 0.2"
     )]
     ImportNotGranted {
         /// The import's full name.
@@ -118,6 +118,7 @@ impl Loader {
         self.check_imports(&component)?;
         let mut linker = Linker::new(self.engine.wasmtime());
         host::link(&mut linker).map_err(invalid)?;
+        let imports_wasi = wasi::link(&mut linker, &component).map_err(invalid)?;
         let pre = linker.instantiate_pre(&component).map_err(invalid)?;
 
         let nameless = PluginInfo {
@@ -128,7 +129,15 @@ impl Loader {
             resolves: exports.resolve.is_some(),
         };
         let engine = self.engine.clone();
-        let plugin = Plugin::new(engine, pre, exports, nameless, digest, bytes.len());
+        let plugin = Plugin::new(
+            engine,
+            pre,
+            exports,
+            nameless,
+            digest,
+            bytes.len(),
+            imports_wasi,
+        );
         let info = describe::describe(&plugin)?;
         Ok(plugin.described(info))
     }
@@ -186,6 +195,7 @@ impl Loader {
                     });
                 }
                 (Some(("host", _)), _) => {}
+                _ if wasi::is_wasi(name) => {}
                 // An interface that only has types needs nothing from the host.
                 (Some(_), ComponentItem::ComponentInstance(instance))
                     if instance

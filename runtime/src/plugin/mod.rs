@@ -4,7 +4,7 @@
 //! Four verbs, one lifetime each: [`Engine::new`] once per process, [`Loader::load`] once per
 //! plugin (checked, compiled, asked who it is), [`Plugin::instantiate`] once per task (operator,
 //! partition, batch), [`Instance`]'s calls once per chunk. It knows nothing of topologies, tokio or
-//! files other than its cache, so it can be embedded elsewhere.
+//! files other than its cache and what [`Grants`] hold, so it can be embedded elsewhere.
 //!
 //! **Always:** what a guest returns is checked before anyone sees it, and an instance that faulted
 //! is never called again.
@@ -26,6 +26,7 @@ mod lower;
 mod outcome;
 mod preempt;
 mod task;
+mod wasi;
 
 pub use cache::{CacheError, CodeCache};
 pub use compiler::{CompileLimits, Compiler, compile_child};
@@ -37,3 +38,4 @@ pub use loader::{LoadError, Loader, is_component, is_core_module};
 pub use outcome::{RejectedRow, Selected, Transformed, Updated};
 pub use preempt::{Preempt, Tick, Unhurried};
 pub use task::{InstanceLimits, Task};
+pub use wasi::{Access, Grants, NoDirectory, is_wasi};

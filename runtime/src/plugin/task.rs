@@ -24,6 +24,11 @@ pub struct Task {
 impl Task {
     /// A number below 2^31 that depends on the task's name and nothing else.
     pub(super) fn seed(&self) -> u32 {
+        u32::try_from(self.digest() >> 33).unwrap_or(0)
+    }
+
+    /// A hash of the task's name.
+    pub(super) fn digest(&self) -> u64 {
         let mut hash = Xxh3::new();
         for part in [&self.topology, &self.operator] {
             hash.update(&(part.len() as u64).to_le_bytes());
@@ -31,7 +36,7 @@ impl Task {
         }
         hash.update(&self.batch_time.as_millis().to_le_bytes());
         hash.update(&self.partition.to_le_bytes());
-        u32::try_from(hash.digest() >> 33).unwrap_or(0)
+        hash.digest()
     }
 }
 

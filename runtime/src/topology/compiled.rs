@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::{NodeId, Operator, Port, Reference, Sink, Source, StreamRef};
-use crate::model::{BatchInterval, NodeName, PluginName, Schema, TopologyName};
+use crate::model::{BatchInterval, Grant, NodeName, PluginName, Schema, TopologyName};
 
 /// A flow that can run: names resolved, types checked, no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,8 @@ pub struct Plugin {
     pub alias: Option<PluginName>,
     /// Where its file is, if the topology says so; already joined to the topology's directory.
     pub path: Option<PathBuf>,
+    /// What it is given besides its input; directories as written.
+    pub grants: Vec<Grant>,
 }
 
 /// Where and when state is written.

@@ -34,6 +34,7 @@ pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
 };
 pub use postgres_url::{InvalidUrl, PostgresUrl};
+pub(crate) use problem::choices;
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};

@@ -128,6 +128,7 @@ fn run_topology(
         topology,
         text,
         plugins,
+        ..
     } = loading::check_initial(loaded)?;
     let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
     let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);

@@ -135,6 +135,7 @@ impl Manifest {
                 FunctionOwner::Default => Some(Plugin {
                     alias: None,
                     path: None,
+                    grants: Vec::new(),
                 }),
                 FunctionOwner::Plugin(alias) => self.defined_plugin(alias, base_dir),
             };
@@ -166,6 +167,7 @@ impl Manifest {
         Some(Plugin {
             alias: Some(PluginName::clone(&entry.alias.value)),
             path: entry.path.as_ref().map(|path| base_dir.join(path)),
+            grants: entry.grants.clone(),
         })
     }
 }

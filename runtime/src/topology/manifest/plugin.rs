@@ -7,8 +7,8 @@ use super::{
     table::{Table, Value},
 };
 use crate::{
-    model::PluginName,
-    topology::problem::{ProblemKind, Problems},
+    model::{Grant, InvalidGrant, PluginName},
+    topology::problem::{ProblemKind, Problems, choices},
 };
 
 /// The prefix of functions that are built in; no plugin may be called so.
@@ -20,6 +20,7 @@ pub(crate) struct PluginEntry {
     pub(crate) alias: Spanned<PluginName>,
     /// As written; none if it is missing, which has been reported.
     pub(crate) path: Option<PathBuf>,
+    pub(crate) grants: Vec<Grant>,
 }
 
 pub(super) fn read(
@@ -28,9 +29,8 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<PluginEntry> {
     let path = table.require_text("path", "the path of a .wasm file", problems);
-    if let Some(grants) = table.take("grants") {
-        refuse_grants(&grants, problems);
-    }
+    let grants = table.take("grants");
+    let grants = grants.map(|grants| read_grants(&grants, problems));
     table.finish(problems);
     if name.value == STD {
         let key = name.value.clone();
@@ -42,6 +42,7 @@ pub(super) fn read(
         Ok(alias) => Some(PluginEntry {
             alias: Spanned::new(alias, name.at),
             path: path.map(|path| PathBuf::from(path.value)),
+            grants: grants.unwrap_or_default(),
         }),
         Err(invalid) => {
             problems.report(ProblemKind::BadName(invalid), name.at);
@@ -50,14 +51,33 @@ pub(super) fn read(
     }
 }
 
-/// A grant that is silently not given would only show once the plugin runs.
-fn refuse_grants(grants: &Value<'_>, problems: &mut Problems) {
-    let Some(list) = grants.list("a list, empty for now", problems) else {
-        return;
-    };
-    if !list.is_empty() {
-        let what = "granting a plugin more than its input".to_owned();
-        let problem = problems.report(ProblemKind::NotYet { what }, grants.at);
-        problem.help("write `grants = []` or leave it out");
-    }
+/// Reads all grants that are right; a grant that is silently not given would only show once the
+/// plugin runs.
+fn read_grants(grants: &Value<'_>, problems: &mut Problems) -> Vec<Grant> {
+    const WANTED: &str = "a list of grants";
+    let list = grants.list(WANTED, problems).unwrap_or_default();
+    let grants = list.iter().filter_map(|grant| {
+        let text = grant.text(WANTED, problems)?;
+        let invalid = match text.value.parse() {
+            Ok(grant) => return Some(grant),
+            Err(invalid) => invalid,
+        };
+        let kind = match invalid {
+            InvalidGrant::Unknown(name) => ProblemKind::UnknownChoice {
+                what: "a grant".to_owned(),
+                name,
+            },
+            InvalidGrant::Network => ProblemKind::NotYet {
+                what: "granting a plugin the network".to_owned(),
+            },
+            InvalidGrant::Incomplete { grant, why } => ProblemKind::BadValue {
+                key: grant,
+                why: why.to_owned(),
+            },
+        };
+        let help = choices("a grant is one of", Grant::FORMS);
+        problems.report(kind, text.at).help(help);
+        None
+    });
+    grants.collect()
 }
