@@ -90,6 +90,14 @@ impl LoggedBlocks {
             };
             logged.insert(source.clone(), entry);
         }
+        for (source, left) in found {
+            let blocks = left.blocks.len();
+            if blocks > 0 {
+                tracing::warn!(
+                    "{blocks} logged blocks of source {source} are left: the topology has no such source"
+                );
+            }
+        }
         Ok(Self(Mutex::new(logged)))
     }
 }

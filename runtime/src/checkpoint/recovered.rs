@@ -15,6 +15,8 @@ pub struct Recovered {
     pub zero: Option<BatchTime>,
     /// The last batch that was claimed or given up.
     pub last: Option<BatchTime>,
+    /// The batch whose state is in `memory`.
+    pub state: Option<BatchTime>,
     /// The state after the batch before those of `claims`; none: there is none yet.
     pub memory: Option<SavedMemory>,
     /// How far each source had come then.

@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -108,6 +108,26 @@ impl Checkpoint {
         Self::open_locked(Arc::new(disk), topology, program, &unique, Some(lock))
     }
 
+    /// Gives the directory of a checkpoint another name, so that a new one can begin in its place;
+    /// answers with that name, or none if there is no such directory.
+    ///
+    /// # Errors
+    /// When another process has it open, or the system says no.
+    pub fn move_aside(path: &Path, now: i64) -> Result<Option<PathBuf>, CheckpointError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let _lock = Lock::take(path, now)?;
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!(".before-{now}"));
+        let aside = PathBuf::from(aside);
+        DirectoryDisk::rename_all(path, &aside).map_err(|error| CheckpointError::Directory {
+            path: path.to_owned(),
+            error,
+        })?;
+        Ok(Some(aside))
+    }
+
     /// Opens the checkpoint on a disk that nobody else uses. What makes it `unique` becomes its uid.
     ///
     /// # Errors
@@ -187,9 +207,11 @@ impl Checkpoint {
             BatchTime::from_millis(time - number.saturating_mul(manifest.interval))
         });
         let last = claims.last().map(|claim| claim.time);
+        let written = state.map(|state| BatchTime::from_millis(state.time));
         let recovered = Recovered {
             zero,
-            last: last.or(state.map(|state| BatchTime::from_millis(state.time))),
+            last: last.or(written),
+            state: written,
             sources: state.map_or_else(Vec::new, |state| state.sources.clone()),
             memory,
             claims,

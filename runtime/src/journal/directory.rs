@@ -56,6 +56,14 @@ impl DirectoryDisk {
         })
     }
 
+    /// Gives a directory another name.
+    ///
+    /// # Errors
+    /// As of the system.
+    pub fn rename_all(from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
     fn may_write(&self) -> io::Result<()> {
         match self.only_read {
             false => Ok(()),

@@ -29,6 +29,16 @@ pub enum JournalError {
         /// Which record, counted from 1.
         record: u64,
     },
+    /// The segment that is to be read first is not there, but later ones are.
+    #[error("{missing} is missing in {place}: {name} comes first")]
+    NoStart {
+        /// The segment.
+        missing: String,
+        /// The first that is there.
+        name: String,
+        /// Where the segments are.
+        place: String,
+    },
     /// A segment in the middle is not there.
     #[error("records {from} to {to} are missing in {place}: {name} comes next")]
     Gap {

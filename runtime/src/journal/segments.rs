@@ -63,6 +63,13 @@ impl Journal {
         let mut segments: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
         segments.retain(|segment| *segment >= from);
         segments.sort_unstable();
+        if let Some(first) = segments.first().filter(|first| **first != from) {
+            return Err(JournalError::NoStart {
+                missing: name(from),
+                name: name(*first),
+                place: journal.disk.place(),
+            });
+        }
         let mut entries = Vec::new();
         let mut read = Vec::new();
         for segment in &segments {

@@ -90,6 +90,11 @@ impl Executor {
         self.tenant.abort();
     }
 
+    /// [`abort`](Self::abort) was called.
+    pub fn is_aborted(&self) -> bool {
+        self.tenant.is_aborted()
+    }
+
     /// Runs a batch on the pool and on this thread, until all of it is done. Batches are run one at
     /// a time, in the order of their numbers.
     ///

@@ -202,6 +202,11 @@ impl Tenant {
     pub fn abort(&self) {
         self.0.aborted.store(true, Ordering::Relaxed);
     }
+
+    /// [`abort`](Self::abort) was called.
+    pub fn is_aborted(&self) -> bool {
+        self.0.aborted.load(Ordering::Relaxed)
+    }
 }
 
 struct Set<T, F> {

@@ -52,7 +52,7 @@ pub trait Source: Send {
     }
 
     /// Goes on from where a source like this one had come, in an earlier run. Called before the
-    /// first claim.
+    /// first claim, and behind each [`replay`](Self::replay) with where the source had come then.
     ///
     /// # Errors
     /// When this source cannot go on from there.

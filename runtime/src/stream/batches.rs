@@ -72,7 +72,10 @@ pub(super) enum Committed {
     /// Since now.
     Now,
     /// By an earlier run.
-    Before,
+    Before {
+        /// Part of it failed then.
+        failed: bool,
+    },
 }
 
 impl Batches {
@@ -159,8 +162,12 @@ impl Batches {
                 for (id, source) in sources.iter_mut() {
                     let name = &self.topology.sources[id.0].name;
                     let taken = fact.sources.iter().find(|t| t.source == name.as_str());
+                    // The position also has what is not of one batch: when the source began.
                     let again = match taken {
-                        Some(taken) => source.replay(time, &taken.range),
+                        Some(taken) => source.replay(time, &taken.range).and_then(|again| {
+                            source.resume(&taken.position)?;
+                            Ok(again)
+                        }),
                         None => Ok(Claim::NoBatch),
                     };
                     match again {
@@ -232,9 +239,12 @@ impl Batches {
             }
             Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),
         };
-        let goes_on = errors.is_empty() || self.topology.on_failed_batch == OnFailedBatch::Continue;
+        // A batch that was given up because of an abort has not failed: the next run makes it.
+        let continues =
+            self.topology.on_failed_batch == OnFailedBatch::Continue && !self.executor.is_aborted();
+        let goes_on = errors.is_empty() || continues;
         let committed = match (committed, &self.checkpoint) {
-            (Some(_), _) => Committed::Before,
+            (Some(failed), _) => Committed::Before { failed },
             (None, Some(checkpoint)) if goes_on && !fatal => {
                 match checkpoint.commit(time, !errors.is_empty()) {
                     Ok(()) => Committed::Now,

@@ -1,5 +1,7 @@
 //! Runs a topology: waits for ticks, claims, executes, writes to sinks, until it is over.
 
+mod recovery;
+
 use std::{
     collections::BTreeMap,
     num::NonZeroU32,
@@ -9,8 +11,8 @@ use std::{
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
-    BatchReport, Listener, ResumeError, Stop, Summary,
-    batches::{Batches, Claimed, Committed, Ended, Sources},
+    BatchReport, Listener, Stop, Summary,
+    batches::{Batches, Claimed, Ended, Sources},
     grid::Grid,
     writer::StateWriter,
 };
@@ -19,14 +21,11 @@ use crate::{
     clock::Clock,
     model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
-    scheduler::{BatchError, Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler},
+    scheduler::{Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler},
     sink::Sink,
     source::{DataSet, Source},
     topology::{SourceId, Topology},
 };
-
-/// Missed batches above this are worth a warning.
-const MANY_MISSED: i64 = 1_000;
 
 /// A topology with everything it needs to run, not started yet.
 pub struct Stream {
@@ -244,91 +243,21 @@ impl Driver {
         }
     }
 
-    /// Makes again what an earlier run had claimed; answers with the last batch that was, if there
-    /// was one, or with the end of the run.
-    async fn recover(
-        &mut self,
-        recovered: Recovered,
-        listener: &mut dyn Listener,
-    ) -> Result<Option<BatchTime>, Outcome> {
-        self.zero = recovered.zero;
-        if let Err(error) = self.batches.resume(&recovered) {
-            return Err(self.cannot_resume(&error, recovered.last));
-        }
-        if recovered.finished {
-            tracing::info!("all batches were made by an earlier run");
-            return Err(Outcome::Exhausted);
-        }
-        if let Some(last) = recovered.last {
-            let again = recovered.claims.len();
-            tracing::info!("going on after batch {last}; {again} batches are made again");
-        }
-        for claim in recovered.claims {
-            let batches = self.batches.clone();
-            let committed = claim.committed;
-            let made = spawn_blocking(move || {
-                let claimed = batches.claim_again(&claim);
-                batches.make(claimed, committed)
-            });
-            // An abort is seen between batches, and by the tasks of this one.
-            let Ok(ended) = made.await else {
-                return Err(Outcome::Stopped);
-            };
-            let (time, fatal) = (ended.report.time, ended.fatal);
-            let failed = !ended.report.errors.is_empty();
-            // What succeeded before and fails now would leave another state behind.
-            let differs = failed && committed == Some(false);
-            if differs || ended.committed != Committed::Before {
-                self.report(&ended.report, listener);
-            }
-            let is_over = fatal || differs || (failed && ended.committed == Committed::No);
-            self.keep(&ended, listener).await?;
-            if is_over {
-                return Err(Outcome::BatchFailed(time));
-            }
-            if self.run.stop.is_asked() {
-                return Err(Outcome::Stopped);
-            }
-        }
-        let ends = self.run.mode == Mode::Virtual && self.run.batches.is_none();
-        if ends && recovered.last.is_some() && self.batches.is_exhausted() {
-            return Err(Outcome::Exhausted);
-        }
-        if let (Mode::Live, Some(last)) = (self.run.mode, recovered.last) {
-            let interval = self.batches.topology.batch_interval.as_millis();
-            let missed = self.grid.now().as_millis().saturating_sub(last.as_millis()) / interval;
-            if missed > MANY_MISSED {
-                tracing::warn!("{missed} batches were missed and are made now, mostly empty ones");
-            }
-        }
-        Ok(recovered.last)
-    }
-
-    fn cannot_resume(&mut self, error: &ResumeError, last: Option<BatchTime>) -> Outcome {
-        let time = last.unwrap_or(BatchTime::from_millis(0));
-        self.summary.failed += 1;
-        self.summary.last_error = Some(Arc::new(BatchError::NotDurable {
-            time,
-            what: "go on after it",
-            why: error.to_string(),
-        }));
-        tracing::error!("cannot go on from the checkpoint: {error}");
-        Outcome::BatchFailed(time)
-    }
-
     async fn obey(&mut self, command: Command) {
         match command {
             Command::WaitUntil(time) => self.wake = Some(time),
             Command::Claim(time) => self.claim(time).await,
             Command::Run(time) => self.start(time),
-            Command::StopReceivers => {
-                let batches = self.batches.clone();
-                let runtime = tokio::runtime::Handle::current();
-                self.stopping = Some(spawn_blocking(move || batches.stop_receivers(&runtime)));
-            }
+            Command::StopReceivers => self.stopping = Some(self.stop_receivers()),
             // The loop handles it before anything is obeyed.
             Command::Finish(_) => {}
         }
+    }
+
+    fn stop_receivers(&self) -> JoinHandle<()> {
+        let batches = self.batches.clone();
+        let runtime = tokio::runtime::Handle::current();
+        spawn_blocking(move || batches.stop_receivers(&runtime))
     }
 
     async fn claim(&mut self, time: BatchTime) {
@@ -386,6 +315,8 @@ impl Driver {
     ) -> Vec<Command> {
         // A batch's own thread never panics: tasks are caught, and sinks return errors.
         let Some(ended) = ended else {
+            // If one did, what operators remember is of no batch.
+            self.writer.forget();
             return vec![Command::Finish(Outcome::Stopped)];
         };
         self.report(&ended.report, listener);

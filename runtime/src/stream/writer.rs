@@ -48,6 +48,16 @@ impl StateWriter {
         }
     }
 
+    /// An earlier run has written the state after this batch; none: it has written none.
+    pub(super) fn resume(&mut self, written: Option<BatchTime>) {
+        self.written = written;
+    }
+
+    /// What operators remember is of no batch: it must not be written.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+
     /// A batch is over: writes the state if the interval since zero time, or since the last write,
     /// has passed.
     pub(super) async fn batch_ended(
@@ -63,7 +73,7 @@ impl StateWriter {
         self.exhausted = ended.exhausted && ended.committed != Committed::No;
         if ended.committed == Committed::No {
             // What operators remember now is of a batch that will be made again.
-            self.last = None;
+            self.forget();
             return Ok(());
         }
         self.last = Some(Last {

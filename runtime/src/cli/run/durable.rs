@@ -1,9 +1,6 @@
 //! Opens the checkpoint of a run.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use crate::{
     checkpoint::{Checkpoint, Opened, Program},
@@ -33,25 +30,13 @@ pub(super) fn open(
         return Err(Failure::input(what));
     };
     if fresh {
-        move_aside(&path, clock.wall_millis())?;
+        let aside = Checkpoint::move_aside(&path, clock.wall_millis());
+        if let Some(aside) = aside.map_err(Failure::input)? {
+            tracing::info!("the old checkpoint is now {}", aside.display());
+        }
     }
     let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
     let program = Program::new(text, digests.collect());
     let opened = Checkpoint::open_directory(&path, topology, program, clock.wall_millis());
     opened.map(Some).map_err(Failure::input)
-}
-
-fn move_aside(path: &Path, now: i64) -> Result<(), Failure> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".before-{now}"));
-    let aside = PathBuf::from(aside);
-    fs::rename(path, &aside).map_err(|error| {
-        let (path, aside) = (path.display(), aside.display());
-        Failure::input(format!("cannot move {path} to {aside}: {error}"))
-    })?;
-    tracing::info!("the old checkpoint is now {}", aside.display());
-    Ok(())
 }

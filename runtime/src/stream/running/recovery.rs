@@ -1,0 +1,110 @@
+//! Goes on from what an earlier run left behind.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::Driver;
+use crate::{
+    checkpoint::{Recovered, RecoveredClaim},
+    model::BatchTime,
+    scheduler::{BatchError, Mode, Outcome},
+    stream::{
+        Listener, ResumeError, Stop,
+        batches::{Batches, Committed, Ended},
+    },
+};
+
+/// Missed batches above this are worth a warning.
+const MANY_MISSED: i64 = 1_000;
+
+impl Driver {
+    /// Makes again what an earlier run had claimed; answers with the last batch that was, if there
+    /// was one, or with the end of the run.
+    pub(super) async fn recover(
+        &mut self,
+        recovered: Recovered,
+        listener: &mut dyn Listener,
+    ) -> Result<Option<BatchTime>, Outcome> {
+        self.zero = recovered.zero;
+        self.writer.resume(recovered.state);
+        if let Err(error) = self.batches.resume(&recovered) {
+            return Err(self.cannot_resume(&error, recovered.last));
+        }
+        if recovered.finished {
+            tracing::info!("all batches were made by an earlier run");
+            return Err(Outcome::Exhausted);
+        }
+        if let Some(last) = recovered.last {
+            let again = recovered.claims.len();
+            tracing::info!("going on after batch {last}; {again} batches are made again");
+        }
+        for claim in recovered.claims {
+            let ended = make_again(self.batches.clone(), self.run.stop.clone(), claim).await?;
+            let time = ended.report.time;
+            let failed = !ended.report.errors.is_empty();
+            // What succeeded before and fails now would leave another state behind.
+            let differs = failed && ended.committed == Committed::Before { failed: false };
+            let is_new = !matches!(ended.committed, Committed::Before { .. });
+            if differs || is_new {
+                self.report(&ended.report, listener);
+            }
+            if ended.fatal || differs || (failed && ended.committed == Committed::No) {
+                return Err(Outcome::BatchFailed(time));
+            }
+            self.keep(&ended, listener).await?;
+            if self.run.stop.is_asked() {
+                // What receivers hold is logged; the next run takes it up.
+                let _ = self.stop_receivers().await;
+                return Err(Outcome::Stopped);
+            }
+        }
+        let ends = self.run.mode == Mode::Virtual && self.run.batches.is_none();
+        if ends && recovered.last.is_some() && self.batches.is_exhausted() {
+            return Err(Outcome::Exhausted);
+        }
+        if let (Mode::Live, Some(last)) = (self.run.mode, recovered.last) {
+            let interval = self.batches.topology.batch_interval.as_millis();
+            let missed = self.grid.now().as_millis().saturating_sub(last.as_millis()) / interval;
+            if missed > MANY_MISSED {
+                tracing::warn!("{missed} batches were missed and are made now, mostly empty ones");
+            }
+        }
+        Ok(recovered.last)
+    }
+
+    fn cannot_resume(&mut self, error: &ResumeError, last: Option<BatchTime>) -> Outcome {
+        let time = last.unwrap_or(BatchTime::from_millis(0));
+        self.summary.failed += 1;
+        self.summary.last_error = Some(Arc::new(BatchError::NotDurable {
+            time,
+            what: "go on after it",
+            why: error.to_string(),
+        }));
+        tracing::error!("cannot go on from the checkpoint: {error}");
+        Outcome::BatchFailed(time)
+    }
+}
+
+/// Answers with the end of the run if it is aborted meanwhile.
+async fn make_again(
+    batches: Arc<Batches>,
+    stop: Stop,
+    claim: RecoveredClaim,
+) -> Result<Ended, Outcome> {
+    let maker = batches.clone();
+    let mut made = spawn_blocking(move || {
+        let claimed = maker.claim_again(&claim);
+        maker.make(claimed, claim.committed)
+    });
+    tokio::select! {
+        biased;
+        () = stop.aborted() => {
+            batches.executor.abort();
+            let _ = made.await; // what it was at is given up
+            Err(Outcome::Stopped)
+        }
+        // It never panics: tasks are caught, and sinks return errors.
+        ended = &mut made => ended.map_err(|_| Outcome::Stopped),
+    }
+}
