@@ -170,7 +170,7 @@ fn what_is_damaged_or_missing_is_told() {
             .list()
             .unwrap()
             .into_iter()
-            .find(|name| name.starts_with(begins));
+            .rfind(|name| name.starts_with(begins));
         disk.damage(&name.unwrap(), |bytes| {
             let middle = bytes.len() / 2;
             bytes.truncate(middle);
@@ -184,7 +184,7 @@ fn what_is_damaged_or_missing_is_told() {
         .list()
         .unwrap()
         .into_iter()
-        .find(|name| name.starts_with("state-"));
+        .rfind(|name| name.starts_with("state-"));
     disk.remove(&name.unwrap()).unwrap();
     let error = flow.attempt(&disk).map(|_| ()).unwrap_err();
     assert!(error.contains("is missing"), "{error}");

@@ -18,7 +18,7 @@ use crate::{
 pub struct Inside {
     /// What it is of.
     pub manifest: Manifest,
-    /// The state after [`Manifest::state`]'s batch.
+    /// The newest state, after [`Manifest::state`]'s batch.
     pub memory: Option<SavedMemory>,
     /// Batches behind the state.
     pub claims: Vec<RecoveredClaim>,

@@ -11,12 +11,14 @@
 //! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `lock`.
 
 mod blocks;
+mod chain;
 mod error;
 mod fact;
 mod inside;
 mod lock;
 mod manifest;
 mod needs;
+mod program;
 mod recovered;
 mod references;
 mod shared;

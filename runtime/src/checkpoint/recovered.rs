@@ -62,7 +62,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(manifest: &Manifest) -> Self {
         let mut history = Self {
-            covered: manifest.state.as_ref().map(|state| state.time),
+            covered: manifest.state().map(|state| state.time),
             finished: manifest.finished,
             ..Self::default()
         };

@@ -24,6 +24,8 @@ pub(super) struct Memory {
 pub(super) struct Pane {
     pub(super) number: u64,
     pub(super) rows: Result<Vec<Partition>, Lost>,
+    /// It was written down.
+    pub(super) is_saved: bool,
 }
 
 /// An operator cannot go on: a batch that it builds on has failed. Later batches that need it fail,
@@ -100,7 +102,11 @@ impl Memory {
     ) {
         let panes = self.panes.entry(operator).or_default();
         if let Some(rows) = rows {
-            panes.push_back(Pane { number, rows });
+            panes.push_back(Pane {
+                number,
+                rows,
+                is_saved: false,
+            });
         }
         while panes
             .front()

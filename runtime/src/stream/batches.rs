@@ -314,21 +314,23 @@ impl Batches {
         (reports, errors)
     }
 
-    /// The state after the last batch, which was this one.
+    /// The state after the last batch, which was this one: the `whole`, or what changed since the
+    /// last call.
     ///
     /// # Errors
     /// When it cannot be written down.
     pub(super) fn state(
         &self,
-        time: BatchTime,
-        number: u64,
+        (time, number): (BatchTime, u64),
         sources: Vec<SourceFact>,
+        whole: bool,
     ) -> Result<Written, BatchError> {
-        let memory = self.executor.save();
+        let memory = self.executor.save(whole);
         let memory = memory.map_err(|error| not_durable(time, "write the state after it", &error));
         Ok(Written {
             time,
             number,
+            whole,
             memory: memory?,
             sources,
         })

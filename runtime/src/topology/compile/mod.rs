@@ -47,6 +47,9 @@ use streams::Streams;
 /// `checkpoint-interval` of a topology.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// `retain-batches` of a topology.
+const RETAIN_BATCHES: u64 = 10;
+
 /// What a topology that does not say otherwise gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
@@ -227,6 +230,7 @@ impl Assembly<'_> {
                     .manifest
                     .checkpoint_interval
                     .unwrap_or(CHECKPOINT_INTERVAL),
+                retain_batches: self.manifest.retain_batches.unwrap_or(RETAIN_BATCHES),
             }),
             limits: self.manifest.limits.clone(),
             plugins: plugins.to_vec(),
