@@ -1,15 +1,16 @@
 //! What lies in a checkpoint, for whoever looks at it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{
-    CheckpointError, Manifest, RecoveredClaim,
+    CheckpointError, Manifest, Pending, RecoveredClaim,
     fact::Fact,
+    program,
     recovered::History,
     store::{read_manifest, read_state},
 };
 use crate::{
-    journal::{DirectoryDisk, Journal},
+    journal::{DirectoryDisk, Disk, Journal},
     scheduler::SavedMemory,
 };
 
@@ -32,19 +33,16 @@ impl Inside {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let failed = |error| CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        };
-        let disk = DirectoryDisk::look_at(path).map_err(failed)?;
-        let manifest = read_manifest(&disk)?
-            .ok_or_else(|| failed(std::io::Error::other("it holds no checkpoint")))?;
-        let memory = read_state(&disk, &manifest)?;
-        let mut history = History::new(&manifest);
-        let (_, entries) = Journal::open(std::sync::Arc::new(disk), manifest.journal_from)?;
-        for entry in entries {
-            history.add(Fact::decode(&entry.payload)?);
-        }
+        let disk = look_at(path)?;
+        let manifest = read_manifest(&*disk)?.ok_or_else(|| {
+            let error = std::io::Error::other("it holds no checkpoint");
+            CheckpointError::Directory {
+                path: path.to_owned(),
+                error,
+            }
+        })?;
+        let memory = read_state(&*disk, &manifest)?;
+        let history = read_history(disk, &manifest)?;
         let blocks = history.blocks.iter();
         Ok(Self {
             memory,
@@ -55,4 +53,48 @@ impl Inside {
             manifest,
         })
     }
+}
+
+impl Pending {
+    /// Batches in the checkpoint in a directory that only their own program can make again; none
+    /// if there are none, or there is no checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged.
+    pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let disk = look_at(path)?;
+        let Some(manifest) = read_manifest(&*disk)? else {
+            return Ok(None);
+        };
+        let files = program::read(&*disk, &manifest.program)?;
+        let history = read_history(disk, &manifest)?;
+        let bound = history.claims.values().filter(|claim| !claim.is_free());
+        let batches = bound.count();
+        Ok((batches > 0).then_some(Self {
+            program: manifest.program,
+            files,
+            batches,
+        }))
+    }
+}
+
+fn look_at(path: &Path) -> Result<Arc<DirectoryDisk>, CheckpointError> {
+    let disk = DirectoryDisk::look_at(path);
+    disk.map(Arc::new)
+        .map_err(|error| CheckpointError::Directory {
+            path: path.to_owned(),
+            error,
+        })
+}
+
+fn read_history(disk: Arc<dyn Disk>, manifest: &Manifest) -> Result<History, CheckpointError> {
+    let mut history = History::new(manifest);
+    let (_, entries) = Journal::open(disk, manifest.journal_from)?;
+    for entry in entries {
+        history.add(Fact::decode(&entry.payload)?);
+    }
+    Ok(history)
 }

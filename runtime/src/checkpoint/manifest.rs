@@ -60,6 +60,6 @@ pub struct StateEntry {
 pub struct Program {
     /// Digest of the topology's text.
     pub topology: String,
-    /// Digests of its plugins, in its order.
-    pub plugins: Vec<String>,
+    /// Its plugins, in its order: what it calls them, and their digests. None is the default one.
+    pub plugins: Vec<(Option<String>, String)>,
 }

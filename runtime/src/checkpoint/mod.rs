@@ -29,6 +29,7 @@ pub use error::CheckpointError;
 pub use fact::{ClaimFact, Fact, SourceFact};
 pub use inside::Inside;
 pub use manifest::{Manifest, Program, StateEntry};
+pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
 pub use store::{Checkpoint, Left, NewClaim, Opened};

@@ -14,7 +14,7 @@ use super::{
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
-    program::{begun, belongs, same_program},
+    program::{self, ProgramFiles, begun, belongs, same_parallelism, same_program},
     recovered::History,
     references::{References, Rows},
     shared::{Log, Shared},
@@ -163,7 +163,7 @@ impl Checkpoint {
                 Fact::Block { source, id, .. } => needs.block(source, *id, entry.segment),
                 Fact::Claim(claim) => needs.claim(claim, entry.segment),
                 Fact::NoClaim { time, .. } => needs.no_claim(*time, entry.segment),
-                Fact::Commit { .. } | Fact::Finished => {}
+                Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished => {}
             }
             history.add(fact);
         }
@@ -173,9 +173,12 @@ impl Checkpoint {
         }
         let claims: Vec<_> = history.claims.into_values().collect();
         same_program(&manifest.program, &program, &claims)?;
-        if manifest.program != program {
+        same_parallelism(manifest.parallelism, topology, &claims, &disk.place())?;
+        let parallelism = topology.parallelism.get() as u64;
+        if manifest.program != program || manifest.parallelism != parallelism {
             // The batches from here on are made by another one.
             manifest.program = program;
+            manifest.parallelism = parallelism;
             write_manifest(&*disk, &manifest)?;
         }
 
@@ -237,6 +240,15 @@ impl Checkpoint {
         NonZeroUsize::new(usize::try_from(manifest.parallelism).ok()?)
     }
 
+    /// Keeps what the program is made of, so that it can make its batches again once it is replaced.
+    /// To be called before the first claim.
+    ///
+    /// # Errors
+    /// When it cannot be made durable.
+    pub fn keep_program(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
+        program::keep(&*self.shared.disk, files)
+    }
+
     /// Names this stream of batches for ever.
     pub fn uid(&self) -> String {
         lock(&self.manifest).uid.clone()
@@ -287,6 +299,15 @@ impl Checkpoint {
         let time = time.as_millis();
         self.shared
             .append(&Fact::Commit { time, failed }, |_, _| {})
+    }
+
+    /// An operator failed on a batch; no sink was given any of it.
+    ///
+    /// # Errors
+    /// When it cannot be made durable: then only the same program may make the batch again.
+    pub fn failed(&self, time: BatchTime) -> Result<(), CheckpointError> {
+        let time = time.as_millis();
+        self.shared.append(&Fact::Failed { time }, |_, _| {})
     }
 
     /// All sources have ended and all batches are committed.

@@ -92,6 +92,7 @@ fn text(inside: &Inside, operators: &[&SavedOperator]) -> Result<String, Failure
     };
     for claim in &inside.claims {
         let how = match claim.committed {
+            None if claim.failed => "claimed, an operator failed on it",
             None => "claimed",
             Some(false) => "committed",
             Some(true) => "committed, part of it failed",

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{BatchTime, Partition},
-    operator::{Exchange, PartitionState},
+    operator::{Exchange, PartitionState, StepError},
     source::PartitionReader,
     topology::{NodeId, Operator, OperatorId, Port, SourceId, StreamRef, Verb},
 };
@@ -323,7 +323,8 @@ impl<'a> BatchRun<'a> {
             }
             let taken = memory.take(id).map_err(|lost| self.lost_error(lost))?;
             let taken = match taken {
-                Some(taken) => taken,
+                Some(taken) if taken.len() == partitions => taken,
+                Some(taken) => self.redistributed(id, taken, partitions)?,
                 None => self.fresh(id, partitions)?,
             };
             states.insert(id, taken.into_iter().map(Some).collect());
@@ -340,14 +341,30 @@ impl<'a> BatchRun<'a> {
             .executor
             .maker
             .fresh(id, partitions, initial, self.time);
-        fresh.map_err(|error| BatchError::Task {
+        fresh.map_err(|error| self.state_error(id, error))
+    }
+
+    /// The topology has another number of partitions than the one that wrote the state.
+    fn redistributed(
+        &self,
+        id: OperatorId,
+        states: Vec<PartitionState>,
+        partitions: usize,
+    ) -> Result<Vec<PartitionState>, BatchError> {
+        let maker = &self.executor.maker;
+        let states = maker.redistribute(id, states, partitions);
+        states.map_err(|error| self.state_error(id, error))
+    }
+
+    fn state_error(&self, id: OperatorId, error: StepError) -> BatchError {
+        BatchError::Task {
             time: self.time,
             error: TaskError::Operator {
                 operator: self.operator(id).name.clone(),
                 partition: 0,
                 error: Box::new(error),
             },
-        })
+        }
     }
 
     /// The steps of the stage at `at`, and of those after it as long as rows only go from one

@@ -67,7 +67,7 @@ pub struct SavedLost {
 pub enum MemoryError {
     /// State would be lost.
     #[error(
-        "operator `{operator}` has state in the checkpoint, but the topology has no such operator: put it back, or start anew with --fresh"
+        "operator `{operator}` has state in the checkpoint, but the topology has no such operator: put it back, say renamed-from = \"{operator}\" where it has another name now, or start anew with --fresh"
     )]
     Vanished {
         /// Its name.
@@ -255,7 +255,7 @@ impl Memory {
         let mut memory = Self::default();
         for saved in &saved.operators {
             let mut operators = topology.operators.iter().enumerate();
-            let found = operators.find(|(_, operator)| operator.name.as_str() == saved.name);
+            let found = operators.find(|(_, operator)| is_of(operator, &saved.name));
             let Some((at, operator)) = found else {
                 return Err(MemoryError::Vanished {
                     operator: saved.name.clone(),
@@ -326,6 +326,11 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+/// The operator has this name, or had it.
+fn is_of(operator: &Operator, name: &str) -> bool {
+    operator.name.as_str() == name || operator.renamed_from.as_deref() == Some(name)
 }
 
 impl Lost {

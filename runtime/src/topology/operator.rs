@@ -31,6 +31,8 @@ pub struct Operator {
     pub snapshots: Option<Schema>,
     /// Text for the function.
     pub settings: BTreeMap<String, String>,
+    /// Its name in the version before: it goes on with what that remembered.
+    pub renamed_from: Option<String>,
 }
 
 /// A function of a plugin, as an operator calls it.
@@ -321,6 +323,15 @@ impl Verb {
                 | Self::CountByWindow(_)
                 | Self::CountByValueAndWindow { .. }
         )
+    }
+
+    /// How many columns of the `output` of a window that is reduced are its key; they come first.
+    pub fn window_keys(&self, output: &Schema) -> usize {
+        match self {
+            Self::ReduceByKeyAndWindow { keys, .. } => keys.len(),
+            Self::CountByValueAndWindow { .. } => output.fields().len().saturating_sub(1),
+            _ => 0,
+        }
     }
 
     /// The window it is over, if it is over one.

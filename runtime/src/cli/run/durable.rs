@@ -1,23 +1,21 @@
-//! Opens the checkpoint of a run.
+//! The checkpoint of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
-    checkpoint::{Checkpoint, Opened, Program},
+    checkpoint::{Checkpoint, Opened, Pending, Program, ProgramFiles},
     cli::{Failure, loading},
     clock::Clock,
-    plugin::Plugin,
     topology::Topology,
 };
 
-/// Opens the checkpoint that the topology names, if it names one; `fresh` moves an old one aside.
-pub(super) fn open(
-    (topology, text): (&Topology, &str),
-    plugins: &[Plugin],
+/// Where the checkpoint of a topology lies; none if it has none. `fresh` moves an old one aside.
+pub(super) fn place(
+    topology: &Topology,
     base_dir: &Path,
     fresh: bool,
     clock: &dyn Clock,
-) -> Result<Option<Opened>, Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     let Some(checkpoint) = &topology.checkpoint else {
         return match fresh {
             true => Err(Failure::input("--fresh: the topology has no `checkpoint`")),
@@ -35,8 +33,36 @@ pub(super) fn open(
             tracing::info!("the old checkpoint is now {}", aside.display());
         }
     }
-    let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
-    let program = Program::new(text, digests.collect());
-    let opened = Checkpoint::open_directory(&path, topology, program, clock.wall_millis());
-    opened.map(Some).map_err(Failure::input)
+    Ok(Some(path))
+}
+
+/// What an earlier version of the topology or its plugins must make again before this one begins,
+/// if it can.
+pub(super) fn pending(path: &Path, files: &ProgramFiles) -> Result<Option<ProgramFiles>, Failure> {
+    let pending = Pending::read(path).map_err(Failure::input)?;
+    let other = pending.filter(|pending| pending.program != Program::of(files));
+    Ok(other.and_then(|pending| {
+        tracing::info!(
+            "{} batches were claimed by another version of the topology or its plugins, which makes them again first",
+            pending.batches
+        );
+        pending.files
+    }))
+}
+
+/// Opens the checkpoint, or begins one.
+pub(super) fn open(
+    path: &Path,
+    topology: &Topology,
+    files: &ProgramFiles,
+    clock: &dyn Clock,
+) -> Result<Opened, Failure> {
+    let program = Program::of(files);
+    let opened = Checkpoint::open_directory(path, topology, program, clock.wall_millis());
+    let opened = opened.map_err(Failure::input)?;
+    opened
+        .checkpoint
+        .keep_program(files)
+        .map_err(Failure::input)?;
+    Ok(opened)
 }

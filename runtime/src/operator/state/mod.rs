@@ -5,6 +5,7 @@ mod changes;
 mod invert;
 mod layers;
 mod map;
+mod redistribute;
 mod saved;
 mod slots;
 mod table;

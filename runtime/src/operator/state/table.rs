@@ -167,6 +167,11 @@ impl MapStates {
         keys
     }
 
+    /// The columns of keys and of states.
+    pub(super) fn schemas(&self) -> (&Schema, &Schema) {
+        (&self.schemas.0, &self.schemas.1)
+    }
+
     /// Puts keys into the order of their encoded keys.
     pub(super) fn sort(&self, keys: &mut [u32]) {
         keys.sort_unstable_by(|a, b| self.table.bytes(*a).cmp(self.table.bytes(*b)));

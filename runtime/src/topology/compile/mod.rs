@@ -20,6 +20,7 @@ mod names;
 mod operator;
 mod reduced;
 mod references;
+mod renames;
 mod rows;
 mod slides;
 mod state;
@@ -92,6 +93,7 @@ impl Manifest {
                 .help("say where rows go, as in [sink.out] with input = \"…\", type = \"print\"");
         }
         let names = Names::of(&self, &mut problems);
+        renames::check(&self.operators, &mut problems);
         let inputs: Vec<_> = self
             .operators
             .iter()
@@ -201,6 +203,7 @@ impl Assembly<'_> {
                 rejected: self.streams.operators[at].rejected.clone()?,
                 snapshots: self.streams.operators[at].snapshots.clone(),
                 settings: entry.settings.clone(),
+                renamed_from: entry.renamed_from.as_ref().map(|old| old.value.clone()),
             })
         });
         let operators = operators.collect::<Option<Vec<_>>>()?;
