@@ -14,7 +14,7 @@ use rsrt::{
 };
 
 /// The plugins that the documentation speaks of: `word-count` is the default, `text-tools` is called
-/// `text`; and `sessions`. Loaded once.
+/// `text`; `sessions`; and `faulty`. Loaded once.
 pub(crate) fn catalog() -> &'static Plugins {
     static CATALOG: LazyLock<Plugins> = LazyLock::new(|| {
         let engine = Engine::new(EngineOptions::default()).unwrap();
@@ -22,6 +22,7 @@ pub(crate) fn catalog() -> &'static Plugins {
         plugins.add(None, load(&engine, "word-count"));
         plugins.add(Some("text".parse().unwrap()), load(&engine, "text-tools"));
         plugins.add(Some("sessions".parse().unwrap()), load(&engine, "sessions"));
+        plugins.add(Some("faulty".parse().unwrap()), load(&engine, "faulty"));
         plugins
     });
     &CATALOG

@@ -53,9 +53,9 @@ pub(super) struct Stream {
     pub(super) every: usize,
     pub(super) batches: Batches,
     /// It has a sink in any case.
-    watched: bool,
+    pub(super) watched: bool,
     /// Some operator reads it, or it is another's second output: it may go without a sink.
-    spared: bool,
+    pub(super) spared: bool,
 }
 
 impl Stream {
@@ -89,6 +89,8 @@ pub(super) struct Flow {
     parallelism: usize,
     /// In seconds; none: by default.
     checkpoint_interval: Option<u8>,
+    /// Batches may fail, and the run goes on; then what streams have is not what is said here.
+    pub(super) may_fail: bool,
     /// Sources and operators.
     toml: String,
     pub(super) sources: Vec<Source>,
@@ -122,7 +124,7 @@ impl Flow {
         }
     }
 
-    pub(super) fn new(sources: Vec<Source>, parallelism: usize) -> Self {
+    pub(super) fn new(sources: Vec<Source>, parallelism: usize, may_fail: bool) -> Self {
         let mut toml = String::new();
         let mut streams = Vec::new();
         for (at, source) in sources.iter().enumerate() {
@@ -143,10 +145,25 @@ impl Flow {
         Self {
             parallelism,
             checkpoint_interval: None,
+            may_fail,
             toml,
             sources,
             streams,
             files: Vec::new(),
+        }
+    }
+
+    /// What must come to the same: with another parallelism, and a sink at every stream, so that no
+    /// chain of steps is longer than one.
+    pub(super) fn otherwise(&self) -> Self {
+        let streams = self.streams.iter().map(|stream| Stream {
+            watched: true,
+            ..stream.clone()
+        });
+        Self {
+            streams: streams.collect(),
+            parallelism: self.parallelism % 3 + 1,
+            ..self.clone()
         }
     }
 
@@ -166,9 +183,11 @@ impl Flow {
         });
         let interval = self.checkpoint_interval;
         let interval = interval.map(|seconds| format!("checkpoint-interval = \"{seconds}s\"\n"));
+        let on_failed = ["stop", "continue"][usize::from(self.may_fail)];
         format!(
-            "name = \"law\"\nbatch-interval = \"1s\"\nparallelism = {}\ncheckpoint = \"x\"\n{}\
-             [plugin.text]\npath = \"text.wasm\"\n[plugin.sessions]\npath = \"sessions.wasm\"\n{}{}",
+            "name = \"law\"\non-failed-batch = \"{on_failed}\"\nbatch-interval = \"1s\"\nparallelism = {}\ncheckpoint = \"x\"\n{}\
+             [plugin.text]\npath = \"text.wasm\"\n[plugin.sessions]\npath = \"sessions.wasm\"\n\
+             [plugin.faulty]\npath = \"faulty.wasm\"\n{}{}",
             self.parallelism,
             interval.unwrap_or_default(),
             self.toml,

@@ -28,13 +28,18 @@ fn row(shape: Shape) -> BoxedStrategy<Value> {
     let pair = |(key, value): (&str, Value)| json!([key, value]);
     let value = match shape {
         Shape::Plain => return number().prop_map(|n| json!(n)).boxed(),
-        Shape::Lines => return select(&TEXTS).prop_map(|text| json!(text)).boxed(),
-        Shape::Texts => select(&TEXTS).prop_map(|text| json!(text)).boxed(),
+        Shape::Lines => return text().prop_map(|text| json!(text)).boxed(),
+        Shape::Texts => text().prop_map(|text| json!(text)).boxed(),
         // Whose sums are exact.
         Shape::Floats => number().prop_map(|n| json!(n as f64 / 2.0)).boxed(),
         _ => number().prop_map(|n| json!(n)).boxed(),
     };
     (select(&KEYS), value).prop_map(pair).boxed()
+}
+
+/// Some function may not be able to bear it.
+fn text() -> impl Strategy<Value = &'static str> {
+    prop_oneof![24 => select(&TEXTS), 1 => Just("no!")]
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -83,15 +88,18 @@ fn repeated(rows: &[Value], size: usize, is_wide: bool) -> Vec<Value> {
     }
 }
 
-pub(super) fn flow() -> impl Strategy<Value = Flow> {
+/// Batches fail only if they may.
+pub(super) fn flow(may_fail: bool) -> impl Strategy<Value = Flow> {
     let operators = vec(vec(any::<u16>(), 31), 1..11);
-    (vec(source(), 1..4), 1_usize..4, operators).prop_map(|(sources, parallelism, operators)| {
-        let mut flow = Flow::new(sources, parallelism);
-        for choices in &operators {
-            flow.grow(Choices::new(choices));
-        }
-        flow
-    })
+    (vec(source(), 1..4), 1_usize..4, operators).prop_map(
+        move |(sources, parallelism, operators)| {
+            let mut flow = Flow::new(sources, parallelism, may_fail);
+            for choices in &operators {
+                flow.grow(Choices::new(choices));
+            }
+            flow
+        },
+    )
 }
 
 pub(super) fn restart() -> impl Strategy<Value = Restart> {

@@ -11,8 +11,8 @@ impl Flow {
     /// An operator over two streams that have a batch whenever they could (spec 5.1), if there are
     /// such.
     pub(super) fn meet(&self, from: &Stream, choices: &mut Choices<'_>) -> Option<Offer> {
-        let fits =
-            |other: &&Stream| other.every == from.every && other.is_solid() && from.is_solid();
+        let is_safe = |stream: &Stream| self.may_fail || stream.is_solid();
+        let fits = |other: &&Stream| other.every == from.every && is_safe(other) && is_safe(from);
         let others: Vec<_> = self.streams.iter().filter(fits).cloned().collect();
         if others.is_empty() {
             return None;

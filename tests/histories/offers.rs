@@ -24,6 +24,8 @@ pub(super) struct Offer {
     pub(super) batches: Batches,
     /// The name, shape and batches of its second output.
     pub(super) second: Option<(&'static str, Shape, Batches)>,
+    /// Some batch of it fails.
+    pub(super) fails: bool,
 }
 
 impl Offer {
@@ -36,6 +38,22 @@ impl Offer {
             every: from.every,
             batches: rows,
             second: None,
+            fails: false,
+        }
+    }
+
+    /// The same; none: batches of it fail, and what comes out is not known.
+    fn unless_it_fails(
+        from: &Stream,
+        verb: impl Into<String>,
+        shape: Shape,
+        rows: Option<Batches>,
+    ) -> Self {
+        let fails = rows.is_none();
+        let rows = rows.unwrap_or_else(|| vec![None; from.batches.len()]);
+        Self {
+            fails,
+            ..Self::new(from, verb, shape, rows)
         }
     }
 
@@ -66,8 +84,14 @@ impl Flow {
                 3 | 4 => by_key(&from, &mut choices),
                 _ => self.own(&from, &mut choices),
             };
-            if let Some(offer) = offer {
-                return self.add(offer, watched);
+            if let Some(offer) = offer.filter(|offer| self.may_fail || !offer.fails) {
+                let at = self.streams.len();
+                self.add(offer, watched);
+                let made = self.streams[at].clone();
+                if self.may_fail && has_texts(&made) && choices.yes() {
+                    self.add(brittle(&made), watched);
+                }
+                return;
             }
         }
     }
@@ -208,7 +232,7 @@ impl Flow {
         function: &'static str,
         choices: &mut Choices<'_>,
     ) -> Option<Offer> {
-        if !from.is_solid() {
+        if !from.is_solid() && !self.may_fail {
             return None;
         }
         let (side, words) = match function {
@@ -227,6 +251,19 @@ impl Flow {
         );
         Some(Offer::new(from, verb, shape, batches))
     }
+}
+
+fn has_texts(stream: &Stream) -> bool {
+    matches!(stream.shape, Shape::Texts | Shape::Lines)
+}
+
+/// All of a stream of texts, unless one of them is more than the function can bear.
+fn brittle(from: &Stream) -> Offer {
+    let verb = match from.shape {
+        Shape::Lines => "map = \"faulty:panics-at-bang\"",
+        _ => "map-values = \"faulty:panics-at-bang\"",
+    };
+    Offer::new(from, verb, from.shape, from.batches.clone())
 }
 
 /// What these functions leave of a stream.
@@ -307,12 +344,12 @@ fn whole(from: &Stream, choices: &mut Choices<'_>) -> Option<Offer> {
             Some(Offer::new(from, verb, shape, batches).every(wide.slide))
         }
         3 if is_countable && matches!(reducer, Reducer::Sum | Reducer::Count) => {
-            let batches = reference::reduce_by_window_inverse(input, tight, reducer)?;
+            let batches = reference::reduce_by_window_inverse(input, tight, reducer);
             let verb = format!(
                 "reduce-by-window = \"{function}\"{tight_keys}{}",
                 inverse(choices)
             );
-            Some(Offer::new(from, verb, shape, batches).every(tight.slide))
+            Some(Offer::unless_it_fails(from, verb, shape, batches).every(tight.slide))
         }
         4 if !matches!(from.shape, Shape::Lists | Shape::Gloms | Shape::Other) => {
             Some(Offer::new(from, "glom = true", Shape::Gloms, input.clone()))
@@ -410,8 +447,8 @@ fn by_key(from: &Stream, choices: &mut Choices<'_>) -> Option<Offer> {
                 "reduce-by-key-and-window = \"{function}\"{tight_keys}{filter}{}{partitions}",
                 inverse(choices)
             );
-            let batches = reference::inverse(input, tight, reducer, stays)?;
-            Some(Offer::new(from, verb, shape, batches).every(tight.slide))
+            let batches = reference::inverse(input, tight, reducer, stays);
+            Some(Offer::unless_it_fails(from, verb, shape, batches).every(tight.slide))
         }
         6 if is_flat => {
             let verb = format!("group-by-key = true{partitions}");

@@ -15,7 +15,7 @@ use rsrt::{
     journal::MemoryDisk,
     model::BatchTime,
     plugin::Plugin,
-    scheduler::{Mode, Plan, Pool},
+    scheduler::{BatchError, Mode, Plan, Pool},
     sink::Sink,
     source::Source,
     stream::{BatchReport, Listener, Run, Stop, Stream},
@@ -51,8 +51,8 @@ pub(super) enum End {
 /// What one process did.
 #[derive(Default)]
 pub(super) struct Process {
-    /// Batches that ended without an error.
-    pub(super) ended: Vec<BatchTime>,
+    /// Batches that are committed, and whether they failed.
+    pub(super) ended: BTreeMap<BatchTime, bool>,
     /// What each sink of the watched streams got.
     pub(super) sinks: Vec<Captured>,
 }
@@ -148,6 +148,7 @@ impl<'a> Runner<'a> {
         };
         let mut watcher = Watcher {
             process: Process::default(),
+            may_fail: self.flow.may_fail,
             errors: Vec::new(),
             end: disk.cloned().zip(restart),
             stop,
@@ -158,7 +159,9 @@ impl<'a> Runner<'a> {
             .unwrap();
         let summary = runtime.block_on(stream.run(run, &mut watcher));
         let mut errors = watcher.errors;
-        errors.extend(summary.last_error.map(|error| error.to_string()));
+        let last = summary.last_error.as_deref();
+        let last = last.filter(|error| !is_allowed(error, self.flow.may_fail));
+        errors.extend(last.map(ToString::to_string));
         let mut may_die = false;
         if let Some((disk, Restart { end, .. })) = disk.zip(restart)
             && let End::Dies { kept, .. } = end
@@ -182,6 +185,8 @@ impl<'a> Runner<'a> {
 /// Sees batches end, and then ends their process.
 struct Watcher {
     process: Process,
+    /// Batches may fail.
+    may_fail: bool,
     errors: Vec<String>,
     end: Option<(MemoryDisk, Restart)>,
     stop: Stop,
@@ -189,9 +194,14 @@ struct Watcher {
 
 impl Listener for Watcher {
     fn batch_ended(&mut self, batch: &BatchReport) {
-        match &batch.errors[..] {
-            [] => self.process.ended.push(batch.time),
-            errors => self.errors.extend(errors.iter().map(ToString::to_string)),
+        let errors = batch.errors.iter();
+        let errors = errors.filter(|error| !is_allowed(error, self.may_fail));
+        let before = self.errors.len();
+        self.errors.extend(errors.map(ToString::to_string));
+        if self.errors.len() == before {
+            self.process
+                .ended
+                .insert(batch.time, !batch.errors.is_empty());
         }
         let is_over = |end: &mut (_, Restart)| number(batch.time) >= end.1.after;
         match self.end.take_if(is_over) {
@@ -213,4 +223,9 @@ impl Listener for Watcher {
             None => {}
         }
     }
+}
+
+/// What a batch itself does wrong.
+fn is_allowed(error: &BatchError, may_fail: bool) -> bool {
+    may_fail && !matches!(error, BatchError::NotDurable { .. })
 }
