@@ -120,13 +120,17 @@ impl Flow {
     }
 
     fn update_state(&mut self, from: &Stream, choices: &mut Choices<'_>) -> Offer {
-        let mut verb = format!("update-state-by-key = \"running\"{}", partitions(choices));
+        let (name, function) = match from.shape {
+            Shape::Texts => ("text:quiet", reference::quiet as fn(&_, _) -> _),
+            _ => ("running", reference::running as _),
+        };
+        let mut verb = format!("update-state-by-key = \"{name}\"{}", partitions(choices));
         let mut initial = Vec::new();
         if choices.yes() {
             initial = pairs(choices, |choices| json!(choices.below(9)));
             verb += &self.initial(&initial);
         }
-        let states = reference::update_state(&from.batches, from.every, &initial);
+        let states = reference::update_state(&from.batches, from.every, function, &initial);
         Offer::new(from, verb, Shape::Numbers, states)
     }
 
@@ -178,8 +182,9 @@ impl Flow {
     fn texts(&mut self, from: &Stream, choices: &mut Choices<'_>) -> Option<Offer> {
         let input = &from.batches;
         let offer = |verb: &str, shape, batches| Some(Offer::new(from, verb, shape, batches));
-        match choices.below(9) {
+        match choices.below(11) {
             0 | 1 => Some(self.map_with_state(from, choices)),
+            9 | 10 => Some(self.update_state(from, choices)),
             2 => {
                 let batches = reference::map_values(input, str::to_uppercase);
                 offer("map-values = \"text:uppercase\"", Shape::Texts, batches)

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 pub(super) use reducer::Reducer;
-pub(super) use state::{Aging, changes, map_with_state, session, update_state};
+pub(super) use state::{Aging, changes, map_with_state, quiet, running, session, update_state};
 pub(super) use texts::{
     cut_values, map, map_values, not_from, split, split_values, values, without,
 };

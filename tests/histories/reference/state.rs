@@ -16,10 +16,30 @@ pub(in crate::histories) struct Aging {
     pub(in crate::histories) checkpoint: usize,
 }
 
-/// `running`, which adds (spec 6.1 to 6.4). `slide` is that of the input.
+/// A function for the new values of a key and its state, which gives its state.
+type Renew = fn(&[Value], Option<Value>) -> Option<Value>;
+
+/// `running`, which adds.
+#[expect(clippy::unnecessary_wraps, reason = "it is a `Renew`")]
+pub(in crate::histories) fn running(new: &[Value], state: Option<Value>) -> Option<Value> {
+    let values: Vec<Value> = new.iter().cloned().chain(state).collect();
+    Some(Reducer::Sum.of(&values))
+}
+
+/// `quiet`, which counts batches without values, and forgets a key after two or at a logout.
+pub(in crate::histories) fn quiet(new: &[Value], state: Option<Value>) -> Option<Value> {
+    if let Some(text) = new.last() {
+        return (text != "logout").then(|| json!(0));
+    }
+    let batches = state?.as_i64().unwrap();
+    (batches < 2).then(|| json!(batches + 1))
+}
+
+/// Spec 6.1 to 6.4. `slide` is that of the input.
 pub(in crate::histories) fn update_state(
     input: &Batches,
     slide: usize,
+    function: Renew,
     initial: &[Value],
 ) -> Batches {
     let mut states: BTreeMap<String, Value> = BTreeMap::new();
@@ -30,11 +50,18 @@ pub(in crate::histories) fn update_state(
     sliding(input, slide, |n| {
         let rows = input[n - 1].as_ref();
         begun |= rows.is_some();
-        for (key, mut values) in grouped(rows.into_iter().flatten()) {
-            values.extend(states.remove(&key));
-            states.insert(key, Reducer::Sum.of(&values));
+        if !begun {
+            return None;
         }
-        begun.then(|| states.iter().map(|(k, state)| json!([k, state])).collect())
+        let mut groups = grouped(rows.into_iter().flatten());
+        for key in states.keys() {
+            groups.entry(key.clone()).or_default();
+        }
+        for (key, values) in groups {
+            let state = function(&values, states.remove(&key));
+            states.extend(state.map(|state| (key, state)));
+        }
+        Some(states.iter().map(|(k, state)| json!([k, state])).collect())
     })
 }
 
@@ -123,16 +150,33 @@ mod tests {
     fn state_is_put_out_also_when_the_input_has_no_batch() {
         // Spec 6.2 and 6.3.
         let input = batches(json!([null, [["a", 1]], null, []]));
-        let states = update_state(&input, 1, &[]);
+        let states = update_state(&input, 1, running, &[]);
         let one = json!([["a", 1]]);
         assert_eq!(states, batches(json!([null, one, one, one])));
+    }
+
+    #[test]
+    fn a_key_is_updated_in_every_batch_until_it_has_no_state() {
+        // Spec 6.1 and 6.3.
+        let input = batches(json!([[["a", "x"], ["b", "x"]], [["b", "x"]], null, []]));
+        let states = update_state(&input, 1, quiet, &[]);
+        let expected = json!([
+            [["a", 0], ["b", 0]],
+            [["a", 1], ["b", 0]],
+            [["a", 2], ["b", 1]],
+            [["b", 2]]
+        ]);
+        assert_eq!(states, batches(expected));
+        let input = batches(json!([[["a", "x"], ["a", "logout"]], []]));
+        let states = update_state(&input, 1, quiet, &rows(json!([["b", 1]])));
+        assert_eq!(states, batches(json!([[["b", 2]], []])));
     }
 
     #[test]
     fn an_initial_state_waits_for_the_first_batch_and_the_first_of_a_key_counts() {
         // Spec 6.2 and 6.4.
         let initial = rows(json!([["a", 5], ["a", 7], ["b", 2]]));
-        let states = update_state(&batches(json!([null, [["a", 1]]])), 1, &initial);
+        let states = update_state(&batches(json!([null, [["a", 1]]])), 1, running, &initial);
         assert_eq!(states, batches(json!([null, [["a", 6], ["b", 2]]])));
     }
 
