@@ -78,7 +78,7 @@ impl Memory {
             verb if verb.reduces_window() && !verb.has_inverse() => {
                 self.gaps.insert(id, (number, lost));
             }
-            verb if verb.reduces_window() || verb.keyed_state().is_some() => self.lose(id, lost),
+            verb if verb.remembers() => self.lose(id, lost),
             verb => {
                 if let Some(window) = verb.window() {
                     self.add_pane(id, (number, window.length.get()), Some(Err(lost)));

@@ -314,6 +314,12 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Something of its own goes on from batch to batch, changed by each: the state of keys, or a
+    /// window that is reduced.
+    pub const fn remembers(&self) -> bool {
+        self.keyed_state().is_some() || self.reduces_window()
+    }
+
     /// Folds what was reduced of each batch into a window.
     pub const fn reduces_window(&self) -> bool {
         matches!(
