@@ -132,7 +132,7 @@ impl<'a> Runner<'a> {
         );
         if let Some(disk) = disk {
             let digests = self.plugins.iter();
-            let digests = digests.map(|plugin| plugin.digest().to_string());
+            let digests = digests.map(|plugin| (None, plugin.digest().to_string()));
             let program = Program::new(&self.flow.toml(), digests.collect());
             let disk = Arc::new(disk.clone());
             let opened = Checkpoint::open(disk, &self.topology, program, "test");

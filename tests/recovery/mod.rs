@@ -205,7 +205,6 @@ fn a_checkpoint_goes_on_only_with_what_fits_it() {
             "batch-interval = \"2s\"",
             "`batch-interval` was 1000 ms",
         ),
-        ("parallelism = 2", "parallelism = 3", "`parallelism` was 2"),
         (
             "std:sum",
             "std:max",
