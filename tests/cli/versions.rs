@@ -44,7 +44,7 @@ fn a_topology_that_failed_is_mended_and_goes_on_where_it_failed() {
         OVERFLOWING.replace("std:sum", "std:min").as_bytes(),
     );
     let mended = folder.run_with("word-count", &[]);
-    mended.says(0, &["1 batches were claimed by another version"]);
+    mended.says(0, &["1 batch was claimed by another version"]);
     let totals = |part: &str| {
         let mut out: Vec<_> = std::fs::read_dir(folder.path().join("out"))
             .unwrap()

@@ -4,6 +4,7 @@
 //! that forgets what was not synced, names of files included.
 
 mod blocks;
+mod catch_up;
 mod flow;
 
 use std::collections::BTreeMap;

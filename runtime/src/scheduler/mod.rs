@@ -1,6 +1,7 @@
 //! When things run, and where: batches in order, stages cut at shuffles, tasks on one fair pool.
 
 mod batch_run;
+mod catch_up;
 mod error;
 mod event;
 mod executor;
@@ -18,6 +19,7 @@ mod state_steps;
 mod steps;
 mod task;
 
+pub use catch_up::{catch_up, rhythm};
 pub use error::{BatchError, TaskError};
 pub use event::{Command, Event, Outcome};
 pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage, References};

@@ -21,10 +21,10 @@ use crate::{
     clock::Clock,
     model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
-    scheduler::{Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler},
+    scheduler::{Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler, catch_up, rhythm},
     sink::Sink,
     source::{DataSet, Source},
-    topology::{SourceId, Topology},
+    topology::{CatchUp, SourceId, Topology},
 };
 
 /// A topology with everything it needs to run, not started yet.
@@ -214,6 +214,7 @@ impl Driver {
             Some(recovered) => match self.recover(recovered, listener).await {
                 Ok(last) => {
                     let now = self.grid.now();
+                    let last = last.map(|last| self.caught_up(last, now));
                     self.scheduler.handle(Event::Resumed { last, now })
                 }
                 Err(outcome) => return outcome,
@@ -254,6 +255,18 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// The batch behind which the grid goes on.
+    fn caught_up(&self, last: BatchTime, now: BatchTime) -> BatchTime {
+        let topology = &self.batches.topology;
+        let policy = topology.checkpoint.as_ref().map(|c| c.catch_up);
+        let (interval, zero) = (topology.batch_interval, self.zero.unwrap_or(last));
+        if (self.run.mode, policy) != (Mode::Live, Some(CatchUp::One)) {
+            return last;
+        }
+        let one = catch_up((zero, last, now), interval, rhythm(topology));
+        one.map_or(last, |one| interval.previous(one))
     }
 
     async fn obey(&mut self, command: Command) {

@@ -75,8 +75,21 @@ pub struct Checkpoint {
     pub location: String,
     /// How often.
     pub interval: Duration,
+    /// What becomes of the batches that were missed while nobody ran it.
+    pub catch_up: CatchUp,
     /// It reaches back so far that the last so many batches can be made again.
     pub retain_batches: u64,
+}
+
+/// What becomes of the batches that were missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CatchUp {
+    /// Each is made, one after the other (spec 2.4).
+    #[default]
+    Every,
+    /// One is made for all of them: the last in which all slides and checkpoint intervals fall
+    /// together. The others never are.
+    One,
 }
 
 /// What a failed batch means for those after it (spec 1.8).

@@ -26,7 +26,7 @@ pub use assignment::{Assignment, BadAssignment, assign};
 pub use builder::{Builder, Part, operator, sink, source};
 pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
-pub use compiled::{Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
+pub use compiled::{CatchUp, Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use join::{Join, JoinKind};
 pub use manifest::Manifest;
 pub(crate) use manifest::parse_duration;

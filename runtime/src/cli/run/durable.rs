@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     checkpoint::{Checkpoint, Opened, Pending, Program, ProgramFiles},
-    cli::{Failure, loading},
+    cli::{Failure, loading, output::counted},
     clock::Clock,
     topology::Topology,
 };
@@ -43,8 +43,8 @@ pub(super) fn pending(path: &Path, files: &ProgramFiles) -> Result<Option<Progra
     let other = pending.filter(|pending| pending.program != Program::of(files));
     Ok(other.and_then(|pending| {
         tracing::info!(
-            "{} batches were claimed by another version of the topology or its plugins, which makes them again first",
-            pending.batches
+            "{} claimed by another version of the topology or its plugins, which makes them again first",
+            counted(pending.batches as u64, "batch was", "batches were")
         );
         pending.files
     }))

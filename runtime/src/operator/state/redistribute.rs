@@ -145,8 +145,10 @@ impl Spread {
         let current = || states.iter().filter(|states| states.block == block);
         let mut fresh: Vec<WindowStates> = Vec::new();
         fresh.resize_with(self.partitions, WindowStates::default);
+        let at = states.iter().map(|states| states.at).max().unwrap_or(0);
         for states in &mut fresh {
             states.block = block;
+            states.at = at;
         }
         let mut panes: BTreeMap<u64, Vec<RecordBatch>> = BTreeMap::new();
         for pane in current().flat_map(|states| &states.panes) {

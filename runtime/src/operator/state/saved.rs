@@ -40,6 +40,8 @@ pub struct SavedWindow {
     pub ends: Vec<(u64, SavedRows)>,
     /// The last result, if there is an inverse.
     pub previous: Option<SavedRows>,
+    /// The number of its batch; 0: there was none.
+    pub at: u64,
 }
 
 /// Rows that do not change once they are there.
@@ -106,6 +108,7 @@ impl SavedWindow {
         Ok(Self {
             panes: numbered_upon(self.panes, before.map(|before| &*before.panes))?,
             block: self.block,
+            at: self.at,
             begun: one(self.begun, before.and_then(|before| before.begun.as_ref()))?,
             ends: numbered_upon(self.ends, before.map(|before| &*before.ends))?,
             previous: one(
@@ -316,6 +319,7 @@ impl WindowStates {
             begun: optional(&self.begun, &before.begun)?,
             ends: ends.collect::<Result<_, StepError>>()?,
             previous: optional(&self.previous, &before.previous)?,
+            at: self.at,
         };
         self.saved = Some(Box::new(Self {
             panes: self.panes.clone(),
@@ -323,6 +327,7 @@ impl WindowStates {
             begun: self.begun.clone(),
             ends: self.ends.clone(),
             previous: self.previous.clone(),
+            at: self.at,
             saved: None,
         }));
         Ok(saved)
@@ -346,6 +351,7 @@ impl WindowStates {
             begun: saved.begun.as_ref().map(one).transpose()?,
             ends: numbered(&saved.ends)?,
             previous: saved.previous.as_ref().map(one).transpose()?,
+            at: saved.at,
             saved: None,
         })
     }

@@ -139,19 +139,19 @@ impl WindowStep {
 
     fn inverse(&mut self, pane: Option<RecordBatch>) -> Result<Option<RecordBatch>, StepError> {
         let (number, length) = (self.spec.number, self.spec.window.length.get());
-        let slide = self.spec.every.get();
         if let Some(rows) = pane {
             self.states.panes.push_back(Pane { number, rows });
         }
         if !self.spec.emits {
             return Ok(None);
         }
-        let before = number.saturating_sub(slide);
-        let leaving = match number.checked_sub(length) {
-            Some(end) => self.states.between(before.saturating_sub(length), end),
-            None => Vec::new(),
-        };
-        let entering = self.states.between(before, number);
+        // A slide ago, or longer if batches were left out.
+        let before = std::mem::replace(&mut self.states.at, number);
+        let gone = number.saturating_sub(length);
+        let leaving = self
+            .states
+            .between(before.saturating_sub(length), gone.min(before));
+        let entering = self.states.between(before.max(gone), number);
         let leaving = Self::fold(&self.spec, &mut self.usage, &leaving)?;
         let entering = Self::fold(&self.spec, &mut self.usage, &entering)?;
         let stayed = match (self.states.previous.take(), leaving) {
@@ -164,7 +164,6 @@ impl WindowStep {
         let result = Self::fold(&self.spec, &mut self.usage, &all)?;
         let result = result.map(|rows| self.keep(rows)).transpose()?;
         self.states.previous.clone_from(&result);
-        let gone = number.saturating_sub(length);
         self.states.panes.retain(|pane| pane.number > gone);
         Ok(result)
     }

@@ -233,6 +233,7 @@ impl Assembly<'_> {
                     .manifest
                     .checkpoint_interval
                     .unwrap_or(CHECKPOINT_INTERVAL),
+                catch_up: self.manifest.catch_up.unwrap_or_default(),
                 retain_batches: self.manifest.retain_batches.unwrap_or(RETAIN_BATCHES),
             }),
             limits: self.manifest.limits.clone(),

@@ -36,7 +36,7 @@ use std::{num::NonZeroUsize, path::Path, time::Duration};
 use toml::de::DeTable;
 
 use super::{
-    InvalidTopology, Limits, OnFailedBatch, Plugin,
+    CatchUp, InvalidTopology, Limits, OnFailedBatch, Plugin,
     problem::{ProblemKind, Problems},
 };
 use crate::model::{BatchInterval, PluginName, TopologyName};
@@ -55,6 +55,7 @@ pub struct Manifest {
     pub(crate) checkpoint: Option<String>,
     pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) retain_batches: Option<u64>,
+    pub(crate) catch_up: Option<CatchUp>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -108,6 +109,7 @@ impl Manifest {
             checkpoint: keys.checkpoint,
             checkpoint_interval: keys.checkpoint_interval,
             retain_batches: keys.retain_batches,
+            catch_up: keys.catch_up,
             limits,
             plugins,
             sources,

@@ -58,6 +58,11 @@ impl<'t> Table<'t> {
         value
     }
 
+    /// The place of the value under `key`, if it is there and not taken yet.
+    pub(crate) fn place_of(&self, key: &str) -> Option<SourceSpan> {
+        self.left.get(key).map(|value| value.at)
+    }
+
     /// Whether `key` is there and not taken yet.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.left.contains_key(key)
@@ -71,14 +76,6 @@ impl<'t> Table<'t> {
     /// The value under a key of a later version; such keys are not among those suggested.
     pub(crate) fn take_later(&mut self, key: &str) -> Option<Value<'t>> {
         self.left.remove(key)
-    }
-
-    /// Refuses a key of a later version.
-    pub(crate) fn refuse_later(&mut self, key: &'static str, problems: &mut Problems) {
-        if let Some(value) = self.left.remove(key) {
-            let what = format!("`{key}`");
-            problems.report(ProblemKind::NotYet { what }, value.key_at);
-        }
     }
 
     /// Suggests, for keys that nobody took, only these and those asked for from now on.

@@ -6,7 +6,7 @@ use super::{duration, table::Table};
 use crate::{
     model::{BatchInterval, InvalidInterval, TopologyName},
     topology::{
-        OnFailedBatch,
+        CatchUp, OnFailedBatch,
         problem::{ProblemKind, Problems},
     },
 };
@@ -21,6 +21,7 @@ pub(super) struct TopLevel {
     pub(super) checkpoint: Option<String>,
     pub(super) checkpoint_interval: Option<Duration>,
     pub(super) retain_batches: Option<u64>,
+    pub(super) catch_up: Option<CatchUp>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -34,6 +35,12 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
     );
     let checkpoint_interval = root.duration("checkpoint-interval", problems);
     let retain_batches = root.take("retain-batches");
+    let catch_up_at = root.place_of("catch-up");
+    let catch_up = root.choice(
+        "catch-up",
+        &[("every", CatchUp::Every), ("one", CatchUp::One)],
+        problems,
+    );
     let has_checkpoint = root.has("checkpoint");
     let mut needs_checkpoint = |key: &str, at, why: &str| {
         if !has_checkpoint {
@@ -51,7 +58,11 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
             "says for how many batches a checkpoint reaches back, but there is no `checkpoint`";
         needs_checkpoint("retain-batches", retain.at, why);
     }
-    let keys = TopLevel {
+    if let Some(at) = catch_up_at {
+        let why = "says which missed batches are made, but without `checkpoint` none is missed";
+        needs_checkpoint("catch-up", at, why);
+    }
+    TopLevel {
         name: read_name(root, problems),
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
@@ -59,9 +70,8 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         checkpoint: read_checkpoint(root, problems),
         checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
         retain_batches: retain_batches.and_then(|retain| retain.positive(problems)),
-    };
-    root.refuse_later("catch-up", problems);
-    keys
+        catch_up,
+    }
 }
 
 fn read_name(root: &mut Table<'_>, problems: &mut Problems) -> Option<TopologyName> {
