@@ -140,7 +140,11 @@ fn what_was_acknowledged_is_in_a_batch_once() {
                 let expected = ["the disk is gone", "takes nothing more"];
                 assert!(expected.iter().any(|e| error.contains(e)), "{error}");
             }
-            disk.crash(usize::try_from(seed % 3).unwrap() * 50);
+            // First only the process dies, then the machine too, and so on.
+            match (seed + death) % 2 {
+                0 => disk.kill(),
+                _ => disk.crash(usize::try_from(seed % 3).unwrap() * 50),
+            }
         }
         disk.fail_at(None);
         for _ in 0..100 {
