@@ -43,13 +43,11 @@ pub(super) struct Span {
 impl Moment {
     pub(super) fn choose(random: &mut Random, span: Span, points: &[&'static str]) -> Self {
         let middle = span.start + random.below((span.whole - span.start).max(100) / 3);
-        match random.below(2) {
-            0 => Self::After(span.start / 2 + random.below(middle)),
-            _ => {
-                let point = points[usize::try_from(random.below(points.len() as u64)).unwrap_or(0)];
-                Self::Point(point, random.below(14), span.whole + 2_000)
-            }
+        if random.below(2) == 0 {
+            return Self::After(span.start / 2 + random.below(middle));
         }
+        let point = points[usize::try_from(random.below(points.len() as u64)).unwrap_or(0)];
+        Self::Point(point, random.below(14), span.whole + 2_000)
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn run(options: &[&str]) -> Result<(), Failed> {
         &repository,
         &host,
         &flows,
-        &server,
+        server.as_ref(),
         &folder,
         (crashes, seed),
     )?;
@@ -76,7 +76,9 @@ pub(crate) fn run(options: &[&str]) -> Result<(), Failed> {
         println!("{:<13} {tally}", flow.name);
     }
     let mut all = Tally::default();
-    tallies.iter().for_each(|tally| all.add(tally));
+    for tally in &tallies {
+        all.add(tally);
+    }
     println!("{:<13} {all}", "all");
     Ok(())
 }
@@ -85,7 +87,7 @@ fn kill_all(
     repository: &Repository,
     host: &FailingHost,
     flows: &[&Flow],
-    server: &Option<Server>,
+    server: Option<&Server>,
     folder: &std::path::Path,
     (crashes, seed): (u64, u64),
 ) -> Result<Vec<Tally>, Failed> {
@@ -103,7 +105,7 @@ fn kill_all(
             flow,
             host,
             plugin,
-            url: server.as_ref().map(Server::url),
+            url: server.map(Server::url),
             folder: folder.join(flow.name),
         };
         let expected = stream.undisturbed();
