@@ -105,16 +105,18 @@ pub fn make_directories(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let missing = path.ancestors().take_while(|path| !path.exists()).count();
     fs::create_dir_all(&path)?;
-    for (at, parent) in path.ancestors().skip(1).enumerate() {
-        let synced = File::open(parent).and_then(|parent| parent.sync_all());
-        // One that was there may be none that can be read or synced; then nobody made it just now.
-        if let Err(error) = synced
-            && (at < missing || !is_not_ours(&error))
-        {
-            return Err(error);
+    around("directories-before", "directories-after", || {
+        for (at, parent) in path.ancestors().skip(1).enumerate() {
+            let synced = File::open(parent).and_then(|parent| parent.sync_all());
+            // One that was there may be none that can be read or synced; then nobody made it now.
+            if let Err(error) = synced
+                && (at < missing || !is_not_ours(&error))
+            {
+                return Err(error);
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn is_not_ours(error: &io::Error) -> bool {

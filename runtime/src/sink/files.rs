@@ -240,7 +240,9 @@ pub(super) fn make_durable_directories(path: &Path) -> Result<(), SinkProblem> {
 }
 
 pub(super) fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    let synced = around("file-names-before", "file-names-after", || {
+        File::open(path).and_then(|directory| directory.sync_all())
+    });
     synced.map_err(failed("sync", path))
 }
 
