@@ -66,6 +66,8 @@ enum Then {
     Abort,
     /// The batch is not committed: nothing can be written any more.
     Die,
+    /// The sink says no, which ends the run.
+    Fail,
 }
 
 /// A batch's time, when its sink got it (since the run began), and its rows.
@@ -148,6 +150,7 @@ impl Numbers {
                         Then::Stop => stop.graceful(),
                         Then::Abort => stop.abort(),
                         Then::Die => disk.fail_at(Some(0)),
+                        Then::Fail => return Err("the sink is full".to_owned()),
                     }
                 }
                 Ok(())
@@ -257,5 +260,20 @@ fn a_clock_that_is_set_between_runs_makes_no_batch_twice_and_leaves_none_out() {
             given.append(&mut more);
             numbers.are_all_there(&given, &what);
         }
+    }
+}
+
+#[test]
+fn a_batch_that_failed_is_made_again_also_when_state_was_due() {
+    // State is due after every fourth one.
+    for at in 1..10 {
+        let numbers = Numbers::every(SECOND);
+        let mut given = numbers.run(START, &[(at, Then::Fail)]);
+        let failed = given.pop().unwrap();
+        assert_eq!(given.len() + 1, at, "the run ends with it");
+        let mut more = numbers.run(failed.0, &[(3, Then::Stop)]);
+        assert_eq!((more[0].0, &more[0].2), (failed.0, &failed.2), "batch {at}");
+        given.append(&mut more);
+        numbers.are_all_there(&given, &format!("failed {at}"));
     }
 }

