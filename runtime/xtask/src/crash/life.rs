@@ -42,12 +42,14 @@ pub(super) struct Span {
 
 impl Moment {
     pub(super) fn choose(random: &mut Random, span: Span, points: &[&'static str]) -> Self {
-        let middle = span.start + random.below((span.whole - span.start).max(100) / 3);
+        let middle = span.start + random.below(span.whole.saturating_sub(span.start).max(100) / 3);
         if random.below(2) == 0 {
             return Self::After(span.start / 2 + random.below(middle));
         }
         let point = points[usize::try_from(random.below(points.len() as u64)).unwrap_or(0)];
-        Self::Point(point, random.below(14), span.whole + 2_000)
+        // Half of the way it dies anyway, so that no flow comes to its end unharmed.
+        let half = span.start + span.whole.saturating_sub(span.start) / 2;
+        Self::Point(point, random.below(14), half)
     }
 }
 
