@@ -2,6 +2,7 @@
 //! commands it names are there.
 
 mod cases;
+mod promises;
 
 use std::{
     collections::BTreeSet,

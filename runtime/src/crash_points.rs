@@ -5,6 +5,8 @@
 /// here for the eighth time.
 #[inline]
 pub(crate) fn reached(point: &str) {
+    #[cfg(test)]
+    record::add(point);
     #[cfg(feature = "failpoints")]
     if fail::eval(point, |_| ()).is_some() {
         let this = rustix::process::getpid();
@@ -30,4 +32,31 @@ pub(crate) fn around<T>(before: &str, after: &str, step: impl FnOnce() -> T) -> 
 #[cfg(feature = "failpoints")]
 pub(crate) fn set_up() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()
+}
+
+/// Which points a thread came to, in order: tests of what no test can take away, such as power.
+#[cfg(test)]
+pub(crate) mod record {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static POINTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn add(point: &str) {
+        POINTS.with_borrow_mut(|points| {
+            if let Some(points) = points {
+                points.push(point.to_owned());
+            }
+        });
+    }
+
+    /// Those of this step, without the ones before something: what has been done, in order.
+    pub(crate) fn of(step: impl FnOnce()) -> Vec<String> {
+        POINTS.set(Some(Vec::new()));
+        step();
+        let points = POINTS.take().unwrap_or_default().into_iter();
+        let done = points.filter_map(|point| Some(point.strip_suffix("-after")?.to_owned()));
+        done.collect()
+    }
 }

@@ -1,6 +1,7 @@
 //! Tables of a real PostgreSQL server, which the tests start and stop. Without its programs they say
 //! so and test nothing.
 
+mod cluster;
 mod lost;
 mod postgres;
 mod proxy;

@@ -25,6 +25,9 @@ use rsrt::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+/// Rows by batch time.
+type Given = Arc<Mutex<BTreeMap<i64, Vec<u64>>>>;
+
 /// Sends the numbers from 0, two a block. What was acknowledged the source has forgotten, and cannot
 /// send again; a block whose acknowledgement it did not see it sends again.
 struct Counting {
@@ -51,12 +54,26 @@ impl Receiver for Counting {
     }
 }
 
+/// Sends these numbers, one a block, and waits for nothing.
+struct Sending(&'static [u64]);
+
+impl Receiver for Sending {
+    fn run(&mut self, store: Store, stop: CancellationToken, _: Option<Position>) -> Receiving<'_> {
+        let schema = Schema::plain(Kind::Int64);
+        Box::pin(async move {
+            for number in self.0 {
+                let rows = rows_from_json(&schema, &[json!(number)]).unwrap();
+                let position = Position(number.to_le_bytes().to_vec());
+                store.store_many(rows, position).await?;
+            }
+            stop.cancelled().await;
+            Ok(())
+        })
+    }
+}
+
 /// One run of some batches; adds what its sink was given, by batch time.
-fn run(
-    disk: &MemoryDisk,
-    acknowledged: &Arc<AtomicU64>,
-    given: &Arc<Mutex<BTreeMap<i64, Vec<u64>>>>,
-) -> Result<(), String> {
+fn run(disk: &MemoryDisk, receiver: Box<dyn Receiver>, given: &Given) -> Result<(), String> {
     let one = NonZeroUsize::MIN;
     let topology = Builder::new("numbers", std::time::Duration::from_secs(1))
         .set("checkpoint", "x")
@@ -87,9 +104,6 @@ fn run(
         .build()
         .unwrap();
     let clock = Arc::new(ManualClock::at(0));
-    let receiver = Counting {
-        acknowledged: acknowledged.clone(),
-    };
     let setup = SourceSetup {
         clock: &*clock,
         runtime: runtime.handle(),
@@ -97,7 +111,7 @@ fn run(
         parallelism: one,
         logs: Some(&*opened.checkpoint),
     };
-    let numbers = open_receiver(&topology.sources[0], Box::new(receiver), setup).unwrap();
+    let numbers = open_receiver(&topology.sources[0], receiver, setup).unwrap();
     let seen = given.clone();
     let out = FunctionSink::new(&topology.sinks[0].name, move |time, batch| {
         let chunks = batch
@@ -133,18 +147,26 @@ fn what_was_acknowledged_is_in_a_batch_once() {
     for seed in 0..40_u64 {
         let disk = MemoryDisk::new();
         let acknowledged = Arc::new(AtomicU64::new(0));
-        let given = Arc::new(Mutex::new(BTreeMap::new()));
+        let counting = || {
+            let acknowledged = acknowledged.clone();
+            Box::new(Counting { acknowledged })
+        };
+        let given = Given::default();
         for death in 0..4 {
             disk.fail_at(Some(disk.steps() + 3 + (seed * 7 + death * 13) % 60));
-            if let Err(error) = run(&disk, &acknowledged, &given) {
+            if let Err(error) = run(&disk, counting(), &given) {
                 let expected = ["the disk is gone", "takes nothing more"];
                 assert!(expected.iter().any(|e| error.contains(e)), "{error}");
             }
-            disk.crash(usize::try_from(seed % 3).unwrap() * 50);
+            // First only the process dies, then the machine too, and so on.
+            match (seed + death) % 2 {
+                0 => disk.kill(),
+                _ => disk.crash(usize::try_from(seed % 3).unwrap() * 50),
+            }
         }
         disk.fail_at(None);
         for _ in 0..100 {
-            run(&disk, &acknowledged, &given).unwrap();
+            run(&disk, counting(), &given).unwrap();
             if given.lock().unwrap().values().flatten().max() == Some(&(NUMBERS - 1)) {
                 break;
             }
@@ -156,4 +178,27 @@ fn what_was_acknowledged_is_in_a_batch_once() {
         assert_eq!(distinct, (0..NUMBERS).collect(), "seed {seed}");
         assert!(all.is_sorted(), "seed {seed}: {all:?}");
     }
+}
+
+#[test]
+fn a_block_that_is_sent_again_much_later_is_not_stored_again() {
+    let disk = MemoryDisk::new();
+    let given = Given::default();
+    let until = |last: u64, numbers: &'static [u64]| {
+        for _ in 0..100 {
+            run(&disk, Box::new(Sending(numbers)), &given).unwrap();
+            if given.lock().unwrap().values().flatten().any(|n| *n == last) {
+                return;
+            }
+        }
+        panic!("{last} does not come");
+    };
+    until(7, &[7]);
+    // Its acknowledgement got lost. Nobody sends anything, and state covers the block's batch, twice.
+    run(&disk, Box::new(Sending(&[])), &given).unwrap();
+    run(&disk, Box::new(Sending(&[])), &given).unwrap();
+    until(8, &[7, 8]);
+    let given = given.lock().unwrap();
+    let all: Vec<u64> = given.values().flatten().copied().collect();
+    assert_eq!(all, [7, 8]);
 }

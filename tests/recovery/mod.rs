@@ -5,6 +5,7 @@
 
 mod blocks;
 mod catch_up;
+mod clock;
 mod flow;
 
 use std::collections::BTreeMap;
@@ -48,16 +49,33 @@ impl Delivered {
     }
 }
 
-/// Runs, and dies after so many further steps of the disk, keeping so many unsynced bytes; then
-/// runs again; at last to the end.
+/// What dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    /// The process: what it wrote stays to be read, none the more durable.
+    Kill,
+    /// The machine, keeping so many unsynced bytes.
+    Crash(usize),
+}
+
+impl Death {
+    fn of(self, disk: &MemoryDisk) {
+        match self {
+            Self::Kill => disk.kill(),
+            Self::Crash(kept) => disk.crash(kept),
+        }
+    }
+}
+
+/// Runs, and dies after so many further steps of the disk; then runs again; at last to the end.
 fn run_and_die(
     flow: &Flow,
     disk: &MemoryDisk,
-    deaths: &[(u64, usize)],
+    deaths: &[(u64, Death)],
 ) -> Result<Delivered, String> {
     let mut delivered = Delivered::default();
     let mut committed = 0;
-    for (steps, kept) in deaths {
+    for (steps, death) in deaths {
         disk.fail_at(Some(disk.steps() + steps));
         match flow.attempt(disk) {
             Ok(attempt) => {
@@ -73,7 +91,7 @@ fn run_and_die(
             Err(error) if error.contains("the disk is gone") => {}
             Err(error) => return Err(error),
         }
-        disk.crash(*kept);
+        death.of(disk);
     }
     disk.fail_at(None);
     let attempt = flow.attempt(disk)?;
@@ -84,13 +102,23 @@ fn run_and_die(
     }
 }
 
-fn check(flow: &Flow, disk: &MemoryDisk, deaths: &[(u64, usize)]) -> Result<(), String> {
-    let undisturbed = flow.attempt(&MemoryDisk::new())?;
-    let expected: Outputs = undisturbed.given.into_iter().collect();
-    assert!(undisturbed.error.is_none(), "{:?}", undisturbed.error);
-    assert!(!expected.is_empty());
+/// What an undisturbed run gives to sinks, and how many steps of the disk it takes.
+fn undisturbed(flow: &Flow) -> (Outputs, u64) {
+    let disk = MemoryDisk::new();
+    let attempt = flow.attempt(&disk).unwrap();
+    assert!(attempt.error.is_none(), "{:?}", attempt.error);
+    assert!(!attempt.given.is_empty());
+    (attempt.given.into_iter().collect(), disk.steps())
+}
+
+fn check(
+    flow: &Flow,
+    disk: &MemoryDisk,
+    expected: &Outputs,
+    deaths: &[(u64, Death)],
+) -> Result<(), String> {
     let delivered = run_and_die(flow, disk, deaths)?;
-    if delivered.rows != expected {
+    if delivered.rows != *expected {
         return Err(format!("{:?}\nexpected {expected:?}", delivered.rows));
     }
     let repeats = delivered.repeats(flow.sinks());
@@ -100,9 +128,14 @@ fn check(flow: &Flow, disk: &MemoryDisk, deaths: &[(u64, usize)]) -> Result<(), 
     Ok(())
 }
 
-fn deaths() -> impl Strategy<Value = Vec<(u64, usize)>> {
-    let kept = prop_oneof![3 => Just(0_usize), 1 => 0..400_usize, 1 => Just(usize::MAX)];
-    vec((1..60_u64, kept), 1..6)
+fn deaths() -> impl Strategy<Value = Vec<(u64, Death)>> {
+    let death = prop_oneof![
+        3 => Just(Death::Kill),
+        3 => Just(Death::Crash(0)),
+        1 => (0..400_usize).prop_map(Death::Crash),
+        1 => Just(Death::Crash(usize::MAX)),
+    ];
+    vec((1..60_u64, death), 1..6)
 }
 
 proptest! {
@@ -115,7 +148,8 @@ proptest! {
     #[test]
     fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths()) {
         let flow = Flow::new(which, interval);
-        let checked = check(&flow, &MemoryDisk::new(), &deaths);
+        let (expected, _) = undisturbed(&flow);
+        let checked = check(&flow, &MemoryDisk::new(), &expected, &deaths);
         prop_assert!(checked.is_ok(), "{} {deaths:?}: {}", flow.name(), checked.unwrap_err());
     }
 }
@@ -123,26 +157,40 @@ proptest! {
 #[test]
 fn a_run_may_die_at_every_single_step() {
     let flow = Flow::new(1, 2);
-    let disk = MemoryDisk::new();
-    flow.attempt(&disk).unwrap();
-    let steps = disk.steps();
+    let (expected, steps) = undisturbed(&flow);
     assert!(steps > 20, "{steps}");
     for step in 1..=steps {
         // Nothing that was not synced stays, or some of it.
         for kept in [0, usize::try_from(step).unwrap()] {
-            let checked = check(&flow, &MemoryDisk::new(), &[(step, kept)]);
+            let deaths = [(step, Death::Crash(kept))];
+            let checked = check(&flow, &MemoryDisk::new(), &expected, &deaths);
             assert!(checked.is_ok(), "step {step}: {}", checked.unwrap_err());
         }
     }
 }
 
 #[test]
+fn what_a_killed_run_left_unsynced_is_made_durable_by_the_next_one() {
+    let flow = Flow::new(1, 2);
+    let (expected, steps) = undisturbed(&flow);
+    for step in 1..=steps {
+        // The next run reads what the first one wrote, builds on it, and then the machine stops.
+        let kept = usize::try_from(step % 3 * step).unwrap();
+        let deaths = [(step, Death::Kill), (1 + step % 11, Death::Crash(kept))];
+        let checked = check(&flow, &MemoryDisk::new(), &expected, &deaths);
+        assert!(checked.is_ok(), "{deaths:?}: {}", checked.unwrap_err());
+    }
+}
+
+#[test]
 fn without_either_kind_of_sync_something_goes_wrong() {
+    let flow = Flow::new(0, 2);
+    let (expected, _) = undisturbed(&flow);
     for ignored in [Ignored::Files, Ignored::Names] {
         let caught = (1..40).any(|step| {
             let disk = MemoryDisk::new();
             disk.ignore(Some(ignored));
-            check(&Flow::new(0, 2), &disk, &[(step, 0)]).is_err()
+            check(&flow, &disk, &expected, &[(step, Death::Crash(0))]).is_err()
         });
         assert!(caught, "nobody needs {ignored:?}");
     }

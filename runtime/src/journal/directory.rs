@@ -26,13 +26,7 @@ impl DirectoryDisk {
     /// When it cannot be made, or made durable.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
-        fs::create_dir_all(&path)?;
-        for made in missing {
-            if let Some(parent) = made.parent() {
-                File::open(parent)?.sync_all()?;
-            }
-        }
+        make_directories(&path)?;
         Ok(Self {
             path,
             only_read: false,
@@ -102,6 +96,37 @@ impl DirectoryDisk {
     }
 }
 
+/// Makes a directory and those above it, and their names durable: also of those that are there, as a
+/// process that was killed may have made them. For the first use of a directory, not for each.
+///
+/// # Errors
+/// When one cannot be made, or made durable.
+pub fn make_directories(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|path| !path.exists()).count();
+    fs::create_dir_all(&path)?;
+    around("directories-before", "directories-after", || {
+        for (at, parent) in path.ancestors().skip(1).enumerate() {
+            let synced = File::open(parent).and_then(|parent| parent.sync_all());
+            // One that was there may be none that can be read or synced; then nobody made it now.
+            if let Err(error) = synced
+                && (at < missing || !is_not_ours(&error))
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn is_not_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(
+        error.kind(),
+        InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported
+    )
+}
+
 impl Disk for DirectoryDisk {
     fn place(&self) -> String {
         self.path.display().to_string()
@@ -139,7 +164,9 @@ impl Disk for DirectoryDisk {
         if self.only_read {
             return Ok(());
         }
-        self.with_open(name, |file| file.set_len(length))
+        around("disk-cut-before", "disk-cut-after", || {
+            self.with_open(name, |file| file.set_len(length))
+        })
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
@@ -169,6 +196,9 @@ impl Disk for DirectoryDisk {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
+        if self.only_read {
+            return Ok(());
+        }
         around("disk-names-before", "disk-names-after", || {
             File::open(&self.path)?.sync_all()
         })

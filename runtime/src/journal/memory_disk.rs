@@ -9,8 +9,9 @@ use std::{
 
 use super::Disk;
 
-/// Files in memory. Clones are the same disk. It can be told to fail from some step on, and to
-/// [`crash`](Self::crash): then everything not synced is lost, or part of it.
+/// Files in memory. Clones are the same disk. It can be told to fail from some step on, and then
+/// that only the process has died ([`kill`](Self::kill)) or the machine has
+/// ([`crash`](Self::crash)): then everything not synced is lost, or part of it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<Files>>);
 
@@ -75,6 +76,12 @@ impl MemoryDisk {
     /// Steps taken so far.
     pub fn steps(&self) -> u64 {
         self.lock().steps
+    }
+
+    /// The process dies and the machine goes on: nothing is lost, and nothing is more durable than it
+    /// was. The next process reads what a later [`crash`](Self::crash) may still take away.
+    pub fn kill(&self) {
+        self.lock().fails_at = None;
     }
 
     /// The machine stops. What was not synced is lost, but for the first `kept` bytes that were

@@ -13,7 +13,7 @@ mod memory_disk;
 mod segments;
 mod whole_file;
 
-pub use directory::DirectoryDisk;
+pub use directory::{DirectoryDisk, make_directories};
 pub use disk::Disk;
 pub use error::JournalError;
 pub use memory_disk::{Ignored, MemoryDisk};

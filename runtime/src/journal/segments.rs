@@ -42,8 +42,8 @@ pub struct Entry {
 }
 
 impl Journal {
-    /// Reads all records from segment `from` on, and goes on behind them in a new segment. A
-    /// record cut off at the end is dropped; older segments are not looked at.
+    /// Reads all records from segment `from` on, makes them durable, and goes on behind them in a
+    /// new segment. A record cut off at the end is dropped; older segments are not looked at.
     ///
     /// # Errors
     /// When the disk fails, or a record that was durable is damaged or missing.
@@ -82,6 +82,7 @@ impl Journal {
             let later: Vec<&[u8]> = read[at + 1..].iter().map(|(_, b)| b.as_slice()).collect();
             journal.read_segment(*segment, bytes, &later, &mut entries)?;
         }
+        journal.keep(&segments)?;
         journal.segment = segments.last().map_or(from, |last| last + 1);
         journal.durable = journal.next - 1;
         Ok((journal, entries))
@@ -147,6 +148,19 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes durable what was read: a process may have died before it synced, and nothing may build
+    /// on a record that the next crash takes away. The names, too, when no segment was read: those of
+    /// other files came with them.
+    fn keep(&self, segments: &[u64]) -> Result<(), JournalError> {
+        for segment in segments {
+            let file = name(*segment);
+            let synced = self.disk.sync(&file);
+            synced.map_err(|error| self.failed("sync", &file, error))?;
+        }
+        let synced = self.disk.sync_directory();
+        synced.map_err(|error| self.failed("sync", "files", error))
+    }
+
     fn damaged(&self, name: String, offset: usize) -> JournalError {
         JournalError::Damaged {
             name,
@@ -156,12 +170,11 @@ impl Journal {
         }
     }
 
-    /// Drops the torn end of a segment, so that the next reader does not meet it in the middle.
+    /// Drops the torn end of a segment, so that the next reader does not meet it in the middle. It
+    /// is synced with all that was read.
     fn cut(&self, file: &str, length: usize) -> Result<(), JournalError> {
         let cut = self.disk.truncate(file, length as u64);
-        cut.map_err(|error| self.failed("cut", file, error))?;
-        let synced = self.disk.sync(file);
-        synced.map_err(|error| self.failed("sync", file, error))
+        cut.map_err(|error| self.failed("cut", file, error))
     }
 
     /// Adds a record, given in parts. It is durable after the next [`sync`](Self::sync), not before.

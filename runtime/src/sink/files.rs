@@ -15,6 +15,7 @@ use super::{Sink, SinkError, SinkProblem};
 use crate::{
     crash_points::around,
     format::{RowJson, RowText, WrongColumns},
+    journal::make_directories,
     model::{Batch, BatchTime, NodeName, Partition, Schema},
     topology::FileFormat,
 };
@@ -39,6 +40,8 @@ pub struct FilesSink {
     prefix: PathBuf,
     suffix: Option<String>,
     rows: Rows,
+    /// The directory that batches go to is durable.
+    is_prepared: bool,
 }
 
 impl FilesSink {
@@ -49,6 +52,7 @@ impl FilesSink {
             // Without a slash at its end, which would make the prefix a directory.
             prefix: path.components().collect(),
             suffix: None,
+            is_prepared: false,
             rows: match format {
                 FileFormat::Text => Rows::Text(RowText::new(schema)),
                 FileFormat::Json => Rows::Json(RowJson::new(schema)),
@@ -63,9 +67,12 @@ impl FilesSink {
         Self { suffix, ..self }
     }
 
-    fn put(&self, time: BatchTime, batch: &Batch) -> Result<(), SinkProblem> {
+    fn put(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkProblem> {
         let target = Target::new(&self.prefix, time, self.suffix.as_deref());
-        make_directories(&target.parent)?;
+        if !self.is_prepared || !target.parent.is_dir() {
+            make_durable_directories(&target.parent)?;
+            self.is_prepared = true;
+        }
         remove(&target.temporary)?;
         let written = self
             .write_parts(&target.temporary, batch)
@@ -228,23 +235,14 @@ fn failed<'a>(
 }
 
 /// Makes the directory and those above it, so that they outlive a crash.
-pub(super) fn make_directories(path: &Path) -> Result<(), SinkProblem> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
-    fs::create_dir_all(path).map_err(failed("make", path))?;
-    for made in missing {
-        match made.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent)?,
-            _ => sync_directory(Path::new("."))?,
-        }
-    }
-    Ok(())
+pub(super) fn make_durable_directories(path: &Path) -> Result<(), SinkProblem> {
+    make_directories(path).map_err(failed("make", path))
 }
 
 pub(super) fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    let synced = around("file-names-before", "file-names-after", || {
+        File::open(path).and_then(|directory| directory.sync_all())
+    });
     synced.map_err(failed("sync", path))
 }
 

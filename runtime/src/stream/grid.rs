@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{clock::Clock, model::BatchTime};
 
-/// Time for ticks: a wall clock that is set while a stream runs moves none.
+/// Time for ticks: a wall clock that is set while a stream runs moves none, and one that was set
+/// back between two runs makes none wait.
 pub(super) struct Grid {
     clock: Arc<dyn Clock>,
     wall: i64,
@@ -24,6 +25,16 @@ impl Grid {
         let since = self.clock.monotonic().saturating_sub(self.monotonic);
         let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         BatchTime::from_millis(self.wall.saturating_add(since))
+    }
+
+    /// Puts the clock forward if it shows less than this; answers with how much that was, if it did.
+    pub(super) fn not_before(&mut self, time: BatchTime) -> Option<Duration> {
+        let behind = time.as_millis().saturating_sub(self.now().as_millis());
+        if behind <= 0 {
+            return None;
+        }
+        self.wall = self.wall.saturating_add(behind);
+        Some(Duration::from_millis(behind.unsigned_abs()))
     }
 
     /// Waits until it is `time` or later, and says what it is then.

@@ -20,9 +20,10 @@ Chores of the repository.
 cargo xtask demo [FILE...]   count the most frequent words of real text
 cargo xtask test             every test; those of tables against PostgreSQL if it is installed
 cargo xtask test --all       also with Debian's compiler
-cargo xtask crash            kill a run again and again; every batch is there once
+cargo xtask crash            kill runs again and again; every batch is there once
     --crashes N                  how often (default 40)
     --seed N                     of when and where (default 1)
+    --only FLOW                  one flow
 cargo xtask bench            measure against hand-written loops
     --runs N                     of which the median counts (default 5)
     --megabytes N                of generated text (default 200)

@@ -63,20 +63,22 @@ impl Repository {
 
     /// The host with points at which it can be told to die. It lies by itself, so that the usual
     /// one stays what tests and examples start.
-    pub(crate) fn failing_host(&self) -> Result<Host, Failed> {
-        let arguments = ["build", "--package", "rsrt", "--bin", "rsrt"];
-        let features = ["--features", "failpoints"];
-        execute(&mut self.cargo(&[&arguments[..], &features].concat()))?;
+    pub(crate) fn failing_host(&self) -> Result<FailingHost, Failed> {
+        let usual = ["build", "--package", "rsrt", "--bin", "rsrt"];
+        let failing = ["--example", "crash", "--features", "failpoints"];
+        execute(&mut self.cargo(&[&usual[..], &failing].concat()))?;
         let folder = self.target.join("failpoints");
         fs::create_dir_all(&folder)?;
-        let program = folder.join("rsrt");
+        let (program, helper) = (folder.join("rsrt"), folder.join("crash"));
         fs::copy(self.target.join("debug/rsrt"), &program)?;
-        execute(&mut self.cargo(&arguments))?;
-        Ok(Host {
+        fs::copy(self.target.join("debug/examples/crash"), &helper)?;
+        execute(&mut self.cargo(&usual))?;
+        let host = Host {
             program,
             root: self.root.clone(),
             guests: self.target.join("guests"),
-        })
+        };
+        Ok(FailingHost { host, helper })
     }
 
     fn host(&self, folder: &str) -> Host {
@@ -122,6 +124,14 @@ impl Repository {
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
+}
+
+/// What is killed.
+pub(crate) struct FailingHost {
+    /// With points at which it dies.
+    pub(crate) host: Host,
+    /// A program with a receiver of its own, which dies there too, and looks into tables.
+    pub(crate) helper: PathBuf,
 }
 
 /// The program `rsrt`, built.

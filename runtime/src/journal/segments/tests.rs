@@ -92,6 +92,20 @@ fn after_a_failure_nothing_is_written() {
     assert!(error.ends_with("takes nothing more"), "{error}");
 }
 
+#[test]
+fn after_a_failed_sync_nothing_counts_as_durable() {
+    let disk = MemoryDisk::new();
+    let (mut journal, _) = open(&disk).unwrap();
+    journal.append(&[b"a"]).unwrap();
+    disk.fail_at(Some(disk.steps() + 1));
+    journal.sync().unwrap_err();
+    disk.kill();
+    // The system may have dropped what it could not write, so a sync that succeeds says nothing.
+    let error = journal.sync().unwrap_err().to_string();
+    assert!(error.ends_with("takes nothing more"), "{error}");
+    journal.append(&[b"b"]).unwrap_err();
+}
+
 proptest! {
     #[test]
     fn what_was_synced_outlives_a_crash_at_any_step(
@@ -102,8 +116,8 @@ proptest! {
     ) {
         let disk = MemoryDisk::new();
         disk.ignore(ignored);
-        disk.fail_at(Some(step));
         let (mut journal, _) = open(&disk).unwrap();
+        disk.fail_at(Some(disk.steps() + step));
         let mut durable = 0;
         for number in 0..30 {
             if journal.append(&[&record(number)]).is_err() {
@@ -130,5 +144,92 @@ proptest! {
             let lost = read.map_or(true, |(_, read)| read.len() < durable);
             prop_assert!(lost);
         }
+    }
+}
+
+/// How a process ends.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    /// The machine goes on.
+    Kill,
+    /// The machine stops too, and keeps so many bytes.
+    Crash(usize),
+}
+
+/// Opens a journal that must begin with what was promised: from then on all that it holds is.
+fn promised(disk: &MemoryDisk, promise: &mut Vec<Vec<u8>>) -> Result<Option<Journal>, String> {
+    let (journal, read) = match open(disk) {
+        Ok(opened) => opened,
+        Err(error) if error.to_string().contains("the disk is gone") => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if !read.starts_with(promise) {
+        return Err(format!("{read:?} lacks some of {promise:?}"));
+    }
+    *promise = read;
+    Ok(Some(journal))
+}
+
+/// Runs one process after the other: each appends records of `length`, syncing after every `sync`th,
+/// until a step of the disk fails.
+fn lives(lives: &[(u64, usize, usize, Death)]) -> Result<(), String> {
+    let disk = MemoryDisk::new();
+    let (mut promise, mut number) = (Vec::new(), 0_u32);
+    for (steps, length, sync, death) in lives {
+        disk.fail_at(Some(disk.steps() + steps));
+        if let Some(mut journal) = promised(&disk, &mut promise)? {
+            let mut written = Vec::new();
+            for at in 1..30 {
+                number += 1;
+                let mut record = number.to_le_bytes().to_vec();
+                record.resize(4 + length, 0);
+                if journal.append(&[&record]).is_err() {
+                    break;
+                }
+                written.push(record);
+                if at % sync == 0 {
+                    if journal.sync().is_err() {
+                        break;
+                    }
+                    promise.append(&mut written);
+                }
+            }
+        }
+        match death {
+            Death::Kill => disk.kill(),
+            Death::Crash(kept) => disk.crash(*kept),
+        }
+    }
+    promised(&disk, &mut promise).map(|_| ())
+}
+
+#[test]
+fn what_the_next_process_reads_no_later_crash_takes_away() {
+    // The first one syncs nothing, and only the process dies. The second reads that, adds one
+    // record and syncs it; then the machine stops. Of names all, some or none are kept.
+    for kept in [0, 1, 2, 3, 5, 40, 400] {
+        for steps in 2..12 {
+            let first = (steps, 150, 100, Death::Kill);
+            let lives = lives(&[first, (6, 10, 1, Death::Crash(kept))]);
+            assert!(lives.is_ok(), "{steps} {kept}: {}", lives.unwrap_err());
+        }
+    }
+}
+
+fn death() -> impl Strategy<Value = Death> {
+    prop_oneof![
+        Just(Death::Kill),
+        Just(Death::Crash(0)),
+        (1..300_usize).prop_map(Death::Crash),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_was_read_or_synced_outlives_processes_and_machines(
+        given in proptest::collection::vec((1..40_u64, 0..200_usize, 1..20_usize, death()), 1..8),
+    ) {
+        let lived = lives(&given);
+        prop_assert!(lived.is_ok(), "{}", lived.unwrap_err());
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{format::rows_from_json, model::Kind};
+use crate::{crash_points::record, format::rows_from_json, model::Kind};
 
 const AT: BatchTime = BatchTime::from_millis(2_000);
 
@@ -185,4 +185,22 @@ fn a_suffix_ends_the_name_of_the_directory() {
     sink.write(AT, &batch(&[json!([["a", 1]])])).unwrap();
     let parts = [("out-2000.txt/part-00000", "(a,1)\n")];
     assert_eq!(files(root.path()), expected(&parts));
+}
+
+#[test]
+fn everything_is_on_the_disk_before_it_has_its_name_and_then_the_name_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = text_sink(&folder.path().join("made/out"));
+    for (time, made) in [(1_000, &["directories"][..]), (2_000, &[])] {
+        let two = batch(&[json!([["a", 1]]), json!([["b", 2]])]);
+        let done = record::of(|| sink.write(BatchTime::from_millis(time), &two).unwrap());
+        let steps = [
+            "file-sync",
+            "file-sync",
+            "file-names",
+            "file-rename",
+            "file-names",
+        ];
+        assert_eq!(done, [made, &steps].concat());
+    }
 }

@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Connection, Error, NoTls, Socket, tls::NoTlsStream,
 
 use super::{Database, Failed, Identity, Put, Size, TableSpec, Transaction, copy, sql};
 use crate::{
+    crash_points::reached,
     format::{Cells, WrongColumns},
     model::{Batch, Kind},
     sink::TableProblem,
@@ -165,7 +166,9 @@ impl Postgres {
 
     async fn transact(&self, client: &mut Client, given: &Transaction<'_>) -> Result<Put, Broken> {
         let insert = while_it("insert into");
+        reached("postgres-begin-before");
         let transaction = client.transaction().await.map_err(insert)?;
+        reached("postgres-begin-after");
         if let Some(identity) = &given.identity {
             let noted = self.note(&transaction, identity).await;
             if let Some(size) = noted.map_err(while_it("note the batch beside"))? {
@@ -174,7 +177,9 @@ impl Postgres {
             }
         }
         self.insert(&transaction, given.batch).await?;
+        reached("postgres-commit-before");
         let committed = transaction.commit().await;
+        reached("postgres-commit-after");
         committed.map_err(while_it("commit to"))?;
         Ok(Put::Inserted)
     }

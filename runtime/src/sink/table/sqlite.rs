@@ -1,7 +1,8 @@
 //! A file of SQLite.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::ErrorKind,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,11 +16,12 @@ use rusqlite::{
 
 use super::{Database, Failed, Identity, Put, Size, TableSpec, Transaction, sql};
 use crate::{
+    crash_points::around,
     format::{Cell, Cells},
     model::{Batch, Kind},
     sink::{
         TableProblem,
-        files::{make_directories, sync_directory},
+        files::{make_durable_directories, sync_directory},
     },
 };
 
@@ -55,9 +57,8 @@ impl Sqlite {
         // SQLite knows names of files that mean something else, but none that starts with a slash.
         let path = std::path::absolute(&self.path).map_err(|error| self.no_file(error))?;
         if let Some(parent) = path.parent() {
-            make_directories(parent).map_err(|error| self.no_file(error))?;
+            make_durable_directories(parent).map_err(|error| self.no_file(error))?;
         }
-        let is_new = !path.exists();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -84,27 +85,50 @@ impl Sqlite {
             let made = connection.execute_batch(&make);
             made.map_err(|error| self.failed("make `rsrt_batches` beside", error))?;
         }
-        if is_new && let Some(parent) = path.parent() {
-            sync_directory(parent).map_err(|error| self.no_file(error))?;
-        }
+        // Also of a file that was there: who made it may have been killed before this.
+        self.sync_names(&path)?;
         let file = identity_of(&path).map_err(|error| self.no_file(error))?;
         Ok(Open { connection, file })
     }
 
+    fn sync_names(&self, path: &Path) -> Result<(), Failed> {
+        let synced = path.parent().map_or(Ok(()), sync_directory);
+        synced.map_err(|error| self.no_file(error))
+    }
+
+    /// Makes durable what is read: who committed it may have been killed between the write and its
+    /// sync, and the batch is about to be committed because it is there.
+    fn keep(&self) -> Result<(), Failed> {
+        let path = std::path::absolute(&self.path).map_err(|error| self.no_file(error))?;
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        let synced = around("sqlite-keep-before", "sqlite-keep-after", || {
+            File::open(log).and_then(|log| log.sync_all())
+        });
+        match synced {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.no_file(error)),
+            _ => self.sync_names(&path),
+        }
+    }
+
     fn transact(&self, open: &mut Open, given: &Transaction<'_>) -> Result<Put, Failed> {
-        let transaction = open
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| self.failed("insert into", error))?;
+        let begun = around("sqlite-begin-before", "sqlite-begin-after", || {
+            let connection = &mut open.connection;
+            connection.transaction_with_behavior(TransactionBehavior::Immediate)
+        });
+        let transaction = begun.map_err(|error| self.failed("insert into", error))?;
         if let Some(identity) = &given.identity {
             let noted = self.note(&transaction, identity);
             let noted = noted.map_err(|error| self.failed("note the batch beside", error))?;
             if let Some(size) = noted {
+                self.keep()?;
                 return Ok(Put::Known(size));
             }
         }
         self.insert(&transaction, given.batch)?;
-        let committed = transaction.commit();
+        let committed = around("sqlite-commit-before", "sqlite-commit-after", || {
+            transaction.commit()
+        });
         committed.map_err(|error| self.failed("commit to", error))?;
         Ok(Put::Inserted)
     }

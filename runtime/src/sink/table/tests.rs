@@ -6,7 +6,7 @@ use rusqlite::{Connection, types::Value};
 use serde_json::json;
 
 use super::*;
-use crate::{format::rows_from_json, model::Kind};
+use crate::{crash_points::record, format::rows_from_json, model::Kind};
 
 mod replaced;
 
@@ -401,4 +401,18 @@ fn a_commit_is_on_the_disk_when_it_returns() {
     assert!(put.is_ok());
     assert_eq!(database.pragma("journal_mode"), text("wal"));
     assert_eq!(database.pragma("synchronous"), Value::Integer(2));
+}
+
+#[test]
+fn what_another_process_wrote_is_on_the_disk_before_it_counts() {
+    let (place, batch) = (Place::new(), counts(&[json!([["a", 1]])]));
+    let check = |last: &[&str]| {
+        let mut sink = place.sink(&batch, "counts").with_uid(Some("u"));
+        let done = record::of(|| sink.write(AT, &batch).unwrap());
+        let opened = ["directories", "file-names"];
+        assert_eq!(done, [&opened[..], last].concat());
+    };
+    check(&["sqlite-begin", "sqlite-commit"]);
+    // Who wrote it may have been killed before its sync.
+    check(&["sqlite-begin", "sqlite-keep", "file-names"]);
 }

@@ -71,6 +71,12 @@ impl Driver {
             return Err(Outcome::Exhausted);
         }
         if let (Mode::Live, Some(last)) = (self.run.mode, recovered.last) {
+            if let Some(behind) = self.grid.not_before(last) {
+                // Waiting for the clock could take days, and batch times never go back.
+                tracing::warn!(
+                    "the clock is {behind:?} behind the last batch, {last}: batch times go on from there, ahead of the clock"
+                );
+            }
             let interval = self.batches.topology.batch_interval.as_millis();
             let missed = self.grid.now().as_millis().saturating_sub(last.as_millis()) / interval;
             if missed > MANY_MISSED {
