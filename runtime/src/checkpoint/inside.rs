@@ -1,15 +1,17 @@
 //! What lies in a checkpoint, for whoever looks at it.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use super::{
     CheckpointError, Manifest, RecoveredClaim,
     fact::Fact,
+    opening::{look_at, unusable},
     recovered::History,
     store::{read_manifest, read_state},
 };
 use crate::{
-    journal::{DirectoryDisk, Journal},
+    journal::{Disk, Journal},
+    model::Location,
     scheduler::SavedMemory,
 };
 
@@ -27,24 +29,16 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Reads the checkpoint in a directory.
+    /// Reads the checkpoint in this place.
     ///
     /// # Errors
     /// When there is none, or it is damaged.
-    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let failed = |error| CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        };
-        let disk = DirectoryDisk::look_at(path).map_err(failed)?;
-        let manifest = read_manifest(&disk)?
-            .ok_or_else(|| failed(std::io::Error::other("it holds no checkpoint")))?;
-        let memory = read_state(&disk, &manifest)?;
-        let mut history = History::new(&manifest);
-        let (_, entries) = Journal::open(std::sync::Arc::new(disk), manifest.journal_from)?;
-        for entry in entries {
-            history.add(Fact::decode(&entry.payload)?);
-        }
+    pub fn read(location: &Location) -> Result<Self, CheckpointError> {
+        let disk = look_at(location)?;
+        let manifest = read_manifest(&*disk)?
+            .ok_or_else(|| unusable(location, std::io::Error::other("it holds no checkpoint")))?;
+        let memory = read_state(&*disk, &manifest)?;
+        let history = history(disk, &manifest)?;
         let blocks = history.blocks.iter();
         Ok(Self {
             memory,
@@ -55,4 +49,17 @@ impl Inside {
             manifest,
         })
     }
+}
+
+/// What lies behind the state.
+pub(super) fn history(
+    disk: Arc<dyn Disk>,
+    manifest: &Manifest,
+) -> Result<History, CheckpointError> {
+    let mut history = History::new(manifest);
+    let (_, entries) = Journal::open(disk, manifest.journal_from)?;
+    for entry in entries {
+        history.add(Fact::decode(&entry.payload)?);
+    }
+    Ok(history)
 }

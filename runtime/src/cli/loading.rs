@@ -141,9 +141,12 @@ pub(super) fn load(
         tracing::warn!("no operator calls a function of {}", path.display());
     }
     // What was begun with so many partitions goes on with them.
-    let begun = checkpoint_directory(manifest.checkpoint(), &base_dir)
-        .filter(|_| state == State::Kept)
-        .and_then(|directory| Checkpoint::parallelism(&directory));
+    let begun = match manifest.checkpoint() {
+        Some(location) if state == State::Kept => {
+            Checkpoint::parallelism(&location.under(&base_dir)).map_err(Failure::input)?
+        }
+        _ => None,
+    };
     let defaults = Defaults {
         parallelism: begun.unwrap_or(parallelism),
         base_dir,
@@ -169,13 +172,6 @@ pub(super) fn check_initial(loaded: Loaded) -> Result<Loaded, Failure> {
         read.map_err(Failure::input)?;
     }
     Ok(loaded)
-}
-
-/// Where a checkpoint lies; none if there is none, or not in a directory.
-pub(super) fn checkpoint_directory(location: Option<&str>, base_dir: &Path) -> Option<PathBuf> {
-    let location = location?;
-    let path = location.strip_prefix("file://").unwrap_or(location);
-    (!path.contains("://")).then(|| base_dir.join(path))
 }
 
 /// The topology's text, with what was given put into it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     checkpoint::{Checkpoint, Opened, Program},
-    cli::{Failure, loading},
+    cli::Failure,
     clock::Clock,
     plugin::Plugin,
     topology::Topology,
@@ -24,19 +24,15 @@ pub(super) fn open(
             false => Ok(None),
         };
     };
-    let location = checkpoint.location.as_str();
-    let Some(path) = loading::checkpoint_directory(Some(location), base_dir) else {
-        let what = format!("`checkpoint` cannot be {location:?} yet: write a directory");
-        return Err(Failure::input(what));
-    };
+    let location = checkpoint.location.under(base_dir);
     if fresh {
-        let aside = Checkpoint::move_aside(&path, clock.wall_millis());
+        let aside = Checkpoint::move_aside(&location, clock.wall_millis());
         if let Some(aside) = aside.map_err(Failure::input)? {
-            tracing::info!("the old checkpoint is now {}", aside.display());
+            tracing::info!("the old checkpoint is now {aside}");
         }
     }
     let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
     let program = Program::new(text, digests.collect());
-    let opened = Checkpoint::open_directory(&path, topology, program, clock.wall_millis());
+    let opened = Checkpoint::open_at(&location, topology, program, clock.wall_millis());
     opened.map(Some).map_err(Failure::input)
 }
