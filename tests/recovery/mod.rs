@@ -1,10 +1,13 @@
 //! Nothing is lost and nothing is counted twice, whatever the disk does and whenever it dies.
 //!
 //! A run here is the real thing (sources, scheduler, operators, checkpoint) over a disk in memory
-//! that forgets what was not synced, names of files included.
+//! that forgets what was not synced, names of files included; or over an object store, whose requests
+//! are carried out or not, and told or not.
 
 mod blocks;
 mod flow;
+mod machine;
+mod objects;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,7 @@ use rsrt::journal::{Disk as _, Ignored, MemoryDisk};
 use serde_json::Value;
 
 use flow::{Attempt, Flow};
+use machine::Machine;
 
 /// What each sink has of each batch.
 type Outputs = BTreeMap<(String, i64), Vec<Value>>;
@@ -49,9 +53,9 @@ impl Delivered {
 
 /// Runs, and dies after so many further steps of the disk, keeping so many unsynced bytes; then
 /// runs again; at last to the end.
-fn run_and_die(
+fn run_and_die<M: Machine>(
     flow: &Flow,
-    disk: &MemoryDisk,
+    disk: &M,
     deaths: &[(u64, usize)],
 ) -> Result<Delivered, String> {
     let mut delivered = Delivered::default();
@@ -83,8 +87,8 @@ fn run_and_die(
     }
 }
 
-fn check(flow: &Flow, disk: &MemoryDisk, deaths: &[(u64, usize)]) -> Result<(), String> {
-    let undisturbed = flow.attempt(&MemoryDisk::new())?;
+fn check<M: Machine>(flow: &Flow, disk: &M, deaths: &[(u64, usize)]) -> Result<(), String> {
+    let undisturbed = flow.attempt(&M::default())?;
     let expected: Outputs = undisturbed.given.into_iter().collect();
     assert!(undisturbed.error.is_none(), "{:?}", undisturbed.error);
     assert!(!expected.is_empty());

@@ -53,10 +53,11 @@ impl Checkpoint {
         // Who has no business here must not stop who has.
         may_open(disk.clone(), topology, &program)?;
         let holder = Holder::this(now);
-        disk.take_over(&holder).map_err(|error| CheckpointError::Store {
-            place: disk.place(),
-            error,
-        })?;
+        disk.take_over(&holder)
+            .map_err(|error| CheckpointError::Store {
+                place: disk.place(),
+                error,
+            })?;
         let unique = format!("{} {} {}", topology.name, holder.unique(), disk.place());
         Self::open_locked(disk, topology, program, &unique, None)
     }

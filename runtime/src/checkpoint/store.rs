@@ -1,8 +1,6 @@
 //! A checkpoint: opened, added to, written.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     CheckpointError, Manifest, Program, Recovered, Written,
@@ -340,7 +338,11 @@ fn begun(topology: &Topology, program: Program, unique: &str) -> Manifest {
 }
 
 /// Checks that it is of this topology.
-pub(super) fn belongs(manifest: &Manifest, topology: &Topology, place: &str) -> Result<(), CheckpointError> {
+pub(super) fn belongs(
+    manifest: &Manifest,
+    topology: &Topology,
+    place: &str,
+) -> Result<(), CheckpointError> {
     if manifest.topology != topology.name.as_str() {
         return Err(CheckpointError::OtherTopology {
             place: place.to_owned(),

@@ -42,6 +42,8 @@ pub(super) enum Says {
     },
     /// A file ends earlier.
     Cut { file: String, length: u64 },
+    /// A file is no more. Said only where an entry that stays speaks of it.
+    Removed { file: String },
 }
 
 impl Entry {

@@ -70,6 +70,10 @@ impl Files {
                 file.entries.insert(number, None);
                 file.cut(length);
             }
+            Says::Removed { file } => {
+                self.remove(&file);
+                self.garbage.insert(number, None);
+            }
         }
     }
 
@@ -87,8 +91,15 @@ impl Files {
     pub(super) fn remove(&mut self, name: &str) -> bool {
         let removed = self.by_name.remove(name);
         let was_there = removed.is_some();
-        self.garbage.extend(removed.into_iter().flat_map(|file| file.entries));
+        self.garbage
+            .extend(removed.into_iter().flat_map(|file| file.entries));
         was_there
+    }
+
+    /// Whether the last entry, which stays, speaks of this file.
+    pub(super) fn is_last(&self, name: &str) -> bool {
+        let file = self.by_name.get(name);
+        file.is_some_and(|file| file.entries.contains_key(&self.last))
     }
 
     pub(super) fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
@@ -186,7 +197,12 @@ mod tests {
             (5, added(), b"xyz"),
             (6, cut(6), b""),
         ]);
-        let lengths: Vec<_> = files.pieces("f").unwrap().iter().map(|p| p.length).collect();
+        let lengths: Vec<_> = files
+            .pieces("f")
+            .unwrap()
+            .iter()
+            .map(|p| p.length)
+            .collect();
         assert_eq!(lengths, [3, 1, 2]);
         assert_eq!(files.length("f"), Some(6));
     }
@@ -200,7 +216,10 @@ mod tests {
         };
         let mut files = files(vec![(1, stored("a"), b""), (2, stored("b"), b"")]);
         assert_eq!(files.objects(), BTreeSet::from(["a", "b"]));
-        assert_eq!(files.take_garbage(), BTreeMap::from([(1, Some("a".into()))]));
+        assert_eq!(
+            files.take_garbage(),
+            BTreeMap::from([(1, Some("a".into()))])
+        );
         assert!(files.remove("f"));
         assert!(!files.remove("f"));
         assert_eq!(files.take_garbage(), BTreeMap::new(), "2 is the last");
@@ -215,6 +234,9 @@ mod tests {
                 length: 0,
             },
         );
-        assert_eq!(files.take_garbage(), BTreeMap::from([(2, Some("b".into()))]));
+        assert_eq!(
+            files.take_garbage(),
+            BTreeMap::from([(2, Some("b".into()))])
+        );
     }
 }

@@ -39,6 +39,9 @@ impl Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (process, host, since) = (self.process, &self.host, self.since);
-        write!(f, "process {process} on {host}, since {since} ms after 1970")
+        write!(
+            f,
+            "process {process} on {host}, since {since} ms after 1970"
+        )
     }
 }

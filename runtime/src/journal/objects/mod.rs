@@ -15,6 +15,7 @@
 //! at which its predecessor would write next: one that slept would not notice otherwise.
 
 mod connect;
+mod ended;
 mod entry;
 mod files;
 mod holder;
@@ -22,13 +23,14 @@ mod requests;
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use object_store::ObjectStore;
 
 use self::{
+    ended::Ended,
     entry::{Entry, HEAD, Says},
     files::{Files, Piece, Source},
     requests::{Created, PART, Requests},
@@ -70,28 +72,6 @@ struct State {
     ended: Option<Ended>,
 }
 
-/// Why a disk takes nothing more.
-#[derive(Debug, Clone)]
-enum Ended {
-    TakenOver(Holder),
-    /// Nobody knows whether the last entry is there.
-    Failed(String),
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TakenOver(holder) => write!(
-                f,
-                "another process has taken this checkpoint over: {holder}; nothing of this one counts from there on. If both were meant to run, give each topology a checkpoint of its own"
-            ),
-            Self::Failed(why) => write!(f, "an earlier write has failed: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Ended {}
-
 impl ObjectDisk {
     /// The disk that a URL names, to be looked at. Keys, region and endpoint come from the variables
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT` and others of
@@ -129,7 +109,9 @@ impl ObjectDisk {
                 owner: number,
                 says: Says::Taken(holder.clone()),
             };
-            let created = self.requests.create(&entry_name(number), taken(holder).encode(b"")?)?;
+            let created = self
+                .requests
+                .create(&entry_name(number), taken(holder).encode(b"")?)?;
             if matches!(created, Created::Elsewhere(_)) {
                 continue;
             }
@@ -152,7 +134,10 @@ impl ObjectDisk {
 
     /// A store that takes conditional puts for plain ones would let two processes write.
     fn check_conditional(&self, number: u64, other: &Entry) -> io::Result<()> {
-        match self.requests.create(&entry_name(number), other.encode(b"")?)? {
+        match self
+            .requests
+            .create(&entry_name(number), other.encode(b"")?)?
+        {
             Created::Elsewhere(_) => Ok(()),
             Created::Here => Err(io::Error::other(
                 "the store overwrites objects that must not be overwritten: it does not know conditional writes (If-None-Match), and without them it can hold no checkpoint",
@@ -212,7 +197,9 @@ impl ObjectDisk {
                 .filter_map(|(name, size)| Some((entry_number(name)?, *size)))
                 .collect();
             state.heads.retain(|number, _| sizes.contains_key(number));
-            let new = sizes.iter().filter(|(number, _)| !state.heads.contains_key(number));
+            let new = sizes
+                .iter()
+                .filter(|(number, _)| !state.heads.contains_key(number));
             let new: Vec<(u64, u64)> = new.map(|(number, size)| (*number, *size)).collect();
             let asked = new.iter();
             let asked = asked.map(|(number, size)| (entry_name(*number), 0..HEAD.min(*size)));
@@ -239,7 +226,9 @@ impl ObjectDisk {
         for (number, (head, size)) in heads {
             let (entry, from) = Entry::decode(head).ok_or_else(|| {
                 let (name, place) = (entry_name(*number), self.requests.place());
-                io::Error::other(format!("{name} in {place} was not written by this version of rsrt"))
+                io::Error::other(format!(
+                    "{name} in {place} was not written by this version of rsrt"
+                ))
             })?;
             let length = size.saturating_sub(from);
             let known = usize::try_from(from).ok().and_then(|from| head.get(from..));
@@ -268,7 +257,7 @@ impl ObjectDisk {
         let from = (encoded.len() - bytes.len()) as u64;
         match self.requests.create(&entry_name(number), encoded) {
             Ok(Created::Here) => {}
-            Ok(Created::Elsewhere(found)) => return Err(state.end(lost_to(&found))),
+            Ok(Created::Elsewhere(found)) => return Err(state.end(Ended::by(&found))),
             Err(error) => {
                 state.end(Ended::Failed(error.to_string()));
                 return Err(error);
@@ -335,20 +324,6 @@ impl State {
 
     fn end(&mut self, ended: Ended) -> io::Error {
         io::Error::other(self.ended.insert(ended).clone())
-    }
-}
-
-/// Why an entry cannot be written whose place is taken.
-fn lost_to(found: &[u8]) -> Ended {
-    match Entry::decode(found) {
-        Some((
-            Entry {
-                says: Says::Taken(holder),
-                ..
-            },
-            _,
-        )) => Ended::TakenOver(holder),
-        _ => Ended::Failed("an object of nobody known is where the next entry goes".to_owned()),
     }
 }
 
@@ -467,7 +442,10 @@ impl Disk for ObjectDisk {
         let mut state = self.lock();
         state.check()?;
         let was_unsynced = state.unsynced.remove(name).is_some();
-        if !state.files.remove(name) && !was_unsynced {
+        if state.files.is_last(name) {
+            let file = name.to_owned();
+            self.say(&mut state, Says::Removed { file }, b"")?;
+        } else if !state.files.remove(name) && !was_unsynced {
             return Err(missing(name));
         }
         around("disk-remove-before", "disk-remove-after", || {

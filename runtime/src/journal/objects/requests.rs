@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use object_store::{
     Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart, path::Path,
 };
@@ -146,9 +146,10 @@ impl Requests {
                 let error = match put {
                     Ok(_) => return Ok(Created::Here),
                     Err(exists @ Error::AlreadyExists { .. }) => {
-                        match whole(&*store, &path).await {
+                        let found = store.get(&path).and_then(|found| found.bytes()).await;
+                        match found {
                             Ok(found) if found == bytes => return Ok(Created::Here),
-                            Ok(found) => return Ok(Created::Elsewhere(found)),
+                            Ok(found) => return Ok(Created::Elsewhere(found.into())),
                             // Some stores say so while somebody else is at it.
                             Err(Error::NotFound { .. }) => exists,
                             Err(error) => error,
@@ -253,7 +254,9 @@ impl Requests {
             Error::NotImplemented { .. } | Error::NotSupported { .. } => {
                 "that the store knows conditional writes (If-None-Match)"
             }
-            _ => "AWS_ENDPOINT, AWS_REGION, the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the network",
+            _ => {
+                "AWS_ENDPOINT, AWS_REGION, the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the network"
+            }
         };
         io::Error::other(Failed {
             what,
@@ -274,11 +277,8 @@ impl Drop for Requests {
 }
 
 fn below(folder: &Path, name: &str) -> Path {
-    name.split('/').fold(folder.clone(), |path, part| path.join(part))
-}
-
-async fn whole(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Vec<u8>> {
-    Ok(store.get(path).await?.bytes().await?.into())
+    name.split('/')
+        .fold(folder.clone(), |path, part| path.join(part))
 }
 
 /// It may go better the next time.
