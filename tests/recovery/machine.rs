@@ -4,7 +4,7 @@ use std::{
     fmt,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -76,6 +76,16 @@ struct State {
     fails_at: AtomicU64,
     /// Odd: the request at which it goes is carried out.
     kept: AtomicU64,
+    fault: Mutex<Option<Fault>>,
+}
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Of every few writes the first time nobody is told that it was carried out.
+    LosesAnswers,
+    /// What must not be overwritten is overwritten.
+    Overwrites,
 }
 
 impl Default for State {
@@ -84,6 +94,7 @@ impl Default for State {
             steps: AtomicU64::new(0),
             fails_at: AtomicU64::new(u64::MAX),
             kept: AtomicU64::new(0),
+            fault: Mutex::default(),
         }
     }
 }
@@ -95,6 +106,12 @@ impl Objects {
             store: self.store.clone(),
             state: Arc::default(),
         }
+    }
+
+    pub(super) fn with(fault: Fault) -> Self {
+        let store = Self::default();
+        *store.state.fault.lock().unwrap() = Some(fault);
+        store
     }
 
     /// Whether a request that changes something is carried out, and whether that is told.
@@ -165,7 +182,17 @@ impl ObjectStore for Objects {
         if !is_done {
             return Err(gone());
         }
+        let fault = *self.state.fault.lock().unwrap();
+        if fault == Some(Fault::Overwrites) {
+            return self.store.put_opts(at, bytes, PutOptions::default()).await;
+        }
         let done = self.store.put_opts(at, bytes, options).await?;
+        if fault == Some(Fault::LosesAnswers) && self.steps() % 7 == 0 {
+            return Err(Error::Generic {
+                store: "test",
+                source: "the line is dead".into(),
+            });
+        }
         if is_told { Ok(done) } else { Err(gone()) }
     }
 

@@ -9,7 +9,7 @@ use rsrt::{
 
 use super::{
     Flow, check, deaths, flow,
-    machine::{Machine, Objects},
+    machine::{Fault, Machine, Objects},
 };
 
 proptest! {
@@ -43,6 +43,30 @@ fn a_run_may_die_at_every_single_request() {
             assert!(checked.is_ok(), "step {step}: {}", checked.unwrap_err());
         }
     }
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_not_taken_for_somebody_elses() {
+    let flow = Flow::new(0, 2);
+    let store = Objects::with(Fault::LosesAnswers);
+    let attempt = flow.attempt(&store).unwrap();
+    assert_eq!(attempt.error, None);
+    assert!(store.steps() > 20);
+    assert_eq!(
+        attempt.given,
+        flow.attempt(&Objects::default()).unwrap().given
+    );
+}
+
+#[test]
+fn a_store_that_overwrites_what_it_must_not_is_refused() {
+    let store = Objects::with(Fault::Overwrites);
+    let opened = store.open(&topology(), Program::new("two", Vec::new()));
+    let error = opened.unwrap_err();
+    assert!(
+        error.contains("does not know conditional writes"),
+        "{error}"
+    );
 }
 
 fn topology() -> Topology {

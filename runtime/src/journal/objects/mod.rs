@@ -46,6 +46,8 @@ const FILES: &str = "files/";
 const SMALL: usize = 256 << 10;
 /// Entries by which earlier holders find out that they are none, for as many openings.
 const TAKEOVERS: usize = 1000;
+/// Numbers that are tried one after the other while another process writes.
+const TRIES: usize = 5000;
 /// How often the log is read anew because it changes while it is read.
 const READS: usize = 20;
 
@@ -102,26 +104,37 @@ impl ObjectDisk {
     /// When the store fails, knows no conditional puts, or others take the disk over all the time.
     pub fn take_over(&self, holder: &Holder) -> io::Result<()> {
         let mut state = self.lock();
-        for _ in 0..READS {
-            let objects = self.load(&mut state)?;
-            let number = state.files.last() + 1;
-            let taken = |holder: &Holder| Entry {
+        self.load(&mut state)?;
+        let mut number = state.files.last() + 1;
+        for _ in 0..TRIES {
+            let taken = Entry {
                 owner: number,
                 says: Says::Taken(holder.clone()),
             };
-            let created = self
+            let taken = taken.encode(b"")?;
+            if !self
                 .requests
-                .create(&entry_name(number), taken(holder).encode(b"")?)?;
-            if matches!(created, Created::Elsewhere(_)) {
+                .try_create(&entry_name(number), taken.clone())?
+            {
+                // Whoever has it writes: who only asks for the next number is faster.
+                number += 1;
                 continue;
             }
-            // Before this number nobody writes any more; behind it somebody may have taken over
-            // already, or removed what was there when the number was chosen.
-            self.load(&mut state)?;
-            if state.files.last() != number || !state.files.is_takeover(number) {
+            let mut objects = self.load(&mut state)?;
+            let before = number - 1;
+            if before > 0 && state.files.last() == number && !state.heads.contains_key(&before) {
+                // Its number was refused while a write was under way, which must not come through
+                // behind what was read.
+                self.requests.create(&entry_name(before), taken)?;
+                objects = self.load(&mut state)?;
+            }
+            if state.files.last() != number {
+                // Somebody has taken over already, or this number was chosen of a list so old that
+                // what had it is removed.
+                number = state.files.last() + 1;
                 continue;
             }
-            self.check_conditional(number, &taken(&Holder::this(-1)))?;
+            self.check_conditional(number)?;
             state.owner = Some(number);
             state.heads.clear();
             self.clean(&mut state, &objects);
@@ -133,13 +146,15 @@ impl ObjectDisk {
     }
 
     /// A store that takes conditional puts for plain ones would let two processes write.
-    fn check_conditional(&self, number: u64, other: &Entry) -> io::Result<()> {
-        match self
-            .requests
-            .create(&entry_name(number), other.encode(b"")?)?
-        {
-            Created::Elsewhere(_) => Ok(()),
-            Created::Here => Err(io::Error::other(
+    fn check_conditional(&self, number: u64) -> io::Result<()> {
+        let other = Entry {
+            owner: number,
+            says: Says::Taken(Holder::this(-1)),
+        };
+        let other = other.encode(b"")?;
+        match self.requests.try_create(&entry_name(number), other)? {
+            false => Ok(()),
+            true => Err(io::Error::other(
                 "the store overwrites objects that must not be overwritten: it does not know conditional writes (If-None-Match), and without them it can hold no checkpoint",
             )),
         }

@@ -45,11 +45,11 @@ pub(super) enum Created {
 
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} {object}: {error}; check {check}")]
+#[error("cannot {what} {object}: {why}; check {check}")]
 struct Failed {
     what: &'static str,
     object: String,
-    error: Error,
+    why: String,
     check: &'static str,
 }
 
@@ -167,6 +167,21 @@ impl Requests {
         created.map_err(|error| self.failed("create", name, error))
     }
 
+    /// Makes an object that is not there; false: there is one, or somebody is making it, or a request
+    /// whose answer was lost has made it.
+    pub(super) fn try_create(&self, name: &str, bytes: Vec<u8>) -> io::Result<bool> {
+        let (store, path) = (self.store.clone(), self.at(name));
+        let created = self.wait(async move {
+            let mode = PutMode::Create.into();
+            store.put_opts(&path, bytes.into(), mode).await
+        })?;
+        match created {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.failed("create", name, error)),
+        }
+    }
+
     /// Writes an object that nobody else writes.
     pub(super) fn write(&self, name: &str, bytes: Vec<u8>) -> io::Result<()> {
         let (store, path) = (self.store.clone(), self.at(name));
@@ -246,7 +261,9 @@ impl Requests {
     }
 
     fn failed(&self, what: &'static str, name: &str, error: Error) -> io::Error {
+        let why = error.to_string();
         let check = match &error {
+            _ if why.contains("NoSuchBucket") => "that the bucket is there, and AWS_ENDPOINT",
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may list, read, write and delete there"
             }
@@ -261,7 +278,7 @@ impl Requests {
         io::Error::other(Failed {
             what,
             object: format!("{name} in {}", self.place),
-            error,
+            why: readable(&why),
             check,
         })
     }
@@ -281,7 +298,33 @@ fn below(folder: &Path, name: &str) -> Path {
         .fold(folder.clone(), |path, part| path.join(part))
 }
 
+/// An answer that is XML, as S3 gives it, is cut down to what it says.
+fn readable(why: &str) -> String {
+    let within = |tag: &str| {
+        let (_, rest) = why.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once("</")?.0)
+    };
+    match (why.split_once("<?xml"), within("Code"), within("Message")) {
+        (Some((before, _)), Some(code), Some(message)) => format!("{before}{code}: {message}"),
+        _ => why.to_owned(),
+    }
+}
+
 /// It may go better the next time.
 fn is_passing(error: &Error) -> bool {
     matches!(error, Error::Generic { .. } | Error::AlreadyExists { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_xml_is_cut_down_to_what_it_says() {
+        let why = "404 Not Found: <?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>There is none</Message><HostId>x</HostId></Error>";
+        assert_eq!(readable(why), "404 Not Found: NoSuchBucket: There is none");
+        for why in ["the network is down", "<?xml version=\"1.0\"?><Error/>"] {
+            assert_eq!(readable(why), why);
+        }
+    }
 }
