@@ -187,9 +187,8 @@ fn by_time(printed: &str) -> BTreeMap<i64, Vec<String>> {
 #[test]
 fn a_run_that_is_killed_goes_on_and_its_results_are_those_of_one_that_was_not() {
     let Some(bucket) = Bucket::new() else { return };
-    let text: String = (0..24)
-        .map(|at| format!("w{} w{}\n", at % 5, at % 3))
-        .collect();
+    let lines = (0..24).map(|at| format!("w{} w{}\n", at % 5, at % 3));
+    let text = lines.collect::<Vec<_>>().concat();
     let files = |url: &str| Folder::new(&[("topo.toml", &*finite(url)), ("in.txt", &*text)]);
     let undisturbed = files(&bucket.url("undisturbed"));
     run(&bucket, &undisturbed, &[]).says(0, &[]);

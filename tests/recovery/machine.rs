@@ -187,7 +187,7 @@ impl ObjectStore for Objects {
             return self.store.put_opts(at, bytes, PutOptions::default()).await;
         }
         let done = self.store.put_opts(at, bytes, options).await?;
-        if fault == Some(Fault::LosesAnswers) && self.steps() % 7 == 0 {
+        if fault == Some(Fault::LosesAnswers) && self.steps().is_multiple_of(7) {
             return Err(Error::Generic {
                 store: "test",
                 source: "the line is dead".into(),

@@ -32,7 +32,7 @@ pub(super) fn connect(url: &ObjectUrl) -> io::Result<Arc<dyn ObjectStore>> {
     let store = builder
         .with_retry(RetryConfig {
             max_retries: 6,
-            retry_timeout: Duration::from_secs(60),
+            retry_timeout: Duration::from_mins(1),
             ..RetryConfig::default()
         })
         .build()

@@ -395,7 +395,9 @@ impl Disk for ObjectDisk {
         let mut state = self.lock();
         state.check()?;
         let bytes = state.unsynced.entry(name.to_owned()).or_default();
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
         Ok(())
     }
 

@@ -146,7 +146,10 @@ impl Requests {
                 let error = match put {
                     Ok(_) => return Ok(Created::Here),
                     Err(exists @ Error::AlreadyExists { .. }) => {
-                        let found = store.get(&path).and_then(|found| found.bytes()).await;
+                        let found = store
+                            .get(&path)
+                            .and_then(object_store::GetResult::bytes)
+                            .await;
                         match found {
                             Ok(found) if found == bytes => return Ok(Created::Here),
                             Ok(found) => return Ok(Created::Elsewhere(found.into())),
@@ -294,8 +297,7 @@ impl Drop for Requests {
 }
 
 fn below(folder: &Path, name: &str) -> Path {
-    name.split('/')
-        .fold(folder.clone(), |path, part| path.join(part))
+    name.split('/').fold(folder.clone(), Path::join)
 }
 
 /// An answer that is XML, as S3 gives it, is cut down to what it says.
