@@ -14,13 +14,15 @@ use rsrt::{
 };
 
 /// The plugins that the documentation speaks of: `word-count` is the default, `text-tools` is called
-/// `text`. Loaded once.
+/// `text`; `sessions`; and `faulty`. Loaded once.
 pub(crate) fn catalog() -> &'static Plugins {
     static CATALOG: LazyLock<Plugins> = LazyLock::new(|| {
         let engine = Engine::new(EngineOptions::default()).unwrap();
         let mut plugins = Plugins::default();
         plugins.add(None, load(&engine, "word-count"));
         plugins.add(Some("text".parse().unwrap()), load(&engine, "text-tools"));
+        plugins.add(Some("sessions".parse().unwrap()), load(&engine, "sessions"));
+        plugins.add(Some("faulty".parse().unwrap()), load(&engine, "faulty"));
         plugins
     });
     &CATALOG

@@ -5,6 +5,7 @@
     reason = "clippy.toml allows it in tests, but not in what tests call"
 )]
 
+mod choices;
 mod cli;
 mod databases;
 mod docs;

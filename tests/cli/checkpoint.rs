@@ -154,6 +154,8 @@ fn a_batch_is_made_again_with_the_reference_data_that_it_was_claimed_with() {
 name = "clean"
 batch-interval = "1s"
 checkpoint = "kept"
+checkpoint-interval = "1s"
+retain-batches = 1
 [source.lines]
 type = "file"
 path = "in.txt"

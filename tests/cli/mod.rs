@@ -13,6 +13,7 @@ mod sources;
 mod tables;
 mod testing;
 mod verbs;
+mod versions;
 
 use std::{
     fs,

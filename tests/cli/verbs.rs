@@ -33,8 +33,18 @@ fn pairs_are_joined_grouped_and_combined() {
 }
 
 #[test]
+fn a_stream_has_the_partitions_of_its_verb_also_when_they_are_empty() {
+    passes("partitions", 1);
+}
+
+#[test]
 fn state_and_windows_go_on_from_batch_to_batch() {
     passes("state", 1);
+}
+
+#[test]
+fn by_default_every_tenth_batch_of_a_stream_forgets_idle_keys() {
+    passes("idle", 2);
 }
 
 #[test]

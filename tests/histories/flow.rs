@@ -1,22 +1,48 @@
-//! Topologies over several batches, made up of choices.
+//! Topologies over several batches, made up of choices, and what each of their streams has.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
-use super::reference::{self, Batches, Keeps, Window};
+use super::{feed::Deal, offers::Offer, reference::Batches};
 
 /// What the rows of a stream look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Text and a number.
+    /// Text and an integer.
     Numbers,
-    /// Text and text; only sources.
+    /// Text and text; the rows of a key stand in the order that the runtime knows, too.
     Texts,
-    /// A key and a list, or two.
+    /// Text and a float.
+    Floats,
+    /// Text, and the sum of floats with how many they were.
+    Sums,
+    /// Plain text.
+    Lines,
+    /// A plain integer.
+    Plain,
+    /// A key and a list, or two, in whatever order.
     Lists,
-    /// Nothing reads it but a sink.
+    /// One list for each partition; to the reference, which knows no partitions, their items.
+    Gloms,
+    /// Anything else.
     Other,
+}
+
+impl Shape {
+    /// The columns of a source.
+    fn columns(self) -> &'static str {
+        match self {
+            Self::Numbers => "key = \"utf8\", value = \"int64\"",
+            Self::Texts => "key = \"utf8\", value = \"utf8\"",
+            Self::Floats => "key = \"utf8\", value = \"float64\"",
+            Self::Lines => "value = \"utf8\"",
+            Self::Plain => "value = \"int64\"",
+            Self::Sums | Self::Lists | Self::Gloms | Self::Other => {
+                panic!("no source has {self:?}")
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -24,254 +50,190 @@ pub(super) struct Stream {
     pub(super) name: String,
     pub(super) shape: Shape,
     /// Its slide, in batches.
-    every: usize,
+    pub(super) every: usize,
     pub(super) batches: Batches,
+    /// It has a sink in any case.
+    pub(super) watched: bool,
+    /// Some operator reads it, or it is another's second output: it may go without a sink.
+    pub(super) spared: bool,
 }
 
 impl Stream {
     /// It has a batch whenever it could.
-    fn is_solid(&self) -> bool {
+    pub(super) fn is_solid(&self) -> bool {
         let due = self.batches.iter().enumerate();
         let mut due = due.filter(|(at, _)| (at + 1) % self.every == 0);
         due.all(|(_, batch)| batch.is_some())
     }
+
+    /// Rows of its largest batch.
+    pub(super) fn rows(&self) -> usize {
+        let batches = self.batches.iter().flatten();
+        batches.map(Vec::len).max().unwrap_or(0)
+    }
+}
+
+/// A source as it was made up.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) shape: Shape,
+    pub(super) batches: Batches,
+    pub(super) deal: Deal,
+    /// Also a sink reads it.
+    pub(super) watched: bool,
 }
 
 /// A topology, and what each of its streams has.
 #[derive(Clone)]
 pub(super) struct Flow {
+    parallelism: usize,
+    /// In seconds; none: by default.
+    checkpoint_interval: Option<u8>,
+    /// Batches may fail, and the run goes on; then what streams have is not what is said here.
+    pub(super) may_fail: bool,
+    /// Sources and operators.
     toml: String,
-    pub(super) sources: usize,
+    pub(super) sources: Vec<Source>,
     pub(super) streams: Vec<Stream>,
+    /// By name, what lies beside the topology.
+    pub(super) files: Vec<(String, String)>,
 }
 
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources = self.streams[..self.sources].iter();
-        let batches: Vec<_> = sources
-            .map(|s| (&s.name, Value::from_iter(s.batches.clone())))
-            .collect();
-        write!(f, "{}\n{batches:?}", self.toml)
+        writeln!(f, "{}", self.toml())?;
+        for (name, text) in &self.files {
+            writeln!(f, "{name}: {text:?}")?;
+        }
+        for (at, source) in self.sources.iter().enumerate() {
+            let batches = Value::from_iter(source.batches.clone()).to_string();
+            let batches: String = batches.chars().take(3_000).collect();
+            writeln!(f, "s{at}: {:?}\n{batches}", source.deal)?;
+        }
+        Ok(())
     }
 }
 
 impl Flow {
     /// The same, whose state is written every so many seconds.
-    pub(super) fn checkpointed_every(mut self, seconds: u8) -> Self {
-        let interval = format!("checkpoint = \"x\"\ncheckpoint-interval = \"{seconds}s\"");
-        self.toml = self.toml.replacen("checkpoint = \"x\"", &interval, 1);
-        self
+    pub(super) fn checkpointed_every(self, seconds: u8) -> Self {
+        let checkpoint_interval = Some(seconds);
+        Self {
+            checkpoint_interval,
+            ..self
+        }
     }
 
-    /// Of sources with so many partitions each.
-    pub(super) fn new(sources: Vec<(Shape, usize, Batches)>, parallelism: usize) -> Self {
-        let mut toml = format!(
-            "name = \"law\"\nbatch-interval = \"1s\"\nparallelism = {parallelism}\ncheckpoint = \"x\"\n[plugin.text]\npath = \"text.wasm\"\n"
-        );
+    pub(super) fn new(sources: Vec<Source>, parallelism: usize, may_fail: bool) -> Self {
+        let mut toml = String::new();
         let mut streams = Vec::new();
-        for (at, (shape, partitions, batches)) in sources.into_iter().enumerate() {
-            let kind = match shape {
-                Shape::Texts => "utf8",
-                _ => "int64",
-            };
-            let name = format!("s{at}");
+        for (at, source) in sources.iter().enumerate() {
+            let (name, columns) = (format!("s{at}"), source.shape.columns());
             let _ = write!(
                 toml,
-                "[source.{name}]\ntype = \"queue\"\npartitions = {partitions}\nschema = {{ key = \"utf8\", value = \"{kind}\" }}\n"
+                "[source.{name}]\ntype = \"queue\"\nschema = {{ {columns} }}\n"
             );
             streams.push(Stream {
                 name,
-                shape,
+                shape: source.shape,
                 every: 1,
-                batches,
+                batches: source.batches.clone(),
+                watched: source.watched,
+                spared: false,
             });
         }
         Self {
+            parallelism,
+            checkpoint_interval: None,
+            may_fail,
             toml,
-            sources: streams.len(),
+            sources,
             streams,
+            files: Vec::new(),
         }
     }
 
-    /// With a sink for each stream, named after it.
+    /// What must come to the same: with another parallelism, and a sink at every stream, so that no
+    /// chain of steps is longer than one.
+    pub(super) fn otherwise(&self) -> Self {
+        let streams = self.streams.iter().map(|stream| Stream {
+            watched: true,
+            ..stream.clone()
+        });
+        Self {
+            streams: streams.collect(),
+            parallelism: self.parallelism % 3 + 1,
+            ..self.clone()
+        }
+    }
+
+    /// Streams with a sink: what has none ends no chain of steps.
+    pub(super) fn watched(&self) -> Vec<&Stream> {
+        let streams = self.streams.iter();
+        streams.filter(|s| s.watched || !s.spared).collect()
+    }
+
     pub(super) fn toml(&self) -> String {
-        let sinks = self.streams.iter().map(|stream| {
+        let sinks = self.watched().into_iter().map(|stream| {
             let sink = stream.name.replace('.', "-");
             format!(
                 "[sink.of-{sink}]\ninput = \"{}\"\ntype = \"null\"\n",
                 stream.name
             )
         });
-        self.toml.clone() + &sinks.collect::<String>()
+        let interval = self.checkpoint_interval;
+        let interval = interval.map(|seconds| format!("checkpoint-interval = \"{seconds}s\"\n"));
+        let on_failed = ["stop", "continue"][usize::from(self.may_fail)];
+        format!(
+            "name = \"law\"\non-failed-batch = \"{on_failed}\"\nbatch-interval = \"1s\"\nparallelism = {}\ncheckpoint = \"x\"\n{}\
+             [plugin.text]\npath = \"text.wasm\"\n[plugin.sessions]\npath = \"sessions.wasm\"\n\
+             [plugin.faulty]\npath = \"faulty.wasm\"\n{}{}",
+            self.parallelism,
+            interval.unwrap_or_default(),
+            self.toml,
+            sinks.collect::<String>()
+        )
     }
 
-    /// Adds an operator, as these numbers choose.
-    #[expect(clippy::too_many_lines, reason = "one line of thought for each verb")]
-    pub(super) fn grow(&mut self, choices: &[u16]) {
-        let choice = |at: usize, of: usize| usize::from(choices[at]) % of;
-        let from = &self.streams[choice(0, self.streams.len())].clone();
-        let every = from.every;
-        let length = every * (1 + choice(1, 4));
-        let slide = every * (1 + choice(2, 3));
-        let window = Window { length, slide };
-        let tight = Window {
-            length,
-            slide: slide.min(length),
-        };
-        let keys = |window: Window| {
-            format!(
-                "length = \"{}s\"\nslide = \"{}s\"",
-                window.length, window.slide
-            )
-        };
-        let input = &from.batches;
-        let (numbers, lists, other) = (Shape::Numbers, Shape::Lists, Shape::Other);
-        let made = match (from.shape, choice(3, 14)) {
-            (Shape::Texts, _) => {
-                let (timeout, checkpoint) = (1 + choice(1, 3), 1 + choice(2, 3));
-                let (passed, snapshots) = reference::map_with_state(input, timeout, checkpoint);
-                let verb = format!(
-                    "map-with-state = \"text:changes\"\ntimeout = \"{timeout}s\"\ncheckpoint-interval = \"{checkpoint}s\""
-                );
-                let name = self.add(&from.name, &verb, other, 1, passed);
-                self.streams.push(Stream {
-                    name: format!("{name}.snapshots"),
-                    shape: other,
-                    every: 1,
-                    batches: snapshots,
-                });
-                return;
-            }
-            (Shape::Numbers, 0) => (
-                "reduce-by-key = \"std:sum\"".into(),
-                numbers,
-                every,
-                reference::reduce_by_key(input),
-            ),
-            (Shape::Numbers, 1) => (
-                "group-by-key = true".into(),
-                lists,
-                every,
-                reference::group_by_key(input),
-            ),
-            (Shape::Numbers, 2) => (
-                format!("window = true\n{}", keys(window)),
-                numbers,
-                slide,
-                reference::window(input, window),
-            ),
-            (Shape::Numbers, 3) => (
-                format!("reduce-by-key-and-window = \"std:sum\"\n{}", keys(window)),
-                numbers,
-                slide,
-                reference::reduce_by_key_and_window(input, window),
-            ),
-            (Shape::Numbers, 4) => (
-                format!("reduce-by-key-and-window = \"sum\"\n{}", keys(window)),
-                numbers,
-                slide,
-                reference::reduce_by_key_and_window(input, window),
-            ),
-            (Shape::Numbers, 5) => (
-                format!(
-                    "reduce-by-key-and-window = \"std:sum\"\ninverse = true\n{}",
-                    keys(tight)
-                ),
-                numbers,
-                tight.slide,
-                reference::inverse(input, tight),
-            ),
-            (Shape::Numbers, 6) => (
-                format!(
-                    "reduce-by-key-and-window = \"sum\"\ninverse = true\n{}",
-                    keys(tight)
-                ),
-                numbers,
-                tight.slide,
-                reference::inverse(input, tight),
-            ),
-            (Shape::Numbers, 7) => (
-                format!("count-by-window = true\n{}", keys(tight)),
-                other,
-                tight.slide,
-                reference::count_by_window(input, tight),
-            ),
-            (Shape::Numbers, 8) => (
-                format!("count-by-value-and-window = true\n{}", keys(tight)),
-                other,
-                tight.slide,
-                reference::count_by_value_and_window(input, tight),
-            ),
-            (Shape::Numbers, 9) => (
-                format!("group-by-key-and-window = true\n{}", keys(window)),
-                lists,
-                slide,
-                reference::group_by_key_and_window(input, window),
-            ),
-            (Shape::Numbers, 10) => (
-                "update-state-by-key = \"running\"".into(),
-                numbers,
-                every,
-                reference::update_state(input, every),
-            ),
-            (Shape::Numbers, _) => return self.bring_together(from, choices),
-            (Shape::Lists | Shape::Other, _) => return,
-        };
-        let (verb, shape, every, batches) = made;
-        self.add(&from.name, &verb, shape, every, batches);
+    /// Adds a file; its name.
+    pub(super) fn add_file(&mut self, lines: &[String], suffix: &str) -> String {
+        let name = format!("f{}.{suffix}", self.files.len());
+        let text = lines
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
+            .collect();
+        self.files.push((name.clone(), text));
+        name
     }
 
-    /// Adds an operator over two streams that have a batch whenever they could (spec 5.1), if there
-    /// are such.
-    fn bring_together(&mut self, from: &Stream, choices: &[u16]) {
-        let fits = |other: &&Stream| {
-            other.shape == Shape::Numbers && other.every == from.every && other.is_solid()
-        };
-        let others: Vec<_> = self.streams.iter().filter(fits).cloned().collect();
-        if !from.is_solid() || others.is_empty() {
-            return;
-        }
-        let other = &others[usize::from(choices[1]) % others.len()];
-        let input = format!("{}\", \"{}", from.name, other.name);
-        let keeps = |left, right| Keeps { left, right };
-        let (left, right) = (&from.batches, &other.batches);
-        let join = |keeps| (Shape::Other, reference::join(left, right, keeps));
-        let (verb, (shape, batches)) = match choices[2] % 6 {
-            0 => ("join", join(keeps(false, false))),
-            1 => ("left-outer-join", join(keeps(true, false))),
-            2 => ("right-outer-join", join(keeps(false, true))),
-            3 => ("full-outer-join", join(keeps(true, true))),
-            4 => ("cogroup", (Shape::Lists, reference::cogroup(left, right))),
-            _ => ("union", (Shape::Numbers, reference::union(left, right))),
-        };
-        self.add(
-            &input,
-            &format!("{verb} = true"),
-            shape,
-            from.every,
-            batches,
-        );
-    }
-
-    fn add(
-        &mut self,
-        input: &str,
-        verb: &str,
-        shape: Shape,
-        every: usize,
-        batches: Batches,
-    ) -> String {
+    /// Adds an operator.
+    pub(super) fn add(&mut self, offer: Offer, watched: bool) {
         let name = format!("o{}", self.streams.len());
+        for stream in &mut self.streams {
+            stream.spared |= offer.inputs.contains(&stream.name);
+        }
+        let inputs = offer.inputs.join("\", \"");
         let _ = write!(
             self.toml,
-            "[operator.{name}]\ninput = [\"{input}\"]\n{verb}\n"
+            "[operator.{name}]\ninput = [\"{inputs}\"]\n{}\n",
+            offer.verb
         );
-        self.streams.push(Stream {
-            name: name.clone(),
+        let second = offer.second.map(|(port, shape, batches)| Stream {
+            name: format!("{name}.{port}"),
             shape,
-            every,
+            every: offer.every,
             batches,
+            watched,
+            spared: true,
         });
-        name
+        let main = Stream {
+            name,
+            shape: offer.shape,
+            every: offer.every,
+            batches: offer.batches,
+            watched,
+            spared: false,
+        };
+        self.streams.extend([main].into_iter().chain(second));
     }
 }

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{
     cell::{self, Row},
-    offers::Choices,
     reference::{self, Rows, Verb},
 };
+use crate::choices::Choices;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,10 +22,9 @@ use rsrt::{
     topology::{Defaults, Topology, compile},
 };
 
-use crate::guests;
+use crate::{choices::Choices, guests};
 use cell::{Cell, Row, canonical};
 use flow::{Column, Flow, Kind, Source, Stream};
-use offers::Choices;
 
 /// What all cases share.
 struct Shared {

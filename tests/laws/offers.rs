@@ -4,28 +4,7 @@ use super::{
     flow::{Column, Flow, Kind},
     reference::{Reducer, Verb},
 };
-
-/// Numbers that decide, taken one after the other.
-#[derive(Debug, Clone)]
-pub(super) struct Choices<'a>(std::iter::Cycle<std::slice::Iter<'a, u16>>);
-
-impl<'a> Choices<'a> {
-    pub(super) fn new(numbers: &'a [u16]) -> Self {
-        Self(numbers.iter().cycle())
-    }
-
-    pub(super) fn below(&mut self, n: usize) -> usize {
-        usize::from(*self.0.next().unwrap()) % n
-    }
-
-    fn of<T: Clone>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len())].clone()
-    }
-
-    fn yes(&mut self) -> bool {
-        self.below(2) == 1
-    }
-}
+use crate::choices::Choices;
 
 /// What an operator could be: its keys in TOML, what it means, what comes out.
 pub(super) struct Offer {

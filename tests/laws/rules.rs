@@ -37,25 +37,31 @@ partitions = 2
 const SINK: &str = "\n[sink.out]\ninput = \"it\"\ntype = \"null\"\n";
 
 fn topology(rest: &str) -> Arc<Topology> {
+    topology_of(&format!("{HEAD}{rest}"))
+}
+
+fn topology_of(text: &str) -> Arc<Topology> {
     let defaults = Defaults {
         parallelism: NonZeroUsize::MIN,
         base_dir: "".into(),
         needs_checkpoint: false,
     };
-    let text = format!("{HEAD}{rest}");
-    let topology = compile("rules.toml", &text, SHARED.plugins, &defaults);
+    let topology = compile("rules.toml", text, SHARED.plugins, &defaults);
     Arc::new(topology.unwrap_or_else(|e| panic!("{:?}\n{text}", e.problems())))
 }
 
 /// Runs these batches of `lines`.
 fn run(rest: &str, lines: &Value) -> Got {
-    let topology = topology(rest);
+    run_case(&topology(rest), lines)
+}
+
+fn run_case(topology: &Arc<Topology>, lines: &Value) -> Got {
     let text = json!({"cases": [{"name": "rule", "sources": {"lines": lines}}]});
     let file = CaseFile::parse(text.to_string().as_bytes()).unwrap();
-    let case = Case::new(file.cases.into_iter().next().unwrap(), &topology).unwrap();
-    let plugins = SHARED.plugins.of(&topology).unwrap();
-    let plan = Plan::new(&topology);
-    let runner = CaseRunner::new(topology, plan, plugins, SHARED.pool.clone());
+    let case = Case::new(file.cases.into_iter().next().unwrap(), topology).unwrap();
+    let plugins = SHARED.plugins.of(topology).unwrap();
+    let plan = Plan::new(topology);
+    let runner = CaseRunner::new(topology.clone(), plan, plugins, SHARED.pool.clone());
     SHARED.runtime.block_on(runner.run(&case))
 }
 
@@ -285,5 +291,27 @@ fn processing_lasts_to_the_end_of_the_last_sink() {
     for report in reports {
         assert_eq!(report.processing, Duration::from_millis(90));
         assert_eq!(report.scheduling_delay, Duration::ZERO);
+    }
+}
+
+#[test]
+fn what_is_remembered_outlasts_a_failure_before_or_behind_it() {
+    let window = "reduce-by-window = \"std:max\"\nlength = \"2s\"";
+    let function = "map = \"faulty:panics-at-bang\"";
+    let lines = json!([["a"], ["no!"], ["b"], ["c"], ["c"]]);
+    // The window has the row for two batches; or it lacks its batch for as long.
+    for (first, second) in [(window, function), (function, window)] {
+        for partitions in [1, 2] {
+            let rest = format!(
+                "partitions = {partitions}\n[plugin.faulty]\npath = \"faulty.wasm\"\n\
+                 [operator.first]\ninput = \"lines\"\n{first}\n\
+                 [operator.it]\ninput = \"first\"\n{second}\n{SINK}"
+            );
+            let head = HEAD.replace("partitions = 2\n", "");
+            let got = run_case(&topology_of(&format!("{head}{rest}")), &lines);
+            let expected = [(1, "a"), (4, "c"), (5, "c")];
+            let expected = expected.map(|(at, line)| json!([at * 1_000, [line]]));
+            assert_eq!(captured(&got), json!(expected), "{first} {partitions}");
+        }
     }
 }

@@ -201,8 +201,9 @@ type = "null"
     pub(super) fn attempt(&self, machine: &impl Machine) -> Result<Attempt, String> {
         let topology = self.topology();
         let plugins = guests::catalog().of(&topology).unwrap();
-        let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
-        let program = Program::new(&self.toml, digests.collect());
+        let called = plugins.iter();
+        let called = called.map(|plugin| (None, plugin.digest().to_string()));
+        let program = Program::new(&self.toml, called.collect());
         let opened = machine.open(&topology, program)?;
 
         let numbers = &topology.sources[0];

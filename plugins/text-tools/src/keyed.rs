@@ -40,9 +40,27 @@ pub(crate) fn changes(value: Option<&str>, last: &mut State<String>) -> Option<S
     Some(value.to_owned())
 }
 
+/// For how many batches nothing came of a key. It is forgotten after two, or at a `logout`.
+#[rsrt::update_state]
+pub(crate) fn quiet(new: &[&str], batches: Option<i64>) -> Option<i64> {
+    match (new.last(), batches) {
+        (Some(&"logout"), _) => None,
+        (Some(_), _) => Some(0),
+        (None, batches) => batches.map(|n| n + 1).filter(|n| *n <= 2),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_quiet_for_two_batches_and_then_forgotten() {
+        assert_eq!(quiet(&["a", "b"], Some(2)), Some(0));
+        assert_eq!(quiet(&[], Some(1)), Some(2));
+        assert_eq!(quiet(&[], Some(2)), None);
+        assert_eq!(quiet(&["a", "logout"], Some(0)), None);
+    }
 
     #[test]
     fn the_first_of_the_longest_wins() {

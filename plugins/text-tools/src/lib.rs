@@ -10,4 +10,5 @@ rsrt::plugin! {
     reading::reading,
     partitions::Runs, partitions::Without, partitions::NotFrom,
     keyed::longest, keyed::sum_and_count, keyed::add_sums, keyed::mean, keyed::changes,
+    keyed::quiet,
 }

@@ -88,11 +88,11 @@ impl CaseRunner {
     }
 
     fn open(&self, disk: &MemoryDisk) -> Result<Opened, CheckpointError> {
-        let digests = self
+        let plugins = self
             .plugins
             .iter()
-            .map(|plugin| plugin.digest().to_string());
-        let program = Program::new(&format!("{:?}", self.topology), digests.collect());
+            .map(|plugin| (None, plugin.digest().to_string()));
+        let program = Program::new(&format!("{:?}", self.topology), plugins.collect());
         Checkpoint::open(Arc::new(disk.clone()), &self.topology, program, "case")
     }
 

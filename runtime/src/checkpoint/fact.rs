@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Raised when a fact changes its form.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// One thing that has happened, durably.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,12 @@ pub enum Fact {
         time: i64,
         /// Part of it failed, and the topology goes on.
         failed: bool,
+    },
+    /// An operator failed on a batch, so no sink was given any of it: it may be claimed once more,
+    /// by another program.
+    Failed {
+        /// Its time, in milliseconds since the epoch.
+        time: i64,
     },
     /// All sources have ended and all batches are committed.
     Finished,

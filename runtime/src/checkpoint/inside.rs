@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    CheckpointError, Manifest, RecoveredClaim,
+    CheckpointError, Manifest, Pending, RecoveredClaim,
     fact::Fact,
     opening::{look_at, unusable},
+    program,
     recovered::History,
     store::{read_manifest, read_state},
 };
@@ -20,7 +21,7 @@ use crate::{
 pub struct Inside {
     /// What it is of.
     pub manifest: Manifest,
-    /// The state after [`Manifest::state`]'s batch.
+    /// The newest state, after [`Manifest::state`]'s batch.
     pub memory: Option<SavedMemory>,
     /// Batches behind the state.
     pub claims: Vec<RecoveredClaim>,
@@ -38,7 +39,7 @@ impl Inside {
         let manifest = read_manifest(&*disk)?
             .ok_or_else(|| unusable(location, std::io::Error::other("it holds no checkpoint")))?;
         let memory = read_state(&*disk, &manifest)?;
-        let history = history(disk, &manifest)?;
+        let history = read_history(disk, &manifest)?;
         let blocks = history.blocks.iter();
         Ok(Self {
             memory,
@@ -51,8 +52,34 @@ impl Inside {
     }
 }
 
+impl Pending {
+    /// Batches in the checkpoint in this place that only their own program can make again; none
+    /// if there are none, or there is no checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged.
+    pub fn read(location: &Location) -> Result<Option<Self>, CheckpointError> {
+        if matches!(location, Location::Directory(path) if !path.is_dir()) {
+            return Ok(None);
+        }
+        let disk = look_at(location)?;
+        let Some(manifest) = read_manifest(&*disk)? else {
+            return Ok(None);
+        };
+        let files = program::read(&*disk, &manifest.program)?;
+        let history = read_history(disk, &manifest)?;
+        let bound = history.claims.values().filter(|claim| !claim.is_free());
+        let batches = bound.count();
+        Ok((batches > 0).then_some(Self {
+            program: manifest.program,
+            files,
+            batches,
+        }))
+    }
+}
+
 /// What lies behind the state.
-pub(super) fn history(
+pub(super) fn read_history(
     disk: Arc<dyn Disk>,
     manifest: &Manifest,
 ) -> Result<History, CheckpointError> {

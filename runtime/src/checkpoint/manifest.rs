@@ -17,8 +17,8 @@ pub struct Manifest {
     pub parallelism: u64,
     /// What made the batches behind the state.
     pub program: Program,
-    /// The state; none before it was first written.
-    pub state: Option<StateEntry>,
+    /// States that can be read, by rising number; none before the first was written.
+    pub states: Vec<StateEntry>,
     /// The journal is read from this segment on.
     pub journal_from: u64,
     /// Of each source with a receiver: the number of its next block.
@@ -27,6 +27,13 @@ pub struct Manifest {
     pub positions: Vec<(String, Vec<u8>)>,
     /// All sources have ended.
     pub finished: bool,
+}
+
+impl Manifest {
+    /// The newest state.
+    pub fn state(&self) -> Option<&StateEntry> {
+        self.states.last()
+    }
 }
 
 /// The state after a batch.
@@ -40,6 +47,10 @@ pub struct StateEntry {
     pub file: String,
     /// Of the file: BLAKE3, hexadecimal.
     pub digest: String,
+    /// It is all of the state; if not, it belongs upon the one before.
+    pub whole: bool,
+    /// Of the file.
+    pub bytes: u64,
     /// How far each source had come.
     pub sources: Vec<SourceFact>,
 }
@@ -49,6 +60,6 @@ pub struct StateEntry {
 pub struct Program {
     /// Digest of the topology's text.
     pub topology: String,
-    /// Digests of its plugins, in its order.
-    pub plugins: Vec<String>,
+    /// Its plugins, in its order: what it calls them, and their digests. None is the default one.
+    pub plugins: Vec<(Option<String>, String)>,
 }

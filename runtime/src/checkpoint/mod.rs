@@ -11,6 +11,7 @@
 //! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `lock`.
 
 mod blocks;
+mod chain;
 mod error;
 mod fact;
 mod inside;
@@ -18,6 +19,7 @@ mod lock;
 mod manifest;
 mod needs;
 mod opening;
+mod program;
 mod recovered;
 mod references;
 mod shared;
@@ -28,6 +30,7 @@ pub use error::CheckpointError;
 pub use fact::{ClaimFact, Fact, SourceFact};
 pub use inside::Inside;
 pub use manifest::{Manifest, Program, StateEntry};
+pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
 pub use store::{Checkpoint, Left, NewClaim, Opened};

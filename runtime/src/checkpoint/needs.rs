@@ -6,7 +6,7 @@ use crate::model::InputRange;
 
 use super::fact::ClaimFact;
 
-/// What lies in the journal and is not covered by the state.
+/// What lies in the journal and may be needed to make batches again.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// Segments of blocks, by source and number.
@@ -56,7 +56,7 @@ impl Needs {
         self.claims.insert(time, claimed);
     }
 
-    /// The state covers batches up to this time: what they took is not needed any more.
+    /// Batches up to this time are never made again: what they took is not needed any more.
     pub(super) fn covered(&mut self, until: i64) {
         let later = self.claims.split_off(&until.saturating_add(1));
         for claimed in std::mem::replace(&mut self.claims, later).into_values() {
@@ -66,9 +66,10 @@ impl Needs {
         }
     }
 
-    /// Batches behind the state.
-    pub(super) fn claims(&self) -> u64 {
-        self.claims.len() as u64
+    /// Batches after this time, or all of them.
+    pub(super) fn claims_after(&self, time: Option<i64>) -> u64 {
+        let first = time.map_or(i64::MIN, |time| time.saturating_add(1));
+        self.claims.range(first..).count() as u64
     }
 
     /// Blocks that no claim takes.
@@ -120,6 +121,8 @@ mod tests {
         needs.claim(&claim, 2);
         needs.no_claim(2_000, 3);
         assert_eq!(needs.first(), Some(1));
+        assert_eq!(needs.claims_after(None), 2);
+        assert_eq!(needs.claims_after(Some(1_000)), 1);
         needs.covered(999);
         assert_eq!(needs.first(), Some(1));
         needs.covered(1_000);

@@ -4,9 +4,10 @@ use std::{ffi::OsString, io, num::NonZeroUsize, path::Path, sync::Arc};
 
 use super::{
     Checkpoint, CheckpointError, Opened, Program,
-    inside::history,
+    inside::read_history,
     lock::Lock,
-    store::{belongs, read_manifest, same_program},
+    program::{belongs, same_parallelism, same_program},
+    store::read_manifest,
 };
 use crate::{
     journal::{DirectoryDisk, Disk, Holder, ObjectDisk},
@@ -168,12 +169,16 @@ fn may_open(
     let Some(manifest) = read_manifest(&*disk)? else {
         return Ok(());
     };
-    belongs(&manifest, topology, &disk.place())?;
-    if manifest.program == *program {
+    let place = disk.place();
+    belongs(&manifest, topology, &place)?;
+    let parallelism = topology.parallelism.get() as u64;
+    if manifest.program == *program && manifest.parallelism == parallelism {
         return Ok(());
     }
-    let claims: Vec<_> = history(disk, &manifest)?.claims.into_values().collect();
-    same_program(&manifest.program, program, &claims)
+    let history = read_history(disk, &manifest)?;
+    let claims: Vec<_> = history.claims.into_values().collect();
+    same_program(&manifest.program, program, &claims)?;
+    same_parallelism(manifest.parallelism, topology, &claims, &place)
 }
 
 fn failed(url: &ObjectUrl, error: io::Error) -> CheckpointError {

@@ -38,6 +38,15 @@ pub struct RecoveredClaim {
     pub claim: Option<ClaimFact>,
     /// It is committed: the sinks have it. And whether part of it failed.
     pub committed: Option<bool>,
+    /// An operator failed on it, so no sink was given any of it.
+    pub failed: bool,
+}
+
+impl RecoveredClaim {
+    /// Another program may make it: no sink can have anything of it.
+    pub fn is_free(&self) -> bool {
+        self.failed && self.committed.is_none()
+    }
 }
 
 /// Blocks of one source that no batch covered by the state has taken.
@@ -62,7 +71,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(manifest: &Manifest) -> Self {
         let mut history = Self {
-            covered: manifest.state.as_ref().map(|state| state.time),
+            covered: manifest.state().map(|state| state.time),
             finished: manifest.finished,
             ..Self::default()
         };
@@ -110,6 +119,7 @@ impl History {
                         time: BatchTime::from_millis(claim.time),
                         number: claim.number,
                         committed: None,
+                        failed: false,
                         claim: Some(claim),
                     };
                     self.claims.insert(recovered.time.as_millis(), recovered);
@@ -122,6 +132,7 @@ impl History {
                         number,
                         claim: None,
                         committed: None,
+                        failed: false,
                     };
                     self.claims.insert(time, recovered);
                 }
@@ -129,6 +140,11 @@ impl History {
             Fact::Commit { time, failed } => {
                 if let Some(claim) = self.claims.get_mut(&time) {
                     claim.committed = Some(failed);
+                }
+            }
+            Fact::Failed { time } => {
+                if let Some(claim) = self.claims.get_mut(&time) {
+                    claim.failed = true;
                 }
             }
             Fact::Finished => self.finished = true,

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     CheckpointError, Manifest, Program, Recovered, Written,
     blocks::LoggedBlocks,
+    chain,
     fact::{ClaimFact, Fact, SourceFact},
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
+    program::{self, ProgramFiles, begun, belongs, same_parallelism, same_program},
     recovered::History,
     references::{References, Rows},
     shared::{Log, Shared},
@@ -23,7 +25,7 @@ use crate::{
 
 const MANIFEST: &str = "manifest";
 /// Raised when the manifest or the state change their form.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Where a topology writes what must outlive the process. One process at a time has it open.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Checkpoint {
     pub(super) logged: LoggedBlocks,
     manifest: Mutex<Manifest>,
     references: References,
+    /// Batches that can be made again behind the newest state.
+    retain: u64,
     _lock: Option<Lock>,
 }
 
@@ -64,16 +68,6 @@ pub struct NewClaim<'a> {
     pub sources: Option<Vec<SourceFact>>,
     /// The rows of reference data, in the topology's order.
     pub references: &'a [Rows],
-}
-
-impl Program {
-    /// Of a topology's text and the digests of its plugins, in its order.
-    pub fn new(topology: &str, plugins: Vec<String>) -> Self {
-        Self {
-            topology: blake3::hash(topology.as_bytes()).to_hex().to_string(),
-            plugins,
-        }
-    }
 }
 
 impl Checkpoint {
@@ -118,18 +112,22 @@ impl Checkpoint {
                 Fact::Block { source, id, .. } => needs.block(source, *id, entry.segment),
                 Fact::Claim(claim) => needs.claim(claim, entry.segment),
                 Fact::NoClaim { time, .. } => needs.no_claim(*time, entry.segment),
-                Fact::Commit { .. } | Fact::Finished => {}
+                Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished => {}
             }
             history.add(fact);
         }
-        if let Some(state) = &manifest.state {
+        let retain = retained(topology);
+        if let Some(state) = chain::oldest_needed(&manifest.states, retain) {
             needs.covered(state.time);
         }
         let claims: Vec<_> = history.claims.into_values().collect();
         same_program(&manifest.program, &program, &claims)?;
-        if manifest.program != program {
+        same_parallelism(manifest.parallelism, topology, &claims, &disk.place())?;
+        let parallelism = topology.parallelism.get() as u64;
+        if manifest.program != program || manifest.parallelism != parallelism {
             // The batches from here on are made by another one.
             manifest.program = program;
+            manifest.parallelism = parallelism;
             write_manifest(&*disk, &manifest)?;
         }
 
@@ -146,7 +144,7 @@ impl Checkpoint {
         let schemas = topology.sources.iter();
         let schemas = schemas.map(|source| (source.name.to_string(), source.schema.clone()));
         let logged = LoggedBlocks::new(&schemas.collect(), history.blocks)?;
-        let state = manifest.state.as_ref();
+        let state = manifest.state();
         let first = claims
             .first()
             .map(|claim| (claim.time.as_millis(), claim.number));
@@ -174,12 +172,22 @@ impl Checkpoint {
             logged,
             manifest: Mutex::new(manifest),
             references: References::new(topology),
+            retain,
             _lock: lock,
         };
         Ok(Opened {
             checkpoint: Arc::new(checkpoint),
             recovered: (!is_new).then_some(recovered),
         })
+    }
+
+    /// Keeps what the program is made of, so that it can make its batches again once it is replaced.
+    /// To be called before the first claim.
+    ///
+    /// # Errors
+    /// When it cannot be made durable.
+    pub fn keep_program(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
+        program::keep(&*self.shared.disk, files)
     }
 
     /// Names this stream of batches for ever.
@@ -189,9 +197,10 @@ impl Checkpoint {
 
     /// What a run that begins now would find to do.
     pub fn left(&self) -> Left {
+        let state = lock(&self.manifest).state().map(|state| state.time);
         let log = lock(&self.shared.log);
         Left {
-            batches: log.needs.claims(),
+            batches: log.needs.claims_after(state),
             blocks: log.needs.unclaimed(),
         }
     }
@@ -233,6 +242,15 @@ impl Checkpoint {
             .append(&Fact::Commit { time, failed }, |_, _| {})
     }
 
+    /// An operator failed on a batch; no sink was given any of it.
+    ///
+    /// # Errors
+    /// When it cannot be made durable: then only the same program may make the batch again.
+    pub fn failed(&self, time: BatchTime) -> Result<(), CheckpointError> {
+        let time = time.as_millis();
+        self.shared.append(&Fact::Failed { time }, |_, _| {})
+    }
+
     /// All sources have ended and all batches are committed.
     ///
     /// # Errors
@@ -243,17 +261,18 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Writes the state after a batch, and releases what it covers. If a later one has been written
-    /// already, nothing is done.
+    /// The next state should be a whole one.
+    pub fn is_whole_due(&self) -> bool {
+        chain::is_whole_due(&lock(&self.manifest).states)
+    }
+
+    /// Writes the state after a batch, and releases what nobody needs any more. States are written
+    /// in the order of their batches; one that is not whole belongs upon the one before.
     ///
     /// # Errors
     /// When it cannot be made durable; the state before it still counts then.
     pub fn write(&self, written: &Written) -> Result<(), CheckpointError> {
         let mut manifest = lock(&self.manifest);
-        let is_later = |state: &StateEntry| state.number >= written.number;
-        if manifest.state.as_ref().is_some_and(is_later) {
-            return Ok(());
-        }
         let disk = &*self.shared.disk;
         let file = format!("state-{:012}", written.number);
         let bytes = codec::encode(VERSION, &written.memory)?;
@@ -262,16 +281,20 @@ impl Checkpoint {
             number: written.number,
             digest: blake3::hash(&bytes).to_hex().to_string(),
             file: file.clone(),
+            whole: written.whole,
+            bytes: bytes.len() as u64,
             sources: written.sources.clone(),
         };
         write_whole(disk, &file, &bytes)?;
-        let mut next = Manifest {
-            state: Some(entry),
-            ..manifest.clone()
-        };
+        let mut next = manifest.clone();
+        next.states.push(entry);
+        chain::release(&mut next.states, self.retain);
+        let needed = chain::oldest_needed(&next.states, self.retain);
         {
             let mut log = lock(&self.shared.log);
-            log.needs.covered(written.time.as_millis());
+            if let Some(state) = needed {
+                log.needs.covered(state.time);
+            }
             log.journal.roll();
             next.journal_from = log.needs.first().unwrap_or(log.journal.segment());
             next.next_blocks = log.next_blocks.clone().into_iter().collect();
@@ -282,7 +305,7 @@ impl Checkpoint {
         lock(&self.shared.log)
             .journal
             .release(manifest.journal_from);
-        self.remove_others(&file);
+        self.remove_others(&manifest);
         Ok(())
     }
 
@@ -295,12 +318,13 @@ impl Checkpoint {
     }
 
     /// Removes states and reference data that nothing names. What stays by accident does no harm.
-    fn remove_others(&self, state: &str) {
+    fn remove_others(&self, manifest: &Manifest) {
         let disk = &*self.shared.disk;
         let needed = lock(&self.shared.log).needs.references();
         self.references.release(disk, &needed);
         for file in disk.list().unwrap_or_default() {
-            if file.starts_with("state-") && file != state {
+            let is_needed = manifest.states.iter().any(|state| state.file == file);
+            if file.starts_with("state-") && !is_needed {
                 let _ = disk.remove(&file);
             }
         }
@@ -321,85 +345,28 @@ fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), Checkpoint
     )?)
 }
 
-fn begun(topology: &Topology, program: Program, unique: &str) -> Manifest {
-    let uid = blake3::hash(unique.as_bytes()).to_hex();
-    Manifest {
-        uid: uid.as_str()[..16].to_owned(),
-        topology: topology.name.to_string(),
-        interval: topology.batch_interval.as_millis(),
-        parallelism: topology.parallelism.get() as u64,
-        program,
-        state: None,
-        journal_from: 1,
-        next_blocks: Vec::new(),
-        positions: Vec::new(),
-        finished: false,
-    }
+fn retained(topology: &Topology) -> u64 {
+    let checkpoint = topology.checkpoint.as_ref();
+    checkpoint.map_or(0, |checkpoint| checkpoint.retain_batches)
 }
 
-/// Checks that it is of this topology.
-pub(super) fn belongs(
-    manifest: &Manifest,
-    topology: &Topology,
-    place: &str,
-) -> Result<(), CheckpointError> {
-    if manifest.topology != topology.name.as_str() {
-        return Err(CheckpointError::OtherTopology {
-            place: place.to_owned(),
-            found: manifest.topology.clone(),
-            expected: topology.name.to_string(),
-        });
-    }
-    let changed = |what, before: String, now: String| CheckpointError::Changed {
-        what,
-        before,
-        now,
-        place: place.to_owned(),
-    };
-    let interval = topology.batch_interval.as_millis();
-    if manifest.interval != interval {
-        let (before, now) = (
-            format!("{} ms", manifest.interval),
-            format!("{interval} ms"),
-        );
-        return Err(changed("`batch-interval`", before, now));
-    }
-    let parallelism = topology.parallelism.get() as u64;
-    if manifest.parallelism != parallelism {
-        let (before, now) = (manifest.parallelism.to_string(), parallelism.to_string());
-        return Err(changed("`parallelism`", before, now));
-    }
-    Ok(())
-}
-
-/// Checks that batches can be made again as they were.
-pub(super) fn same_program(
-    before: &Program,
-    now: &Program,
-    claims: &[super::RecoveredClaim],
-) -> Result<(), CheckpointError> {
-    let what = match before {
-        _ if before.topology != now.topology => "the topology",
-        _ if before.plugins != now.plugins => "its plugins",
-        _ => return Ok(()),
-    };
-    match claims {
-        [] => Ok(()),
-        [first, ..] => Err(CheckpointError::OtherProgram {
-            claims: claims.len(),
-            from: first.time.as_millis(),
-            what,
-        }),
-    }
-}
-
+/// The newest state.
 pub(super) fn read_state(
     disk: &dyn Disk,
     manifest: &Manifest,
 ) -> Result<Option<SavedMemory>, CheckpointError> {
-    let Some(state) = &manifest.state else {
-        return Ok(None);
-    };
+    let mut memory: Option<SavedMemory> = None;
+    for state in chain::newest(&manifest.states) {
+        let part = read_part(disk, state)?;
+        memory = Some(match memory {
+            Some(before) => part.upon(&before)?,
+            None => part,
+        });
+    }
+    Ok(memory)
+}
+
+fn read_part(disk: &dyn Disk, state: &StateEntry) -> Result<SavedMemory, CheckpointError> {
     let damaged = |why: &str| CheckpointError::Damaged {
         file: state.file.clone(),
         place: disk.place(),
@@ -409,7 +376,7 @@ pub(super) fn read_state(
     if blake3::hash(&bytes).to_hex().as_str() != state.digest {
         return Err(damaged("is not what was written"));
     }
-    Ok(Some(codec::decode(VERSION, &bytes)?))
+    Ok(codec::decode(VERSION, &bytes)?)
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

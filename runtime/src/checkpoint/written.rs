@@ -10,7 +10,9 @@ pub struct Written {
     pub time: BatchTime,
     /// Its number.
     pub number: u64,
-    /// What operators remember.
+    /// What operators remember: all of it, or what changed since the last time.
+    pub whole: bool,
+    /// That.
     pub memory: SavedMemory,
     /// How far each source had come with it.
     pub sources: Vec<SourceFact>,

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     checkpoint::Inside,
-    format::rows_as_text,
+    format::{read_rows, rows_as_text},
     model::{BatchTime, Location},
-    operator::SavedState,
+    operator::{SavedKeys, SavedRows, SavedState},
     scheduler::{SavedOperator, SavedPane},
 };
 
@@ -83,7 +83,7 @@ fn text(inside: &Inside, operators: &[&SavedOperator]) -> Result<String, Failure
         manifest.interval,
         counted(manifest.parallelism, "partition", "partitions"),
     );
-    let _ = match &manifest.state {
+    let _ = match manifest.state() {
         None => writeln!(text, "no state yet"), // to memory
         Some(state) => writeln!(
             text,
@@ -93,6 +93,7 @@ fn text(inside: &Inside, operators: &[&SavedOperator]) -> Result<String, Failure
     };
     for claim in &inside.claims {
         let how = match claim.committed {
+            None if claim.failed => "claimed, an operator failed on it",
             None => "claimed",
             Some(false) => "committed",
             Some(true) => "committed, part of it failed",
@@ -126,26 +127,27 @@ struct Table {
 }
 
 fn tables(operator: &SavedOperator) -> Result<Vec<Table>, Failure> {
+    let failed =
+        |error: &dyn std::error::Error| Failure::input(format!("{}: {error}", operator.name));
     let rows = |bytes: &[u8]| {
-        rows_as_text(bytes).map_err(|error| Failure::input(format!("{}: {error}", operator.name)))
+        let read = read_rows(bytes).and_then(|(schema, rows)| rows_as_text(&schema, &rows));
+        read.map_err(|error| failed(&error))
+    };
+    let keys = |saved: &SavedKeys| {
+        let (rows, touched) = saved.merged().map_err(|error| failed(&error))?;
+        let text = rows_as_text(&rows.schema(), std::slice::from_ref(&rows));
+        Ok::<_, Failure>((text.map_err(|error| failed(&error))?, touched))
     };
     let mut tables = Vec::new();
     for (partition, state) in operator.states.iter().flatten().enumerate() {
         let title = |what: &str| format!("partition {partition}{what}");
-        let mut add = |what: &str, bytes: &[u8]| -> Result<(), Failure> {
-            tables.push(Table {
-                title: title(what),
-                rows: rows(bytes)?,
-            });
-            Ok(())
-        };
         match state {
-            SavedState::Update(bytes) => add("", bytes)?,
-            SavedState::Map {
-                rows: bytes,
-                touched,
-            } => {
-                let mut table = rows(bytes)?;
+            SavedState::Update(saved) => tables.push(Table {
+                title: title(""),
+                rows: keys(saved)?.0,
+            }),
+            SavedState::Map(saved) => {
+                let (mut table, touched) = keys(saved)?;
                 let heading = ["last touched".to_owned()];
                 let times = heading
                     .into_iter()
@@ -158,20 +160,28 @@ fn tables(operator: &SavedOperator) -> Result<Vec<Table>, Failure> {
                     rows: table,
                 });
             }
-            SavedState::Window {
-                panes, previous, ..
-            } => {
-                for (number, bytes) in panes {
-                    add(&format!(", batch {number} of it"), bytes)?;
+            SavedState::Window(window) => {
+                let mut add = |what: &str, saved: &SavedRows| -> Result<(), Failure> {
+                    let bytes = saved.bytes().map_err(|error| failed(&error))?;
+                    tables.push(Table {
+                        title: title(what),
+                        rows: rows(bytes)?,
+                    });
+                    Ok(())
+                };
+                for (number, saved) in &window.panes {
+                    add(&format!(", batch {number} of it"), saved)?;
                 }
-                if let Some(bytes) = previous {
-                    add(", the last window", bytes)?;
+                if let Some(saved) = &window.previous {
+                    add(", the last window", saved)?;
                 }
             }
         }
     }
     for (number, pane) in &operator.panes {
         match pane {
+            // Whoever reads a checkpoint has put what was written before in its place.
+            SavedPane::AsBefore => {}
             SavedPane::Lost(_) => tables.push(Table {
                 title: format!("batch {number}: failed"),
                 rows: Vec::new(),
@@ -223,7 +233,7 @@ fn json(inside: &Inside, operators: &[&SavedOperator]) -> Result<Value, Failure>
         "uid": manifest.uid,
         "interval": manifest.interval,
         "parallelism": manifest.parallelism,
-        "state": manifest.state.as_ref().map(|state| json!({
+        "state": manifest.state().map(|state| json!({
             "number": state.number,
             "time": state.time,
         })),

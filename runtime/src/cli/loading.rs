@@ -13,8 +13,8 @@ use super::{
     grants::{self, GivenGrant, Granted},
 };
 use crate::{
-    checkpoint::Checkpoint,
-    model::PluginName,
+    checkpoint::{Checkpoint, ProgramFiles},
+    model::{Location, PluginName},
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
     },
@@ -79,10 +79,10 @@ impl GivenPlugin {
 /// A topology that can run, with what it calls.
 pub(super) struct Loaded {
     pub(super) topology: Arc<Topology>,
-    /// Of its file, with what was given put into it.
-    pub(super) text: String,
     /// In the topology's order.
     pub(super) plugins: Vec<Plugin>,
+    /// What it is made of.
+    pub(super) files: ProgramFiles,
     /// What plugins are given besides their input: the topology's grants, then those of the command
     /// line.
     pub(super) granted: Vec<Granted>,
@@ -93,8 +93,20 @@ pub(super) struct Loaded {
 pub(super) enum State {
     /// It must have a place.
     Kept,
+    /// It must have a place, which nobody asks now if it is not on this machine.
+    Planned,
     /// It is of no use to anyone.
     Dropped,
+}
+
+impl State {
+    fn is_asked_for(self, location: &Location) -> bool {
+        match self {
+            Self::Kept => true,
+            Self::Planned => matches!(location, Location::Directory(_)),
+            Self::Dropped => false,
+        }
+    }
 }
 
 /// Loads a topology and the plugins it calls, and checks them.
@@ -106,8 +118,61 @@ pub(super) fn load(
     environment: &Environment,
 ) -> Result<Loaded, Failure> {
     let manifest = read(file, given)?;
-    let base_dir = file.parent().unwrap_or(Path::new("")).to_owned();
     let default = default_plugin(given)?;
+    let uses_default = manifest.uses_default_plugin();
+    let bytes = |plugin: &topology::Plugin| {
+        let path = match &plugin.alias {
+            Some(_) => plugin.path.as_deref(),
+            None => default,
+        };
+        let read = path.map(|path| Ok((path.display().to_string(), component(path)?)));
+        read.transpose()
+    };
+    let loaded = assemble(
+        file,
+        manifest,
+        given,
+        bytes,
+        (parallelism, state, environment),
+    )?;
+    if let (Some(path), false) = (default, uses_default) {
+        let loader = plugin_loader(EngineOptions::default(), environment)?;
+        load_plugin(&loader, path)?;
+        tracing::warn!("no operator calls a function of {}", path.display());
+    }
+    Ok(loaded)
+}
+
+/// Loads a topology as an earlier run did, from what that run kept of it.
+pub(super) fn load_kept(
+    file: &Path,
+    kept: &ProgramFiles,
+    given: &Given,
+    parallelism: NonZeroUsize,
+    environment: &Environment,
+) -> Result<Loaded, Failure> {
+    let name = format!("{} as of the earlier run", file.display());
+    let manifest = Manifest::parse(&name, &kept.text)?;
+    let bytes = |plugin: &topology::Plugin| {
+        let alias = plugin.alias.as_ref().map(PluginName::as_str);
+        let mut plugins = kept.plugins.iter();
+        let found = plugins.find(|(known, _)| known.as_deref() == alias);
+        let name = alias.map_or_else(|| "the default plugin".to_owned(), ToOwned::to_owned);
+        Ok(found.map(|(_, bytes)| (format!("{name} as of the earlier run"), bytes.clone())))
+    };
+    let how = (parallelism, State::Kept, environment);
+    assemble(file, manifest, given, bytes, how)
+}
+
+/// Loads plugins from their bytes and compiles the topology.
+fn assemble(
+    file: &Path,
+    manifest: Manifest,
+    given: &Given,
+    bytes: impl Fn(&topology::Plugin) -> Result<Option<(String, Arc<[u8]>)>, Failure>,
+    (parallelism, state, environment): (NonZeroUsize, State, &Environment),
+) -> Result<Loaded, Failure> {
+    let base_dir = file.parent().unwrap_or(Path::new("")).to_owned();
     let mut plugins = Plugins::default();
     let called = manifest.plugins(&base_dir);
     let granted = grants::granted(&called, &given.grants)?;
@@ -115,34 +180,26 @@ pub(super) fn load(
         fuel: manifest.limits.fuel.is_some(),
     };
     let mut loader = None;
+    let mut files = Vec::new();
     for plugin in called {
-        let path = match &plugin.alias {
-            Some(_) => plugin.path.as_deref(),
-            None => default,
-        };
         // Who calls a plugin that has no file is told so, with its place, by the compiler.
-        if let Some(path) = path {
+        if let Some((name, bytes)) = bytes(&plugin)? {
             let loader = match &loader {
                 Some(loader) => loader,
                 None => loader.insert(plugin_loader(options, environment)?),
             };
-            let loaded = load_plugin(loader, path)?;
+            let loaded = load_bytes(loader, &bytes, &name)?;
             let grants = grants::open(&plugin, &given.grants, &base_dir)?;
             if !grants.is_empty() && !loaded.imports_wasi() {
-                let path = path.display();
-                tracing::warn!("{path} imports nothing of WASI, so its grants give it nothing");
+                tracing::warn!("{name} imports nothing of WASI, so its grants give it nothing");
             }
             plugins.add(plugin.alias.clone(), loaded.granted(grants));
+            files.push((plugin.alias.as_ref().map(ToString::to_string), bytes));
         }
-    }
-    if let (Some(path), false) = (default, manifest.uses_default_plugin()) {
-        let loader = loader.map_or_else(|| plugin_loader(options, environment), Ok)?;
-        plugins.add(None, load_plugin(&loader, path)?);
-        tracing::warn!("no operator calls a function of {}", path.display());
     }
     // What was begun with so many partitions goes on with them.
     let begun = match manifest.checkpoint() {
-        Some(location) if state == State::Kept => {
+        Some(location) if state.is_asked_for(location) => {
             Checkpoint::parallelism(&location.under(&base_dir)).map_err(Failure::input)?
         }
         _ => None,
@@ -150,14 +207,18 @@ pub(super) fn load(
     let defaults = Defaults {
         parallelism: begun.unwrap_or(parallelism),
         base_dir,
-        needs_checkpoint: state == State::Kept,
+        needs_checkpoint: state != State::Dropped,
     };
     let text = manifest.text().to_owned();
     let topology = manifest.compile(&plugins, &defaults)?;
     let plugins = plugins.of(&topology).map_err(Failure::input)?;
+    let files = ProgramFiles {
+        text,
+        plugins: files,
+    };
     Ok(Loaded {
         topology: Arc::new(topology),
-        text,
+        files,
         plugins,
         granted,
     })
@@ -233,15 +294,27 @@ pub(super) fn plugin_loader(
 
 /// Loads a plugin's file; of a core module that carries its interface, a component is made first.
 pub(super) fn load_plugin(loader: &Loader, path: &Path) -> Result<Plugin, Failure> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::input(format!("cannot load plugin {}: {why}", path.display()))
-    };
+    load_bytes(loader, &component(path)?, &path.display().to_string())
+}
+
+/// The component in a plugin's file.
+fn component(path: &Path) -> Result<Arc<[u8]>, Failure> {
+    let failed = |why: &dyn std::fmt::Display| not_loaded(&path.display().to_string(), why);
     let mut bytes = fs::read(path).map_err(|error| failed(&error))?;
     if is_core_module(&bytes) {
         bytes = componentize(bytes).map_err(|error| failed(&error))?;
     }
+    Ok(bytes.into())
+}
+
+fn not_loaded(name: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::input(format!("cannot load plugin {name}: {why}"))
+}
+
+fn load_bytes(loader: &Loader, bytes: &[u8], name: &str) -> Result<Plugin, Failure> {
+    let failed = |why: &dyn std::fmt::Display| not_loaded(name, why);
     loader
-        .load(&bytes)
+        .load(bytes)
         .map_err(|error| match std::error::Error::source(&error) {
             Some(source) => failed(&format!("{error}: {source}")),
             None => failed(&error),

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Schema as ArrowSchema, SchemaRef};
 
 use crate::model::Schema;
 
@@ -50,10 +50,8 @@ pub fn rows_to_bytes(schema: &Schema, chunks: &[RecordBatch]) -> Result<Vec<u8>,
 /// # Errors
 /// When the bytes are no chunks of these columns.
 pub fn rows_from_bytes(schema: &Schema, bytes: &[u8]) -> Result<Vec<RecordBatch>, IpcError> {
-    let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-    let expected = schema.to_arrow();
-    if reader.schema() != expected {
-        let found = reader.schema();
+    let (found, rows) = read_rows(bytes)?;
+    if found != schema.to_arrow() {
         let found = found.fields().iter();
         let found = found.map(|field| format!("{}: {}", field.name(), field.data_type()));
         return Err(IpcError::Columns {
@@ -61,22 +59,31 @@ pub fn rows_from_bytes(schema: &Schema, bytes: &[u8]) -> Result<Vec<RecordBatch>
             expected: schema.to_string(),
         });
     }
-    Ok(reader.collect::<Result<_, _>>()?)
+    Ok(rows)
 }
 
-/// The rows in `bytes` as text, whatever their columns: the columns' names, then a line for each
-/// row.
+/// The chunks in `bytes`, whatever their columns, and those.
 ///
 /// # Errors
 /// When the bytes are no rows.
-pub fn rows_as_text(bytes: &[u8]) -> Result<Vec<Vec<String>>, IpcError> {
+pub fn read_rows(bytes: &[u8]) -> Result<(SchemaRef, Vec<RecordBatch>), IpcError> {
     let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-    let names = reader.schema();
-    let names = names.fields().iter().map(|field| field.name().clone());
+    let schema = reader.schema();
+    Ok((schema, reader.collect::<Result<_, _>>()?))
+}
+
+/// Rows as text: the columns' names, then a line for each row.
+///
+/// # Errors
+/// When Arrow cannot.
+pub fn rows_as_text(
+    schema: &ArrowSchema,
+    chunks: &[RecordBatch],
+) -> Result<Vec<Vec<String>>, IpcError> {
+    let names = schema.fields().iter().map(|field| field.name().clone());
     let mut lines = vec![names.collect::<Vec<_>>()];
     let options = FormatOptions::default().with_null("null");
-    for chunk in reader {
-        let chunk = chunk?;
+    for chunk in chunks {
         let columns = chunk.columns().iter();
         let columns = columns.map(|column| ArrayFormatter::try_new(column, &options));
         let columns: Vec<_> = columns.collect::<Result<_, _>>()?;

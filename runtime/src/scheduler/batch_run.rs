@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     model::{BatchTime, Partition},
-    operator::{Exchange, PartitionState},
+    operator::{Exchange, PartitionState, StepError},
     source::PartitionReader,
-    topology::{NodeId, Operator, OperatorId, Port, SourceId, StreamRef, Verb},
+    topology::{NodeId, OnFailedBatch, Operator, OperatorId, Port, SourceId, StreamRef, Verb},
 };
 
 /// A batch on its way through the stages.
@@ -323,7 +323,8 @@ impl<'a> BatchRun<'a> {
             }
             let taken = memory.take(id).map_err(|lost| self.lost_error(lost))?;
             let taken = match taken {
-                Some(taken) => taken,
+                Some(taken) if taken.len() == partitions => taken,
+                Some(taken) => self.redistributed(id, taken, partitions)?,
                 None => self.fresh(id, partitions)?,
             };
             states.insert(id, taken.into_iter().map(Some).collect());
@@ -340,26 +341,46 @@ impl<'a> BatchRun<'a> {
             .executor
             .maker
             .fresh(id, partitions, initial, self.time);
-        fresh.map_err(|error| BatchError::Task {
+        fresh.map_err(|error| self.state_error(id, error))
+    }
+
+    /// The topology has another number of partitions than the one that wrote the state.
+    fn redistributed(
+        &self,
+        id: OperatorId,
+        states: Vec<PartitionState>,
+        partitions: usize,
+    ) -> Result<Vec<PartitionState>, BatchError> {
+        let maker = &self.executor.maker;
+        let states = maker.redistribute(id, states, partitions);
+        states.map_err(|error| self.state_error(id, error))
+    }
+
+    fn state_error(&self, id: OperatorId, error: StepError) -> BatchError {
+        BatchError::Task {
             time: self.time,
             error: TaskError::Operator {
                 operator: self.operator(id).name.clone(),
                 partition: 0,
                 error: Box::new(error),
             },
-        })
+        }
     }
 
     /// The steps of the stage at `at`, and of those after it as long as rows only go from one
     /// partition to one: such a shuffle moves nothing, so what is split around it is done whole.
+    /// Where runs go on behind a failed batch, a stage that remembers begins anew: of what fails
+    /// before it, it only lacks a batch.
     fn joined(&mut self, at: usize, partitions: usize) -> (Vec<StepSpec>, usize) {
         let stages = &self.executor.plan.stages;
+        let goes_on = self.executor.topology.on_failed_batch == OnFailedBatch::Continue;
         let mut steps = stages[at].steps.clone();
         let mut last = at;
         while partitions == 1
             && let StageOutput::Shuffle(exchange) = &stages[last].output
             && exchange.partitions(1) == 1
             && let Some(next) = self.reader_of(last)
+            && !(goes_on && self.stage_remembers(next))
         {
             if steps.last().is_some_and(|s| s.part == Part::BeforeShuffle) {
                 steps.pop();
@@ -376,6 +397,11 @@ impl<'a> BatchRun<'a> {
             last = next;
         }
         (steps, last)
+    }
+
+    fn stage_remembers(&self, at: usize) -> bool {
+        let first = self.executor.plan.stages[at].steps.first();
+        first.is_some_and(|step| remembers(self.operator(step.operator), &step.part))
     }
 
     fn reader_of(&self, shuffled: usize) -> Option<usize> {
@@ -414,7 +440,7 @@ enum Cut {
 /// The step at which a stage starts has something to do without rows.
 fn remembers(operator: &Operator, part: &Part) -> bool {
     let after = matches!(part, Part::AfterShuffle | Part::Whole);
-    after && (operator.verb.keyed_state().is_some() || operator.verb.reduces_window())
+    after && operator.verb.remembers()
 }
 
 /// This step takes in and gives back what the operator remembers.

@@ -132,13 +132,14 @@ impl Executor {
         }
     }
 
-    /// What operators remember after the last batch.
+    /// What operators remember after the last batch: the `whole`, or what changed since this was
+    /// last called, to be put [upon](SavedMemory::upon) it.
     ///
     /// # Errors
-    /// When rows cannot be written.
-    pub fn save(&self) -> Result<SavedMemory, MemoryError> {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.save(&self.topology)
+    /// When rows cannot be written. What comes next must be whole then.
+    pub fn save(&self, whole: bool) -> Result<SavedMemory, MemoryError> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.save(&self.topology, whole)
     }
 
     /// Goes on from what an executor of a topology like this one has saved.

@@ -24,6 +24,8 @@ pub(super) struct Memory {
 pub(super) struct Pane {
     pub(super) number: u64,
     pub(super) rows: Result<Vec<Partition>, Lost>,
+    /// It was written down.
+    pub(super) is_saved: bool,
 }
 
 /// An operator cannot go on: a batch that it builds on has failed. Later batches that need it fail,
@@ -76,7 +78,7 @@ impl Memory {
             verb if verb.reduces_window() && !verb.has_inverse() => {
                 self.gaps.insert(id, (number, lost));
             }
-            verb if verb.reduces_window() || verb.keyed_state().is_some() => self.lose(id, lost),
+            verb if verb.remembers() => self.lose(id, lost),
             verb => {
                 if let Some(window) = verb.window() {
                     self.add_pane(id, (number, window.length.get()), Some(Err(lost)));
@@ -100,7 +102,11 @@ impl Memory {
     ) {
         let panes = self.panes.entry(operator).or_default();
         if let Some(rows) = rows {
-            panes.push_back(Pane { number, rows });
+            panes.push_back(Pane {
+                number,
+                rows,
+                is_saved: false,
+            });
         }
         while panes
             .front()

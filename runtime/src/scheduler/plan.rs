@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::routes::{Routes, routes};
 use crate::{
     operator::Exchange,
-    topology::{FusedCall, NodeId, OperatorId, Port, Reducer, SourceId, StreamRef, Topology, Verb},
+    topology::{
+        FusedCall, NodeId, OnFailedBatch, OperatorId, Port, Reducer, SourceId, StreamRef, Topology,
+        Verb,
+    },
 };
 
 /// The stages of a topology, each after those it reads from.
@@ -169,7 +172,8 @@ fn needed(topology: &Topology) -> BTreeSet<StreamRef> {
 }
 
 /// How many read each stream; a stream that a sink reads, or whose second output someone reads,
-/// counts as read by several, so that it is stored.
+/// counts as read by several, so that it is stored. So does one of an operator that remembers if
+/// runs go on behind a failed batch: what it remembers must not go with a later step that fails.
 fn consumers(topology: &Topology, needed: &BTreeSet<StreamRef>) -> BTreeMap<StreamRef, usize> {
     let mut consumers = BTreeMap::new();
     for sink in &topology.sinks {
@@ -180,6 +184,11 @@ fn consumers(topology: &Topology, needed: &BTreeSet<StreamRef>) -> BTreeMap<Stre
         if needed.iter().any(|stream| stream.node == id) {
             for input in &operator.inputs {
                 *consumers.entry(*input).or_insert(0) += 1;
+            }
+            if topology.on_failed_batch == OnFailedBatch::Continue && operator.verb.remembers() {
+                *consumers
+                    .entry(StreamRef::operator(OperatorId(at)))
+                    .or_insert(0) += 1;
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct SavedOperator {
 pub enum SavedPane {
     /// Partition by partition, Arrow IPC streams.
     Rows(Vec<ByteBuf>),
+    /// What was written before, under the same number.
+    AsBefore,
     /// The batch failed.
     Lost(SavedLost),
 }
@@ -65,7 +67,7 @@ pub struct SavedLost {
 pub enum MemoryError {
     /// State would be lost.
     #[error(
-        "operator `{operator}` has state in the checkpoint, but the topology has no such operator: put it back, or start anew with --fresh"
+        "operator `{operator}` has state in the checkpoint, but the topology has no such operator: put it back, say renamed-from = \"{operator}\" where it has another name now, or start anew with --fresh"
     )]
     Vanished {
         /// Its name.
@@ -91,6 +93,48 @@ pub enum MemoryError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl SavedMemory {
+    /// This one upon what was written before: what it does not hold itself is taken from there.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn upon(self, before: &Self) -> Result<Self, MemoryError> {
+        let operators = self.operators.into_iter().map(|operator| {
+            let mut known = before.operators.iter();
+            let name = operator.name.clone();
+            let before = known.find(|before| before.name == operator.name);
+            operator.upon(before).map_err(|why| MemoryError::Rows {
+                operator: name,
+                why,
+            })
+        });
+        let operators = operators.collect::<Result<_, _>>()?;
+        Ok(Self { operators })
+    }
+}
+
+impl SavedOperator {
+    fn upon(mut self, before: Option<&Self>) -> Result<Self, String> {
+        let before_states = before.and_then(|before| before.states.as_ref());
+        if let Some(states) = self.states.take() {
+            let states = states.into_iter().enumerate().map(|(partition, state)| {
+                state.upon(before_states.and_then(|before| before.get(partition)))
+            });
+            let states: Result<_, StepError> = states.collect();
+            self.states = Some(states.map_err(|error| error.to_string())?);
+        }
+        let before_panes = before.map_or(&[][..], |before| &before.panes);
+        for (number, pane) in &mut self.panes {
+            if *pane == SavedPane::AsBefore {
+                let known = before_panes.iter().find(|(known, _)| known == number);
+                let known = known.map(|(_, pane)| pane.clone());
+                *pane = known.ok_or_else(|| format!("batch {number} is not there"))?;
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Verb, slide and columns of an operator that remembers.
@@ -141,11 +185,15 @@ impl Columns {
 }
 
 impl Memory {
-    /// Writes all of it down.
-    pub(super) fn save(&self, topology: &Topology) -> Result<SavedMemory, MemoryError> {
+    /// Writes the `whole` of it down, or what changed since the last time.
+    pub(super) fn save(
+        &mut self,
+        topology: &Topology,
+        whole: bool,
+    ) -> Result<SavedMemory, MemoryError> {
         let mut operators = Vec::new();
         for (at, operator) in topology.operators.iter().enumerate() {
-            let saved = self.save_operator(OperatorId(at), operator, topology);
+            let saved = self.save_operator(OperatorId(at), operator, topology, whole);
             operators.extend(saved.map_err(|why| MemoryError::Rows {
                 operator: operator.name.to_string(),
                 why,
@@ -155,22 +203,25 @@ impl Memory {
     }
 
     fn save_operator(
-        &self,
+        &mut self,
         id: OperatorId,
         operator: &Operator,
         topology: &Topology,
+        whole: bool,
     ) -> Result<Option<SavedOperator>, String> {
         let columns = Columns::of(operator);
-        let states = self.states.get(&id).map(|states| {
-            let states = states.iter();
-            let states = states.map(|state| state.save(columns.as_state()));
+        let states = self.states.get_mut(&id).map(|states| {
+            let states = states.iter_mut();
+            let states = states.map(|state| state.save(columns.as_state(), whole));
             states.collect::<Result<Vec<_>, StepError>>()
         });
         let states = states.transpose().map_err(|error| error.to_string())?;
         let mut panes = Vec::new();
-        for pane in self.panes.get(&id).into_iter().flatten() {
+        for pane in self.panes.get_mut(&id).into_iter().flatten() {
             let input = topology.schema(operator.inputs[0]);
+            let is_saved = std::mem::replace(&mut pane.is_saved, true);
             let saved = match &pane.rows {
+                _ if is_saved && !whole => SavedPane::AsBefore,
                 Err(lost) => SavedPane::Lost(lost.save()),
                 Ok(partitions) => {
                     let partitions = partitions.iter();
@@ -204,7 +255,7 @@ impl Memory {
         let mut memory = Self::default();
         for saved in &saved.operators {
             let mut operators = topology.operators.iter().enumerate();
-            let found = operators.find(|(_, operator)| operator.name.as_str() == saved.name);
+            let found = operators.find(|(_, operator)| is_of(operator, &saved.name));
             let Some((at, operator)) = found else {
                 return Err(MemoryError::Vanished {
                     operator: saved.name.clone(),
@@ -249,6 +300,7 @@ impl Memory {
         for (number, pane) in &saved.panes {
             let input = topology.schema(operator.inputs[0]);
             let rows = match pane {
+                SavedPane::AsBefore => return Err(format!("batch {number} is not there")),
                 SavedPane::Lost(lost) => Err(lost.restore()?),
                 SavedPane::Rows(partitions) => {
                     let partitions = partitions.iter();
@@ -260,6 +312,7 @@ impl Memory {
             panes.push_back(Pane {
                 number: *number,
                 rows,
+                is_saved: false,
             });
         }
         if !panes.is_empty() {
@@ -273,6 +326,11 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+/// The operator has this name, or had it.
+fn is_of(operator: &Operator, name: &str) -> bool {
+    operator.name.as_str() == name || operator.renamed_from.as_deref() == Some(name)
 }
 
 impl Lost {

@@ -54,6 +54,21 @@ impl StepMaker {
         fresh.collect()
     }
 
+    /// What an operator remembers, among another number of partitions than it was written with.
+    pub(super) fn redistribute(
+        &self,
+        id: OperatorId,
+        states: Vec<PartitionState>,
+        partitions: usize,
+    ) -> Result<Vec<PartitionState>, StepError> {
+        let operator = &self.0.topology.operators[id.0];
+        let keys = match operator.verb.keyed_state() {
+            Some(keyed) => keyed.keys.len(),
+            None => operator.verb.window_keys(&operator.output),
+        };
+        PartitionState::redistribute(states, (&operator.output, keys), partitions)
+    }
+
     fn key_schema(&self, operator: &Operator, keyed: &KeyedState) -> Schema {
         let input = self.0.topology.schema(operator.inputs[0]);
         let keys = keyed.keys.iter().map(|&key| input.fields()[key].clone());
@@ -133,20 +148,15 @@ impl StepMaker {
             inverse: Some(Inverse::Subtract),
             filter: None,
         };
-        let (window, reduce, keys) = match &operator.verb {
-            Verb::ReduceByWindow { window, reduce } => (window, reduce.clone(), 0),
-            Verb::ReduceByKeyAndWindow {
-                window,
-                reduce,
-                keys,
-                ..
-            } => (window, reduce.clone(), keys.len()),
-            Verb::CountByWindow(window) => (window, counting, 0),
-            Verb::CountByValueAndWindow { window, .. } => {
-                (window, counting, operator.output.fields().len() - 1)
+        let (window, reduce) = match &operator.verb {
+            Verb::ReduceByWindow { window, reduce }
+            | Verb::ReduceByKeyAndWindow { window, reduce, .. } => (window, reduce.clone()),
+            Verb::CountByWindow(window) | Verb::CountByValueAndWindow { window, .. } => {
+                (window, counting)
             }
             _ => return None,
         };
+        let keys = operator.verb.window_keys(&operator.output);
         let all: Vec<usize> = (0..keys).collect();
         let kept = match (&operator.verb, &reduce.filter) {
             (Verb::CountByValueAndWindow { .. }, _) => Kept::NotZero,

@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 
 use super::{BatchReport, SinkReport};
 use crate::{
-    checkpoint::{Checkpoint, NewClaim, RecoveredClaim, SourceFact, Written},
+    checkpoint::{Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written},
     clock::Clock,
     crash_points::around,
     model::{BatchTime, NodeName},
@@ -47,6 +47,8 @@ pub(super) struct Claimed {
     exhausted: bool,
     /// The run cannot go on behind this batch.
     fatal: bool,
+    /// No sink was ever given any of it.
+    untouched: bool,
 }
 
 struct Given {
@@ -106,6 +108,7 @@ impl Batches {
             at: self.clock.monotonic(),
             exhausted,
             fatal,
+            untouched: true,
         }
     }
 
@@ -151,11 +154,23 @@ impl Batches {
         written.map_err(|error| not_durable(time, "claim it", &error))
     }
 
+    /// An operator failed on the batch, and the run ends.
+    fn write_failed(&self, time: BatchTime) {
+        if let Some(checkpoint) = self
+            .checkpoint
+            .as_ref()
+            .filter(|_| !self.executor.is_aborted())
+            && let Err(error) = checkpoint.failed(time)
+        {
+            tracing::warn!("batch {time} is bound to this version of the topology: {error}");
+        }
+    }
+
     /// Takes what an earlier run claimed for a batch.
     pub(super) fn claim_again(&self, claim: &RecoveredClaim) -> Claimed {
         let time = claim.time;
         let mut sources = lock(&self.sources);
-        let given = match (&claim.claim, &self.checkpoint) {
+        let mut given = match (&claim.claim, &self.checkpoint) {
             (Some(fact), Some(checkpoint)) => {
                 let mut claims = BTreeMap::new();
                 let mut failed = None;
@@ -177,12 +192,10 @@ impl Batches {
                         Err(error) => failed = failed.or(Some(claim_error(time, error))),
                     }
                 }
-                let references = fact.references.iter().enumerate().map(|(at, digest)| {
-                    let rows = checkpoint.reference(at, digest);
-                    let rows = rows.map_err(|error| not_durable(time, "make it again", &error))?;
-                    Ok((ReferenceId(at), rows))
-                });
-                let references: Result<References, BatchError> = references.collect();
+                let references = match claim.is_free() {
+                    true => self.read_references(time),
+                    false => claimed_references(checkpoint, fact),
+                };
                 match failed {
                     Some(error) => Err(error),
                     None => references.map(|references| Given { claims, references }),
@@ -194,14 +207,22 @@ impl Batches {
                 why: "it could not be claimed by the run before".to_owned(),
             }),
         };
+        let taken = self.taken(&sources);
+        if claim.is_free() && given.is_ok() {
+            // Perhaps by another program: from here on it is bound to this one.
+            if let Err(error) = self.write_claim(time, claim.number, &given, &taken) {
+                given = Err(error);
+            }
+        }
         Claimed {
             time,
             number: claim.number,
             fatal: given.is_err() && claim.claim.is_some(),
             given,
-            sources: self.taken(&sources),
+            sources: taken,
             at: self.clock.monotonic(),
             exhausted: sources.values().all(|source| source.is_exhausted()),
+            untouched: claim.is_free(),
         }
     }
 
@@ -217,6 +238,7 @@ impl Batches {
             at,
             exhausted,
             mut fatal,
+            untouched,
         } = claimed;
         let made = match given {
             Ok(Given { claims, references }) => self.executor.run(BatchInput {
@@ -230,6 +252,7 @@ impl Batches {
                 Err(error)
             }
         };
+        let untouched = untouched && made.is_err() && !fatal;
         let (output, sinks, mut errors) = match made {
             Ok(output) if committed.is_some() => (output, Vec::new(), Vec::new()),
             Ok(output) => {
@@ -243,6 +266,9 @@ impl Batches {
         let continues =
             self.topology.on_failed_batch == OnFailedBatch::Continue && !self.executor.is_aborted();
         let goes_on = errors.is_empty() || continues;
+        if !goes_on && untouched {
+            self.write_failed(time);
+        }
         let committed = match (committed, &self.checkpoint) {
             (Some(failed), _) => Committed::Before { failed },
             (None, Some(checkpoint)) if goes_on && !fatal => {
@@ -314,21 +340,23 @@ impl Batches {
         (reports, errors)
     }
 
-    /// The state after the last batch, which was this one.
+    /// The state after the last batch, which was this one: the `whole`, or what changed since the
+    /// last call.
     ///
     /// # Errors
     /// When it cannot be written down.
     pub(super) fn state(
         &self,
-        time: BatchTime,
-        number: u64,
+        (time, number): (BatchTime, u64),
         sources: Vec<SourceFact>,
+        whole: bool,
     ) -> Result<Written, BatchError> {
-        let memory = self.executor.save();
+        let memory = self.executor.save(whole);
         let memory = memory.map_err(|error| not_durable(time, "write the state after it", &error));
         Ok(Written {
             time,
             number,
+            whole,
             memory: memory?,
             sources,
         })
@@ -414,6 +442,19 @@ fn claim_error(time: BatchTime, error: SourceError) -> BatchError {
         time,
         error: Box::new(error),
     }
+}
+
+fn claimed_references(
+    checkpoint: &Checkpoint,
+    claim: &ClaimFact,
+) -> Result<References, BatchError> {
+    let time = BatchTime::from_millis(claim.time);
+    let references = claim.references.iter().enumerate().map(|(at, digest)| {
+        let rows = checkpoint.reference(at, digest);
+        let rows = rows.map_err(|error| not_durable(time, "make it again", &error))?;
+        Ok((ReferenceId(at), rows))
+    });
+    references.collect()
 }
 
 fn not_durable(time: BatchTime, what: &'static str, error: &dyn std::error::Error) -> BatchError {

@@ -121,6 +121,16 @@ impl Stream {
     /// Runs it to its end, on a tokio runtime with time enabled. When it has a checkpoint it first
     /// makes again what an earlier run had claimed.
     pub async fn run(self, run: Run, listener: &mut dyn Listener) -> Summary {
+        self.drive(run, false, listener).await
+    }
+
+    /// Makes again what an earlier run had claimed, but for what it failed on and sinks have
+    /// nothing of; writes the state, and ends. Another version of the topology can go on then.
+    pub async fn recover(self, run: Run, listener: &mut dyn Listener) -> Summary {
+        self.drive(run, true, listener).await
+    }
+
+    async fn drive(self, run: Run, only_recovers: bool, listener: &mut dyn Listener) -> Summary {
         let wall = run.clock.wall_millis();
         let scheduler = Scheduler::new(
             self.topology.batch_interval,
@@ -146,6 +156,7 @@ impl Stream {
             writer: StateWriter::new(self.checkpoint, every),
             batches,
             recovered: self.recovered,
+            only_recovers,
             zero: None,
             claimed: BTreeMap::new(),
             running: None,
@@ -166,6 +177,8 @@ struct Driver {
     batches: Arc<Batches>,
     writer: StateWriter,
     recovered: Option<Recovered>,
+    /// Nothing new is claimed.
+    only_recovers: bool,
     /// The first batch less an interval (spec 2.1).
     zero: Option<BatchTime>,
     claimed: BTreeMap<BatchTime, Claimed>,

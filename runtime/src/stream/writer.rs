@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use super::batches::{Batches, Committed, Ended};
 use crate::{
@@ -26,6 +29,8 @@ pub(super) struct StateWriter {
     /// The last batch that is committed, if none failed since that will be made again.
     last: Option<Last>,
     under_way: VecDeque<(BatchTime, JoinHandle<Result<(), CheckpointError>>)>,
+    /// The last write says when it is done; the next one belongs upon it.
+    before: Option<oneshot::Receiver<()>>,
     /// All batches so far are committed, and no source has anything more.
     exhausted: bool,
 }
@@ -44,6 +49,7 @@ impl StateWriter {
             written: None,
             last: None,
             under_way: VecDeque::new(),
+            before: None,
             exhausted: false,
         }
     }
@@ -98,9 +104,23 @@ impl StateWriter {
         }
         let time = last.time;
         let maker = batches.clone();
-        let state = spawn_blocking(move || maker.state(time, last.number, last.sources)).await;
+        let before = self.before.take();
+        // What an earlier run wrote is not built upon: what changed since is not known.
+        let whole = before.is_none() || checkpoint.is_whole_due();
+        let state =
+            spawn_blocking(move || maker.state((time, last.number), last.sources, whole)).await;
         let state = state.unwrap_or_else(|_| Err(panicked(time)))?;
-        let handle = spawn_blocking(move || checkpoint.write(&state));
+        let (done, next) = oneshot::channel();
+        self.before = Some(next);
+        let handle = spawn_blocking(move || {
+            if before.is_some_and(|before| before.blocking_recv().is_err()) {
+                // That one failed, which ends the run.
+                return Ok(());
+            }
+            checkpoint.write(&state)?;
+            let _ = done.send(()); // nobody waits if it was the last
+            Ok(())
+        });
         self.under_way.push_back((time, handle));
         self.written = Some(time);
         Ok(())

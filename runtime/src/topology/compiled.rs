@@ -75,6 +75,8 @@ pub struct Checkpoint {
     pub location: Location,
     /// How often.
     pub interval: Duration,
+    /// It reaches back so far that the last so many batches can be made again.
+    pub retain_batches: u64,
 }
 
 /// What a failed batch means for those after it (spec 1.8).

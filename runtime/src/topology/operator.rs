@@ -31,6 +31,8 @@ pub struct Operator {
     pub snapshots: Option<Schema>,
     /// Text for the function.
     pub settings: BTreeMap<String, String>,
+    /// Its name in the version before: it goes on with what that remembered.
+    pub renamed_from: Option<String>,
 }
 
 /// A function of a plugin, as an operator calls it.
@@ -312,6 +314,12 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Something of its own goes on from batch to batch, changed by each: the state of keys, or a
+    /// window that is reduced.
+    pub const fn remembers(&self) -> bool {
+        self.keyed_state().is_some() || self.reduces_window()
+    }
+
     /// Folds what was reduced of each batch into a window.
     pub const fn reduces_window(&self) -> bool {
         matches!(
@@ -321,6 +329,15 @@ impl Verb {
                 | Self::CountByWindow(_)
                 | Self::CountByValueAndWindow { .. }
         )
+    }
+
+    /// How many columns of the `output` of a window that is reduced are its key; they come first.
+    pub fn window_keys(&self, output: &Schema) -> usize {
+        match self {
+            Self::ReduceByKeyAndWindow { keys, .. } => keys.len(),
+            Self::CountByValueAndWindow { .. } => output.fields().len().saturating_sub(1),
+            _ => 0,
+        }
     }
 
     /// The window it is over, if it is over one.

@@ -1,23 +1,22 @@
-//! Opens the checkpoint of a run.
+//! The checkpoint of a run.
 
 use std::path::Path;
 
 use crate::{
-    checkpoint::{Checkpoint, Opened, Program},
+    checkpoint::{Checkpoint, Opened, Pending, Program, ProgramFiles},
     cli::Failure,
     clock::Clock,
-    plugin::Plugin,
+    model::Location,
     topology::Topology,
 };
 
-/// Opens the checkpoint that the topology names, if it names one; `fresh` moves an old one aside.
-pub(super) fn open(
-    (topology, text): (&Topology, &str),
-    plugins: &[Plugin],
+/// Where the checkpoint of a topology lies; none if it has none. `fresh` moves an old one aside.
+pub(super) fn place(
+    topology: &Topology,
     base_dir: &Path,
     fresh: bool,
     clock: &dyn Clock,
-) -> Result<Option<Opened>, Failure> {
+) -> Result<Option<Location>, Failure> {
     let Some(checkpoint) = &topology.checkpoint else {
         return match fresh {
             true => Err(Failure::input("--fresh: the topology has no `checkpoint`")),
@@ -31,8 +30,39 @@ pub(super) fn open(
             tracing::info!("the old checkpoint is now {aside}");
         }
     }
-    let digests = plugins.iter().map(|plugin| plugin.digest().to_string());
-    let program = Program::new(text, digests.collect());
-    let opened = Checkpoint::open_at(&location, topology, program, clock.wall_millis());
-    opened.map(Some).map_err(Failure::input)
+    Ok(Some(location))
+}
+
+/// What an earlier version of the topology or its plugins must make again before this one begins,
+/// if it can.
+pub(super) fn pending(
+    location: &Location,
+    files: &ProgramFiles,
+) -> Result<Option<ProgramFiles>, Failure> {
+    let pending = Pending::read(location).map_err(Failure::input)?;
+    let other = pending.filter(|pending| pending.program != Program::of(files));
+    Ok(other.and_then(|pending| {
+        tracing::info!(
+            "{} batches were claimed by another version of the topology or its plugins, which makes them again first",
+            pending.batches
+        );
+        pending.files
+    }))
+}
+
+/// Opens the checkpoint, or begins one.
+pub(super) fn open(
+    location: &Location,
+    topology: &Topology,
+    files: &ProgramFiles,
+    clock: &dyn Clock,
+) -> Result<Opened, Failure> {
+    let program = Program::of(files);
+    let opened = Checkpoint::open_at(location, topology, program, clock.wall_millis());
+    let opened = opened.map_err(Failure::input)?;
+    opened
+        .checkpoint
+        .keep_program(files)
+        .map_err(Failure::input)?;
+    Ok(opened)
 }

@@ -2,40 +2,30 @@
 
 mod clock_mode;
 mod durable;
+mod host;
 mod narrator;
 mod signals;
 mod summary;
 
 use std::{
-    collections::BTreeMap,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
-
-use tokio::runtime::Runtime;
 
 use super::{
     Environment, Failure,
     console::Console,
-    loading::{self, Given, GivenPlugin, Loaded, State},
+    loading::{self, Given, GivenPlugin, State},
     output::Format,
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    model::NodeName,
-    plugin::Plugin,
-    receiver::BlockLogs,
-    scheduler::{Mode, Outcome, Plan, Pool},
-    sink::{PrintSink, Sink, open_sink},
-    source::{Source, SourceError, SourceSetup, open_source},
-    stream::{Run, Stop, Stream, Summary},
     telemetry::{self, LogFilter},
-    topology::{self, SinkKind, SourceId, SourceKind, Topology},
+    topology,
 };
-use narrator::Narrator;
+use host::{Host, Options};
+use summary::How;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let (summary, code) = done?;
     match arguments.format {
         Format::Json => console.write(&format!("{}\n", summary::json(&summary))),
-        Format::Text if arguments.quiet || summary.how == summary::How::Unread => {}
+        Format::Text if arguments.quiet || summary.how == How::Unread => {}
         Format::Text => console.write(&summary::text(&summary)),
     }
     Ok(code)
@@ -123,87 +113,35 @@ fn run_topology(
     let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
     given.plugins.extend(positional);
     let cores = arguments.cores.unwrap_or_else(loading::cores);
-    let loaded = loading::load(&arguments.topology, &given, cores, State::Kept, environment)?;
-    let Loaded {
-        topology,
-        text,
-        plugins,
-        ..
-    } = loading::check_initial(loaded)?;
-    let plan = Plan::with_fusion(&topology, !arguments.no_fusion);
-    let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
-    let mode = clock_mode::of(needed(), arguments.batches.is_some()).map_err(Failure::input)?;
-    if topology.checkpoint.is_none() {
-        warn_of_losses(needed());
-    }
-    warn_of_unneeded(&topology, &plan);
-
-    let runtime = runtime()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let pool = Pool::new(cores)
-        .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
-    let base_dir = arguments.topology.parent().unwrap_or(Path::new(""));
-    let fresh = arguments.fresh;
-    let opened = durable::open(
-        (&topology, &text),
-        &plugins,
-        base_dir,
-        fresh,
-        clock.as_ref(),
-    )?;
-    let logs = opened
-        .as_ref()
-        .map(|opened| &*opened.checkpoint as &dyn BlockLogs);
-    let sources = open_sources(&topology, &plan, (clock.as_ref(), logs), &runtime)?;
-    let uid = opened.as_ref().map(|opened| opened.checkpoint.uid());
-    let sinks = open_sinks(&topology, &plugins, uid.as_deref(), console);
-    let stop = Stop::new();
-    signals::stop_on_signals(stop.clone(), console.clone())?;
-    if let Some(timeout) = arguments.timeout {
-        let stop = stop.clone();
-        runtime.spawn(async move {
-            tokio::time::sleep(timeout).await;
-            stop.graceful();
-        });
-    }
-    if let Some(timeout) = arguments.stop_timeout {
-        let (stop, console) = (stop.clone(), console.clone());
-        runtime.spawn(async move {
-            stop.asked().await;
-            tokio::time::sleep(timeout).await;
-            console.write("stopping took too long: what is in flight is given up\n");
-            stop.abort();
-        });
-    }
-    let every = topology.batch_interval.as_duration();
-    match mode {
-        Mode::Live => tracing::info!("running {}: a batch every {every:?}", topology.name),
-        Mode::Virtual => tracing::info!("running {} until its sources end", topology.name),
-    }
-    let mut narrator = Narrator::new(console.clone(), clock.clone(), stop.clone());
-    let mut stream = Stream::planned(topology, plan, plugins, sources, sinks, &pool);
-    let checkpoint = opened.as_ref().map(|opened| opened.checkpoint.clone());
-    if let Some(opened) = opened {
-        stream = stream.with_checkpoint(opened);
-    }
-    let run = Run {
-        mode,
-        start: None,
+    let file = &arguments.topology;
+    let loaded = loading::load(file, &given, cores, State::Kept, environment)?;
+    let loaded = loading::check_initial(loaded)?;
+    let host = Host::start(cores, console)?;
+    host.stop_as(arguments)?;
+    let base_dir = file.parent().unwrap_or(Path::new(""));
+    let place = durable::place(&loaded.topology, base_dir, arguments.fresh, host.clock())?;
+    let options = Options {
+        fusion: !arguments.no_fusion,
         batches: arguments.batches.map(Into::into),
-        clock,
-        stop: stop.clone(),
     };
-    let summary = runtime.block_on(stream.run(run, &mut narrator));
-    // A source that hangs in the system must not hold the end.
-    runtime.shutdown_background();
-    let ended = summary::Ended {
-        how: how(&summary, &stop, &narrator),
-        left: checkpoint.map(|checkpoint| checkpoint.left()),
-        run: summary,
+    let earlier = match &place {
+        Some(place) => durable::pending(place, &loaded.files)?,
+        None => None,
     };
+    let mut recovered = None;
+    if let Some(kept) = earlier {
+        let earlier = loading::load_kept(file, &kept, &given, cores, environment)?;
+        let ended = host.recover(earlier, place.as_ref(), options)?;
+        recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
+    }
+    let ended = match recovered {
+        Some(ended) => ended,
+        None => host.run(loaded, place.as_ref(), options)?,
+    };
+    host.end();
     let code = match ended.how {
-        summary::How::Aborted | summary::How::Failed => ExitCode::FAILURE,
-        summary::How::Exhausted | summary::How::Stopped | summary::How::Unread => ExitCode::SUCCESS,
+        How::Aborted | How::Failed => ExitCode::FAILURE,
+        How::Exhausted | How::Stopped | How::Unread => ExitCode::SUCCESS,
     };
     Ok((ended, code))
 }
@@ -211,90 +149,4 @@ fn run_topology(
 /// A duration as topologies write it.
 fn duration(text: &str) -> Result<Duration, String> {
     topology::parse_duration(text).map_err(|invalid| format!("it {invalid}"))
-}
-
-fn how(summary: &Summary, stop: &Stop, narrator: &Narrator) -> summary::How {
-    if narrator.reader_left() {
-        return summary::How::Unread;
-    }
-    match summary.outcome {
-        Outcome::Stopped if stop.is_aborted() => summary::How::Aborted,
-        Outcome::BatchFailed(_) => summary::How::Failed,
-        _ if summary.failed > 0 => summary::How::Failed,
-        Outcome::Stopped => summary::How::Stopped,
-        Outcome::Exhausted => summary::How::Exhausted,
-    }
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run(format!("the threads for sources do not start: {error}")))
-}
-
-fn open_sources(
-    topology: &Topology,
-    plan: &Plan,
-    (clock, logs): (&dyn Clock, Option<&dyn BlockLogs>),
-    runtime: &Runtime,
-) -> Result<BTreeMap<SourceId, Box<dyn Source>>, Failure> {
-    let setup = SourceSetup {
-        clock,
-        runtime: runtime.handle(),
-        interval: topology.batch_interval,
-        parallelism: topology.parallelism,
-        logs,
-    };
-    let open = |id: &SourceId| Ok((*id, open_source(&topology.sources[id.0], setup)?));
-    let sources: Result<_, SourceError> = plan.sources.iter().map(open).collect();
-    sources.map_err(Failure::input)
-}
-
-fn open_sinks(
-    topology: &Topology,
-    plugins: &[Plugin],
-    uid: Option<&str>,
-    console: &Console,
-) -> Vec<Box<dyn Sink>> {
-    let sinks = topology.sinks.iter();
-    sinks
-        .map(|sink| -> Box<dyn Sink> {
-            let schema = topology.schema(sink.input);
-            match &sink.kind {
-                SinkKind::Print { n } => {
-                    let output = console.output();
-                    Box::new(PrintSink::new(&sink.name, schema, *n, output))
-                }
-                _ => open_sink(sink, topology, plugins, uid),
-            }
-        })
-        .collect()
-}
-
-/// Says where rows can get lost, so that nobody finds out later.
-fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>) {
-    let sockets = sources.filter(|source| matches!(source.kind, SourceKind::Socket { .. }));
-    let names: Vec<&str> = sockets
-        .map(|source| NodeName::as_str(&source.name))
-        .collect();
-    if !names.is_empty() {
-        tracing::warn!(
-            "what a socket has sent and no batch has finished is lost if this process dies (at most once): {}",
-            names.join(", ")
-        );
-    }
-}
-
-/// Says what is not read, so that nobody waits for it.
-fn warn_of_unneeded(topology: &Topology, plan: &Plan) {
-    for (at, source) in topology.sources.iter().enumerate() {
-        if !plan.sources.contains(&SourceId(at)) {
-            tracing::warn!(
-                "source {} is not opened: no sink depends on it",
-                source.name
-            );
-        }
-    }
 }

@@ -1,8 +1,11 @@
 //! What operators remember from batch to batch, partition by partition, and the steps that use it.
 
 mod calls;
+mod changes;
 mod invert;
+mod layers;
 mod map;
+mod redistribute;
 mod saved;
 mod slots;
 mod table;
@@ -10,8 +13,9 @@ mod update;
 mod window;
 mod window_states;
 
+pub use layers::{Layer, SavedKeys};
 pub use map::{MapSpec, MapStep};
-pub use saved::{SavedState, StateColumns};
+pub use saved::{SavedRows, SavedState, SavedWindow, StateColumns};
 pub use table::MapStates;
 pub use update::{UpdateSpec, UpdateStates, UpdateStep};
 pub use window::{Inverting, Kept, WindowSpec, WindowStep};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
-use super::slots::Slots;
+use super::{changes::Changes, slots::Slots};
 use crate::{
     model::{BatchTime, Schema},
     operator::{StepError, group::Grouper},
@@ -25,6 +25,8 @@ pub struct MapStates {
     /// For each key its place in the batch; `u32::MAX` outside of [`in_batch`](Self::in_batch).
     marks: Vec<u32>,
     schemas: (Schema, Schema),
+    /// Since the state was last written down; none: it never was.
+    pub(super) changes: Option<Changes>,
 }
 
 impl MapStates {
@@ -42,6 +44,7 @@ impl MapStates {
             without_state: 0,
             marks: Vec::new(),
             schemas: (keys.clone(), states.clone()),
+            changes: None,
         })
     }
 
@@ -127,6 +130,9 @@ impl MapStates {
             *touched = Some(time);
             self.by_time.entry(time).or_default().push(key);
         }
+        if let Some(changes) = &mut self.changes {
+            changes.change(key);
+        }
     }
 
     /// The key has no state any more.
@@ -134,6 +140,9 @@ impl MapStates {
         let touched = &mut self.touched[key as usize];
         self.without_state += usize::from(touched.is_some());
         *touched = None;
+        if let Some(changes) = &mut self.changes {
+            changes.forget(key);
+        }
     }
 
     /// Keys last touched before `threshold`, in the order of their encoded keys.
@@ -158,7 +167,13 @@ impl MapStates {
         keys
     }
 
-    fn sort(&self, keys: &mut [u32]) {
+    /// The columns of keys and of states.
+    pub(super) fn schemas(&self) -> (&Schema, &Schema) {
+        (&self.schemas.0, &self.schemas.1)
+    }
+
+    /// Puts keys into the order of their encoded keys.
+    pub(super) fn sort(&self, keys: &mut [u32]) {
         keys.sort_unstable_by(|a, b| self.table.bytes(*a).cmp(self.table.bytes(*b)));
     }
 
@@ -167,6 +182,11 @@ impl MapStates {
         if self.without_state <= 4096.max(self.touched.len() / 2) {
             return Ok(());
         }
+        self.tidy_now()
+    }
+
+    /// Drops the keys without a state.
+    pub(super) fn tidy_now(&mut self) -> Result<(), StepError> {
         let numbers = (0..self.touched.len()).filter_map(|key| u32::try_from(key).ok());
         let living: Vec<u32> = numbers.filter(|key| self.has_state(*key)).collect();
         let (keys, states) = (self.keys.read(&living)?, self.states.read(&living)?);
@@ -174,14 +194,20 @@ impl MapStates {
             .iter()
             .map(|key| self.touched[*key as usize])
             .collect();
+        let changes = self.changes.take();
+        let forgotten = changes.as_ref().map(|c| self.keys.read(&c.forgotten));
+        let forgotten = forgotten.transpose()?.unwrap_or_default();
         *self = Self::empty(&self.schemas.0, &self.schemas.1)?;
         let numbers = self.number(&keys, living.len())?;
         self.states.write(numbers.iter().copied(), states)?;
-        for (number, time) in numbers.into_iter().zip(touched) {
+        for (number, time) in numbers.iter().zip(touched) {
             if let Some(time) = time {
-                self.touch(number, time);
+                self.touch(*number, time);
             }
         }
+        // Both are rising: the living keep their order.
+        let renumbered = |key| living.binary_search(&key).ok().map(|at| numbers[at]);
+        self.changes = changes.map(|changes| changes.renumber(forgotten, renumbered));
         Ok(())
     }
 }

@@ -28,6 +28,8 @@ pub struct UpdateStates {
     places: Vec<u32>,
     pub(super) keys: Vec<ArrayRef>,
     pub(super) states: Vec<ArrayRef>,
+    /// What was last written down: keys, then states.
+    pub(super) saved: Option<RecordBatch>,
 }
 
 /// How keys and states look, and what updates them.
@@ -72,6 +74,7 @@ impl UpdateStates {
             places: Vec::new(),
             keys: keys_of,
             states,
+            saved: None,
         }
     }
 

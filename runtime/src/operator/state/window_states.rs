@@ -25,6 +25,8 @@ pub struct WindowStates {
     pub(super) ends: Vec<(u64, RecordBatch)>,
     /// What the inverse form put out last.
     pub(super) previous: Option<RecordBatch>,
+    /// What was last written down: it shares its rows with what is here.
+    pub(super) saved: Option<Box<WindowStates>>,
 }
 
 /// What was reduced of one batch.

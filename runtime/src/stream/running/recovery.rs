@@ -40,6 +40,9 @@ impl Driver {
             tracing::info!("going on after batch {last}; {again} batches are made again");
         }
         for claim in recovered.claims {
+            if self.only_recovers && claim.is_free() {
+                break;
+            }
             let ended = make_again(self.batches.clone(), self.run.stop.clone(), claim).await?;
             let time = ended.report.time;
             let failed = !ended.report.errors.is_empty();
@@ -58,6 +61,10 @@ impl Driver {
                 let _ = self.stop_receivers().await;
                 return Err(Outcome::Stopped);
             }
+        }
+        if self.only_recovers {
+            let _ = self.stop_receivers().await;
+            return Err(Outcome::Stopped);
         }
         let ends = self.run.mode == Mode::Virtual && self.run.batches.is_none();
         if ends && recovered.last.is_some() && self.batches.is_exhausted() {

@@ -20,6 +20,7 @@ mod names;
 mod operator;
 mod reduced;
 mod references;
+mod renames;
 mod rows;
 mod slides;
 mod state;
@@ -46,6 +47,9 @@ use streams::Streams;
 
 /// `checkpoint-interval` of a topology.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// `retain-batches` of a topology.
+const RETAIN_BATCHES: u64 = 10;
 
 /// What a topology that does not say otherwise gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +93,7 @@ impl Manifest {
                 .help("say where rows go, as in [sink.out] with input = \"…\", type = \"print\"");
         }
         let names = Names::of(&self, &mut problems);
+        renames::check(&self.operators, &mut problems);
         let inputs: Vec<_> = self
             .operators
             .iter()
@@ -198,6 +203,7 @@ impl Assembly<'_> {
                 rejected: self.streams.operators[at].rejected.clone()?,
                 snapshots: self.streams.operators[at].snapshots.clone(),
                 settings: entry.settings.clone(),
+                renamed_from: entry.renamed_from.as_ref().map(|old| old.value.clone()),
             })
         });
         let operators = operators.collect::<Option<Vec<_>>>()?;
@@ -227,6 +233,7 @@ impl Assembly<'_> {
                     .manifest
                     .checkpoint_interval
                     .unwrap_or(CHECKPOINT_INTERVAL),
+                retain_batches: self.manifest.retain_batches.unwrap_or(RETAIN_BATCHES),
             }),
             limits: self.manifest.limits.clone(),
             plugins: plugins.to_vec(),

@@ -19,7 +19,11 @@ use crate::topology::problem::{ProblemKind, Problems};
 const ON_ERROR: &str = "fail";
 
 /// Keys of other verbs, which are worth more than "unknown key".
-const KEYS_OF_VERBS: [(&str, &str); 8] = [
+const KEYS_OF_VERBS: [(&str, &str); 9] = [
+    (
+        "renamed-from",
+        "only operators that remember something, those with state and windows, can have had another name",
+    ),
     (
         "timeout",
         "only `map-with-state` forgets idle keys; elsewhere the function returns nothing for them",
@@ -73,6 +77,8 @@ pub(crate) struct OperatorEntry {
     pub(crate) initial: Option<DataSetEntry>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) checkpoint_interval: Option<Spanned<Duration>>,
+    /// Its name in the version before.
+    pub(crate) renamed_from: Option<Spanned<String>>,
     /// It is the converter of this source, by its place of definition: it reads the source, whose
     /// name it has for everyone else.
     pub(crate) converts: Option<usize>,
@@ -114,6 +120,7 @@ impl OperatorEntry {
             initial: None,
             timeout: None,
             checkpoint_interval: None,
+            renamed_from: None,
             converts: None,
         }
     }
@@ -164,7 +171,6 @@ pub(super) fn read(
             problem.help(help);
         }
     }
-    table.refuse_later("renamed-from", problems);
     table.finish(problems);
     entry.verb = Some(verb);
     entry
@@ -218,6 +224,11 @@ fn read_keys<'t>(
         let what = format!("`initial` of operator `{}`", entry.name.value);
         let initial = table.take("initial");
         entry.initial = initial.and_then(|value| dataset::read(&what, &value, problems));
+    }
+    if verb.has_state() || verb.has_window() {
+        let old = table.take("renamed-from");
+        let old = old.and_then(|old| old.text("the name of an operator", problems));
+        entry.renamed_from = old.map(|old| Spanned::new(old.value.to_owned(), old.at));
     }
     if verb.has_state() || verb.has_inverse() {
         entry.checkpoint_interval = table.duration("checkpoint-interval", problems);

@@ -20,6 +20,7 @@ pub(super) struct TopLevel {
     /// As written.
     pub(super) checkpoint: Option<Location>,
     pub(super) checkpoint_interval: Option<Duration>,
+    pub(super) retain_batches: Option<u64>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -32,12 +33,23 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         problems,
     );
     let checkpoint_interval = root.duration("checkpoint-interval", problems);
+    let retain_batches = root.take("retain-batches");
     let has_checkpoint = root.has("checkpoint");
-    if let (Some(interval), false) = (&checkpoint_interval, has_checkpoint) {
-        let key = "checkpoint-interval".to_owned();
-        let why = "says how often state is written, but there is no `checkpoint`".to_owned();
-        let problem = problems.report(ProblemKind::BadValue { key, why }, interval.at);
-        problem.help("write checkpoint = \"checkpoints\", or leave it out");
+    let mut needs_checkpoint = |key: &str, at, why: &str| {
+        if !has_checkpoint {
+            let (key, why) = (key.to_owned(), why.to_owned());
+            let problem = problems.report(ProblemKind::BadValue { key, why }, at);
+            problem.help("write checkpoint = \"checkpoints\", or leave it out");
+        }
+    };
+    if let Some(interval) = &checkpoint_interval {
+        let why = "says how often state is written, but there is no `checkpoint`";
+        needs_checkpoint("checkpoint-interval", interval.at, why);
+    }
+    if let Some(retain) = &retain_batches {
+        let why =
+            "says for how many batches a checkpoint reaches back, but there is no `checkpoint`";
+        needs_checkpoint("retain-batches", retain.at, why);
     }
     let keys = TopLevel {
         name: read_name(root, problems),
@@ -46,6 +58,7 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         on_failed_batch,
         checkpoint: read_checkpoint(root, problems),
         checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
+        retain_batches: retain_batches.and_then(|retain| retain.positive(problems)),
     };
     root.refuse_later("catch-up", problems);
     keys

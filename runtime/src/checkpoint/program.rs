@@ -1,0 +1,204 @@
+//! Whose a checkpoint is, and what made its batches.
+
+use std::sync::Arc;
+
+use super::{CheckpointError, Manifest, Program, RecoveredClaim};
+use crate::{
+    journal::{Disk, JournalError, read_whole, write_whole},
+    topology::Topology,
+};
+
+/// What a program is made of, so that it can make its batches again after it was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramFiles {
+    /// Of the topology.
+    pub text: String,
+    /// Its plugins, in its order: what it calls them, and their bytes. None is the default one.
+    pub plugins: Vec<(Option<String>, Arc<[u8]>)>,
+}
+
+/// Batches that only the program that claimed them can make again.
+#[derive(Debug)]
+pub struct Pending {
+    /// That program.
+    pub program: Program,
+    /// What it is made of; none: it was not kept.
+    pub files: Option<ProgramFiles>,
+    /// How many batches.
+    pub batches: usize,
+}
+
+impl Program {
+    /// Of a topology's text and its plugins, in its order: what it calls them, and their digests.
+    pub fn new(topology: &str, plugins: Vec<(Option<String>, String)>) -> Self {
+        Self {
+            topology: digest(topology.as_bytes()),
+            plugins,
+        }
+    }
+
+    /// That is made of this.
+    pub fn of(files: &ProgramFiles) -> Self {
+        let plugins = files.plugins.iter();
+        let plugins = plugins.map(|(alias, bytes)| (alias.clone(), digest(bytes)));
+        Self::new(&files.text, plugins.collect())
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        let plugins = self.plugins.iter();
+        let plugins = plugins.map(|(_, digest)| file_name(digest));
+        plugins.chain([file_name(&self.topology)])
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+fn file_name(digest: &str) -> String {
+    format!("program-{digest}")
+}
+
+/// Writes down what a program is made of; of others nothing stays.
+pub(super) fn keep(disk: &dyn Disk, files: &ProgramFiles) -> Result<(), CheckpointError> {
+    let failed = |error| JournalError::Disk {
+        action: "list",
+        name: "files".to_owned(),
+        place: disk.place(),
+        error,
+    };
+    let there = disk.list().map_err(failed)?;
+    let plugins = files.plugins.iter().map(|(_, bytes)| &**bytes);
+    for bytes in plugins.chain([files.text.as_bytes()]) {
+        let name = file_name(&digest(bytes));
+        if !there.contains(&name) {
+            write_whole(disk, &name, bytes)?;
+        }
+    }
+    let needed: Vec<String> = Program::of(files).names().collect();
+    for name in there {
+        if name.starts_with("program-") && !needed.contains(&name) {
+            let _ = disk.remove(&name); // what stays does no harm
+        }
+    }
+    Ok(())
+}
+
+/// What a program is made of, if it was kept.
+pub(super) fn read(
+    disk: &dyn Disk,
+    program: &Program,
+) -> Result<Option<ProgramFiles>, CheckpointError> {
+    let one = |wanted: &str| {
+        let name = file_name(wanted);
+        let bytes = read_whole(disk, &name)?;
+        match bytes {
+            Some(bytes) if digest(&bytes) != wanted => Err(CheckpointError::Damaged {
+                file: name,
+                place: disk.place(),
+                why: "is not what was written".to_owned(),
+            }),
+            bytes => Ok(bytes),
+        }
+    };
+    let text = one(&program.topology)?.map(String::from_utf8);
+    let Some(Ok(text)) = text else {
+        return Ok(None);
+    };
+    let mut plugins = Vec::with_capacity(program.plugins.len());
+    for (alias, digest) in &program.plugins {
+        let Some(bytes) = one(digest)? else {
+            return Ok(None);
+        };
+        plugins.push((alias.clone(), bytes.into()));
+    }
+    Ok(Some(ProgramFiles { text, plugins }))
+}
+
+/// The manifest of a checkpoint that begins. What makes it `unique` becomes its uid.
+pub(super) fn begun(topology: &Topology, program: Program, unique: &str) -> Manifest {
+    let uid = blake3::hash(unique.as_bytes()).to_hex();
+    Manifest {
+        uid: uid.as_str()[..16].to_owned(),
+        topology: topology.name.to_string(),
+        interval: topology.batch_interval.as_millis(),
+        parallelism: topology.parallelism.get() as u64,
+        program,
+        states: Vec::new(),
+        journal_from: 1,
+        next_blocks: Vec::new(),
+        positions: Vec::new(),
+        finished: false,
+    }
+}
+
+/// Checks that it is of this topology.
+pub(super) fn belongs(
+    manifest: &Manifest,
+    topology: &Topology,
+    place: &str,
+) -> Result<(), CheckpointError> {
+    if manifest.topology != topology.name.as_str() {
+        return Err(CheckpointError::OtherTopology {
+            place: place.to_owned(),
+            found: manifest.topology.clone(),
+            expected: topology.name.to_string(),
+        });
+    }
+    let changed = |what, before: String, now: String| CheckpointError::Changed {
+        what,
+        before,
+        now,
+        place: place.to_owned(),
+    };
+    let interval = topology.batch_interval.as_millis();
+    if manifest.interval != interval {
+        let (before, now) = (
+            format!("{} ms", manifest.interval),
+            format!("{interval} ms"),
+        );
+        return Err(changed("`batch-interval`", before, now));
+    }
+    Ok(())
+}
+
+/// Checks that batches that must be made again get as many partitions as they had.
+pub(super) fn same_parallelism(
+    before: u64,
+    topology: &Topology,
+    claims: &[RecoveredClaim],
+    place: &str,
+) -> Result<(), CheckpointError> {
+    let now = topology.parallelism.get() as u64;
+    if before == now || claims.iter().all(RecoveredClaim::is_free) {
+        return Ok(());
+    }
+    Err(CheckpointError::Changed {
+        what: "`parallelism`",
+        before: before.to_string(),
+        now: now.to_string(),
+        place: place.to_owned(),
+    })
+}
+
+/// Checks that batches can be made again as they were.
+pub(super) fn same_program(
+    before: &Program,
+    now: &Program,
+    claims: &[RecoveredClaim],
+) -> Result<(), CheckpointError> {
+    let what = match before {
+        _ if before.topology != now.topology => "the topology",
+        _ if before.plugins != now.plugins => "its plugins",
+        _ => return Ok(()),
+    };
+    let mut bound = claims.iter().filter(|claim| !claim.is_free());
+    match bound.next() {
+        None => Ok(()),
+        Some(first) => Err(CheckpointError::OtherProgram {
+            claims: 1 + bound.count(),
+            from: first.time.as_millis(),
+            what,
+        }),
+    }
+}
