@@ -28,7 +28,7 @@ const SIDEWAYS: [(&str, &str); 3] = [
 ];
 
 /// A word that only some files may say: (word, who may, why).
-const WORDS: [(&str, &[&str], &str); 8] = [
+const WORDS: [(&str, &[&str], &str); 9] = [
     (
         "wasmtime::",
         &["plugin/"],
@@ -53,6 +53,11 @@ const WORDS: [(&str, &[&str], &str); 8] = [
         "tokio_postgres::",
         &["sink/", "topology/postgres_url.rs"],
         "databases are where rows go, and a URL is checked before anything runs",
+    ),
+    (
+        "object_store::",
+        &["journal/objects/"],
+        "a disk is a disk, wherever it lies",
     ),
     (
         "async fn",

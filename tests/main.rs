@@ -14,6 +14,7 @@ mod guests;
 mod histories;
 mod laws;
 mod layering;
+mod objects;
 mod recovery;
 mod sandbox;
 mod sdk_bindings;

@@ -197,10 +197,22 @@ path = "taken/out"
 }
 
 #[test]
-fn a_checkpoint_elsewhere_is_refused_for_now() {
-    let topology = FINITE.replace("\"kept\"", "\"s3://bucket/kept\"");
-    let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);
-    run(&folder, &[]).says(2, &["`checkpoint` cannot be \"s3://bucket/kept\" yet"]);
+fn a_checkpoint_in_a_store_that_nobody_knows_is_refused() {
+    for (url, why) in [
+        (
+            "gs://bucket/kept",
+            "cannot be a gs:// URL: write a directory, or s3://bucket/folder",
+        ),
+        (
+            "s3://bucket",
+            "names no folder in the bucket: write s3://bucket/folder",
+        ),
+    ] {
+        let topology = FINITE.replace("\"kept\"", &format!("\"{url}\""));
+        let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);
+        run(&folder, &[]).says(2, &["`checkpoint`", why]);
+        folder.rsrt(&["checkpoint", "show", url]).says(2, &[why]);
+    }
 }
 
 /// A run over a socket, and the server's end of it.

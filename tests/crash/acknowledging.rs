@@ -9,7 +9,7 @@ use rsrt::{
     checkpoint::{Checkpoint, Program},
     clock::{Clock as _, SystemClock},
     format::rows_from_json,
-    model::{Kind, Position, Schema},
+    model::{Kind, Location, Position, Schema},
     receiver::{Receiver, ReceiverError, Receiving, Store},
     scheduler::{Mode, Pool},
     sink::open_sink,
@@ -90,7 +90,8 @@ pub(super) fn run(address: &str) -> Result<(), Failed> {
     let clock = Arc::new(SystemClock::new());
     let program = Program::new(&text, Vec::new());
     let now = clock.wall_millis();
-    let opened = Checkpoint::open_directory("checkpoint".as_ref(), &topology, program, now)?;
+    let place = Location::Directory("checkpoint".into());
+    let opened = Checkpoint::open_at(&place, &topology, program, now)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -7,10 +7,9 @@ use std::{
 };
 
 use rsrt::{
-    checkpoint::{Checkpoint, Program},
+    checkpoint::Program,
     clock::ManualClock,
     format::rows_to_json,
-    journal::{Disk as _, MemoryDisk},
     scheduler::{Mode, Plan, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
@@ -19,6 +18,7 @@ use rsrt::{
 };
 use serde_json::{Value, json};
 
+use super::machine::Machine;
 use crate::guests;
 
 static POOL: LazyLock<Arc<Pool>> =
@@ -197,15 +197,14 @@ type = "null"
         (0..12).map(|at| Some(batch(at))).collect()
     }
 
-    /// Runs it on this disk, from what is there to the end.
-    pub(super) fn attempt(&self, disk: &MemoryDisk) -> Result<Attempt, String> {
+    /// Runs it on this machine, from what is there to the end.
+    pub(super) fn attempt(&self, machine: &impl Machine) -> Result<Attempt, String> {
         let topology = self.topology();
         let plugins = guests::catalog().of(&topology).unwrap();
         let called = plugins.iter();
         let called = called.map(|plugin| (None, plugin.digest().to_string()));
         let program = Program::new(&self.toml, called.collect());
-        let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
-        let opened = opened.map_err(|error| error.to_string())?;
+        let opened = machine.open(&topology, program)?;
 
         let numbers = &topology.sources[0];
         let order = QueueOrder::OneAtATime;
@@ -213,11 +212,10 @@ type = "null"
         let queue = QueueSource::new(&numbers.name, &numbers.schema, order, two, self.batches());
         let given = Arc::new(Mutex::new(Vec::new()));
         let sinks = topology.sinks.iter().map(|sink| -> Box<dyn Sink> {
-            let (to, given, disk) = (sink.name.to_string(), given.clone(), disk.clone());
+            let (to, given, machine) = (sink.name.to_string(), given.clone(), machine.clone());
             Box::new(FunctionSink::new(&sink.name, move |time, batch| {
                 // Giving is a step, too, at which the machine may stop.
-                disk.append("sinks", &[])
-                    .map_err(|error| error.to_string())?;
+                machine.step()?;
                 let chunks = batch
                     .chunks()
                     .map(|chunk| rows_to_json(chunk, &batch.schema));

@@ -1,12 +1,15 @@
 //! Nothing is lost and nothing is counted twice, whatever the disk does and whenever it dies.
 //!
 //! A run here is the real thing (sources, scheduler, operators, checkpoint) over a disk in memory
-//! that forgets what was not synced, names of files included.
+//! that forgets what was not synced, names of files included; or over an object store, whose requests
+//! are carried out or not, and told or not.
 
 mod blocks;
 mod catch_up;
 mod clock;
 mod flow;
+mod machine;
+mod objects;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +18,7 @@ use rsrt::journal::{Disk as _, Ignored, MemoryDisk};
 use serde_json::Value;
 
 use flow::{Attempt, Flow};
+use machine::Machine;
 
 /// What each sink has of each batch.
 type Outputs = BTreeMap<(String, i64), Vec<Value>>;
@@ -59,7 +63,7 @@ enum Death {
 }
 
 impl Death {
-    fn of(self, disk: &MemoryDisk) {
+    fn of<M: Machine>(self, disk: &M) {
         match self {
             Self::Kill => disk.kill(),
             Self::Crash(kept) => disk.crash(kept),
@@ -68,9 +72,9 @@ impl Death {
 }
 
 /// Runs, and dies after so many further steps of the disk; then runs again; at last to the end.
-fn run_and_die(
+fn run_and_die<M: Machine>(
     flow: &Flow,
-    disk: &MemoryDisk,
+    disk: &M,
     deaths: &[(u64, Death)],
 ) -> Result<Delivered, String> {
     let mut delivered = Delivered::default();
@@ -111,9 +115,9 @@ fn undisturbed(flow: &Flow) -> (Outputs, u64) {
     (attempt.given.into_iter().collect(), disk.steps())
 }
 
-fn check(
+fn check<M: Machine>(
     flow: &Flow,
-    disk: &MemoryDisk,
+    disk: &M,
     expected: &Outputs,
     deaths: &[(u64, Death)],
 ) -> Result<(), String> {

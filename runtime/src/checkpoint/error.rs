@@ -15,6 +15,14 @@ pub enum CheckpointError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The store that it lies in cannot be used.
+    #[error("checkpoint {place}: {error}")]
+    Store {
+        /// Where it is.
+        place: String,
+        /// What the store says.
+        error: std::io::Error,
+    },
     /// Somebody else has it open.
     #[error("checkpoint {path} is in use: {holder}; stop that process, or give this topology another checkpoint", path = path.display())]
     InUse {

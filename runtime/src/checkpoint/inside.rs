@@ -1,16 +1,18 @@
 //! What lies in a checkpoint, for whoever looks at it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     CheckpointError, Manifest, Pending, RecoveredClaim,
     fact::Fact,
+    opening::{look_at, unusable},
     program,
     recovered::History,
     store::{read_manifest, read_state},
 };
 use crate::{
-    journal::{DirectoryDisk, Disk, Journal},
+    journal::{Disk, Journal},
+    model::Location,
     scheduler::SavedMemory,
 };
 
@@ -28,19 +30,14 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Reads the checkpoint in a directory.
+    /// Reads the checkpoint in this place.
     ///
     /// # Errors
     /// When there is none, or it is damaged.
-    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let disk = look_at(path)?;
-        let manifest = read_manifest(&*disk)?.ok_or_else(|| {
-            let error = std::io::Error::other("it holds no checkpoint");
-            CheckpointError::Directory {
-                path: path.to_owned(),
-                error,
-            }
-        })?;
+    pub fn read(location: &Location) -> Result<Self, CheckpointError> {
+        let disk = look_at(location)?;
+        let manifest = read_manifest(&*disk)?
+            .ok_or_else(|| unusable(location, std::io::Error::other("it holds no checkpoint")))?;
         let memory = read_state(&*disk, &manifest)?;
         let history = read_history(disk, &manifest)?;
         let blocks = history.blocks.iter();
@@ -56,16 +53,16 @@ impl Inside {
 }
 
 impl Pending {
-    /// Batches in the checkpoint in a directory that only their own program can make again; none
+    /// Batches in the checkpoint in this place that only their own program can make again; none
     /// if there are none, or there is no checkpoint.
     ///
     /// # Errors
     /// When the checkpoint is damaged.
-    pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        if !path.is_dir() {
+    pub fn read(location: &Location) -> Result<Option<Self>, CheckpointError> {
+        if matches!(location, Location::Directory(path) if !path.is_dir()) {
             return Ok(None);
         }
-        let disk = look_at(path)?;
+        let disk = look_at(location)?;
         let Some(manifest) = read_manifest(&*disk)? else {
             return Ok(None);
         };
@@ -81,16 +78,11 @@ impl Pending {
     }
 }
 
-fn look_at(path: &Path) -> Result<Arc<DirectoryDisk>, CheckpointError> {
-    let disk = DirectoryDisk::look_at(path);
-    disk.map(Arc::new)
-        .map_err(|error| CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        })
-}
-
-fn read_history(disk: Arc<dyn Disk>, manifest: &Manifest) -> Result<History, CheckpointError> {
+/// What lies behind the state.
+pub(super) fn read_history(
+    disk: Arc<dyn Disk>,
+    manifest: &Manifest,
+) -> Result<History, CheckpointError> {
     let mut history = History::new(manifest);
     let (_, entries) = Journal::open(disk, manifest.journal_from)?;
     for entry in entries {

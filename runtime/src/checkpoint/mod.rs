@@ -7,7 +7,7 @@
 //! reads the state, makes the claimed batches behind it again from their claims, without giving
 //! those that are committed to the sinks, and goes on.
 //!
-//! All of it lies in one directory: `manifest` (what this is, and where the state is), `state-N`,
+//! All of it lies in one directory, or in one folder of an object store: `manifest` (what this is, and where the state is), `state-N`,
 //! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `lock`.
 
 mod blocks;
@@ -18,6 +18,7 @@ mod inside;
 mod lock;
 mod manifest;
 mod needs;
+mod opening;
 mod program;
 mod recovered;
 mod references;

@@ -79,7 +79,7 @@ impl References {
         }
     }
 
-    /// Writes the rows under their digest, unless they are there.
+    /// Writes the rows under their digest, once in a run.
     pub(super) fn keep(
         &self,
         disk: &dyn Disk,
@@ -93,9 +93,8 @@ impl References {
         let bytes = rows_to_bytes(&self.schemas[at], rows)?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
         let file = format!("data-{digest}");
-        if read_whole(disk, &file)?.is_none() {
-            write_whole(disk, &file, &bytes)?;
-        }
+        // Also if it is there: a run that was taken over may be about to remove its own.
+        write_whole(disk, &file, &bytes)?;
         known.insert(at, (rows.clone(), digest.clone()));
         Ok(digest)
     }

@@ -1,10 +1,6 @@
 //! A checkpoint: opened, added to, written.
 
-use std::{
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     CheckpointError, Manifest, Program, Recovered, Written,
@@ -21,7 +17,7 @@ use super::{
 };
 use crate::{
     codec,
-    journal::{DirectoryDisk, Disk, Journal, read_whole, write_whole},
+    journal::{Disk, Journal, read_whole, write_whole},
     model::BatchTime,
     scheduler::SavedMemory,
     topology::Topology,
@@ -75,57 +71,10 @@ pub struct NewClaim<'a> {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint in a directory, or begins one there. `now` is the wall clock's time, in
-    /// milliseconds since the epoch.
-    ///
-    /// # Errors
-    /// When another process has it open, it is of another topology, it is damaged, or it holds
-    /// batches that this program would make differently.
-    pub fn open_directory(
-        path: &Path,
-        topology: &Topology,
-        program: Program,
-        now: i64,
-    ) -> Result<Opened, CheckpointError> {
-        let disk = DirectoryDisk::open(path).map_err(|error| CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        })?;
-        let lock = Lock::take(disk.path(), now)?;
-        // Unlike others at this time and place.
-        let unique = format!(
-            "{} {now} {} {}",
-            topology.name,
-            std::process::id(),
-            path.display()
-        );
-        Self::open_locked(Arc::new(disk), topology, program, &unique, Some(lock))
-    }
-
-    /// Gives the directory of a checkpoint another name, so that a new one can begin in its place;
-    /// answers with that name, or none if there is no such directory.
-    ///
-    /// # Errors
-    /// When another process has it open, or the system says no.
-    pub fn move_aside(path: &Path, now: i64) -> Result<Option<PathBuf>, CheckpointError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let _lock = Lock::take(path, now)?;
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(format!(".before-{now}"));
-        let aside = PathBuf::from(aside);
-        DirectoryDisk::rename_all(path, &aside).map_err(|error| CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        })?;
-        Ok(Some(aside))
-    }
-
     /// Opens the checkpoint on a disk that nobody else uses. What makes it `unique` becomes its uid.
     ///
     /// # Errors
-    /// As [`open_directory`](Self::open_directory).
+    /// As [`open_at`](Self::open_at).
     pub fn open(
         disk: Arc<dyn Disk>,
         topology: &Topology,
@@ -135,7 +84,7 @@ impl Checkpoint {
         Self::open_locked(disk, topology, program, unique, None)
     }
 
-    fn open_locked(
+    pub(super) fn open_locked(
         disk: Arc<dyn Disk>,
         topology: &Topology,
         program: Program,
@@ -230,14 +179,6 @@ impl Checkpoint {
             checkpoint: Arc::new(checkpoint),
             recovered: (!is_new).then_some(recovered),
         })
-    }
-
-    /// The partitions after a shuffle that the checkpoint in a directory was begun with; none if
-    /// there is no checkpoint that can be read.
-    pub fn parallelism(path: &Path) -> Option<NonZeroUsize> {
-        let disk = DirectoryDisk::look_at(path).ok()?;
-        let manifest = read_manifest(&disk).ok()??;
-        NonZeroUsize::new(usize::try_from(manifest.parallelism).ok()?)
     }
 
     /// Keeps what the program is made of, so that it can make its batches again once it is replaced.

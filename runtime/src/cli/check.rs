@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         &arguments.topology,
         &arguments.given,
         loading::cores(),
-        loading::State::Kept,
+        loading::State::Planned,
         environment,
     )?;
     let mut text = format!("ok\n\n{}", flow(&loaded.topology));

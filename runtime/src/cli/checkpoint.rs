@@ -1,6 +1,6 @@
 //! `rsrt checkpoint`: what lies in a checkpoint.
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     checkpoint::Inside,
     format::{read_rows, rows_as_text},
-    model::BatchTime,
+    model::{BatchTime, Location},
     operator::{SavedKeys, SavedRows, SavedState},
     scheduler::{SavedOperator, SavedPane},
 };
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   rsrt checkpoint show checkpoints
   rsrt checkpoint show checkpoints --operator counts
+  rsrt checkpoint show s3://bucket/checkpoints
   rsrt checkpoint show checkpoints --format json | jq '.operators[].partitions'
 
 The run that it belongs to may go on meanwhile.";
@@ -38,8 +39,8 @@ enum What {
     /// Show what is inside: batches, and states with their keys and values
     Show {
         /// The topology's `checkpoint`
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
+        #[arg(value_name = "DIR|URL")]
+        location: Location,
         /// Only the state of this operator
         #[arg(long, value_name = "NAME")]
         operator: Option<String>,
@@ -51,11 +52,11 @@ enum What {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let What::Show {
-        directory,
+        location,
         operator,
         format,
     } = &arguments.what;
-    let inside = Inside::read(directory).map_err(Failure::input)?;
+    let inside = Inside::read(location).map_err(Failure::input)?;
     let operators = inside.memory.iter().flat_map(|memory| &memory.operators);
     let operators: Vec<&SavedOperator> = operators
         .filter(|saved| operator.as_ref().is_none_or(|name| saved.name == *name))

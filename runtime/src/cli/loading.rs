@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, ProgramFiles},
-    model::PluginName,
+    model::{Location, PluginName},
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
     },
@@ -93,8 +93,20 @@ pub(super) struct Loaded {
 pub(super) enum State {
     /// It must have a place.
     Kept,
+    /// It must have a place, which nobody asks now if it is not on this machine.
+    Planned,
     /// It is of no use to anyone.
     Dropped,
+}
+
+impl State {
+    fn is_asked_for(self, location: &Location) -> bool {
+        match self {
+            Self::Kept => true,
+            Self::Planned => matches!(location, Location::Directory(_)),
+            Self::Dropped => false,
+        }
+    }
 }
 
 /// Loads a topology and the plugins it calls, and checks them.
@@ -186,13 +198,16 @@ fn assemble(
         }
     }
     // What was begun with so many partitions goes on with them.
-    let begun = checkpoint_directory(manifest.checkpoint(), &base_dir)
-        .filter(|_| state == State::Kept)
-        .and_then(|directory| Checkpoint::parallelism(&directory));
+    let begun = match manifest.checkpoint() {
+        Some(location) if state.is_asked_for(location) => {
+            Checkpoint::parallelism(&location.under(&base_dir)).map_err(Failure::input)?
+        }
+        _ => None,
+    };
     let defaults = Defaults {
         parallelism: begun.unwrap_or(parallelism),
         base_dir,
-        needs_checkpoint: state == State::Kept,
+        needs_checkpoint: state != State::Dropped,
     };
     let text = manifest.text().to_owned();
     let topology = manifest.compile(&plugins, &defaults)?;
@@ -218,13 +233,6 @@ pub(super) fn check_initial(loaded: Loaded) -> Result<Loaded, Failure> {
         read.map_err(Failure::input)?;
     }
     Ok(loaded)
-}
-
-/// Where a checkpoint lies; none if there is none, or not in a directory.
-pub(super) fn checkpoint_directory(location: Option<&str>, base_dir: &Path) -> Option<PathBuf> {
-    let location = location?;
-    let path = location.strip_prefix("file://").unwrap_or(location);
-    (!path.contains("://")).then(|| base_dir.join(path))
 }
 
 /// The topology's text, with what was given put into it.

@@ -60,9 +60,11 @@ pub enum JournalError {
         place: String,
     },
     /// A write has failed before: what is on the disk is not known, so nothing more is written.
-    #[error("the journal in {place} has failed before and takes nothing more")]
+    #[error("the journal in {place} has failed before and takes nothing more: {why}")]
     Broken {
         /// Where it is.
         place: String,
+        /// What the system said then.
+        why: String,
     },
 }

@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod frame;
 mod memory_disk;
+mod objects;
 mod segments;
 mod whole_file;
 
@@ -17,5 +18,6 @@ pub use directory::{DirectoryDisk, make_directories};
 pub use disk::Disk;
 pub use error::JournalError;
 pub use memory_disk::{Ignored, MemoryDisk};
+pub use objects::{Holder, ObjectDisk};
 pub use segments::{Entry, Journal};
 pub use whole_file::{read_whole, write_whole};

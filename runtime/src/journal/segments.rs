@@ -29,7 +29,8 @@ pub struct Journal {
     /// The last record that is durable.
     durable: u64,
     roll_at: u64,
-    broken: bool,
+    /// Why nothing more is written.
+    broken: Option<String>,
 }
 
 /// A record that was read.
@@ -56,7 +57,7 @@ impl Journal {
             next: 1,
             durable: 0,
             roll_at: SEGMENT,
-            broken: false,
+            broken: None,
         };
         let names = journal.disk.list();
         let names = names.map_err(|error| journal.failed("list", "files", error))?;
@@ -197,7 +198,7 @@ impl Journal {
         let magic: &[u8] = if self.bytes == 0 { &MAGIC } else { &[] };
         let parts = [&[magic, &head], payload].concat();
         if let Err(error) = self.disk.append(&file, &parts) {
-            self.broken = true;
+            self.broken = Some(error.to_string());
             return Err(self.failed("write", &file, error));
         }
         self.bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
@@ -220,7 +221,7 @@ impl Journal {
             synced = self.disk.sync_directory();
         }
         if let Err(error) = synced {
-            self.broken = true;
+            self.broken = Some(error.to_string());
             return Err(self.failed("sync", &file, error));
         }
         self.is_new = false;
@@ -255,10 +256,11 @@ impl Journal {
     }
 
     fn check(&self) -> Result<(), JournalError> {
-        match self.broken {
-            false => Ok(()),
-            true => Err(JournalError::Broken {
+        match &self.broken {
+            None => Ok(()),
+            Some(why) => Err(JournalError::Broken {
                 place: self.disk.place(),
+                why: why.clone(),
             }),
         }
     }

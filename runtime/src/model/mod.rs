@@ -4,6 +4,7 @@ mod batch;
 mod function;
 mod grant;
 mod input_range;
+mod location;
 mod name;
 mod pieces;
 mod position;
@@ -18,6 +19,7 @@ pub use function::{
 };
 pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
+pub use location::{InvalidLocation, Location, ObjectUrl};
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
 pub use pieces::pieces;
 pub use position::Position;

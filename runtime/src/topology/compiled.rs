@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::{NodeId, Operator, Port, Reference, Sink, Source, StreamRef};
-use crate::model::{BatchInterval, Grant, NodeName, PluginName, Schema, TopologyName};
+use crate::model::{BatchInterval, Grant, Location, NodeName, PluginName, Schema, TopologyName};
 
 /// A flow that can run: names resolved, types checked, no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,8 +71,8 @@ pub struct Plugin {
 /// Where and when state is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// A directory or URL, as written.
-    pub location: String,
+    /// As written.
+    pub location: Location,
     /// How often.
     pub interval: Duration,
     /// What becomes of the batches that were missed while nobody ran it.

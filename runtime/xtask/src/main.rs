@@ -19,7 +19,7 @@ Chores of the repository.
 
 cargo xtask demo [FILE...]   count the most frequent words of real text
 cargo xtask test             every test; those of tables against PostgreSQL if it is installed
-cargo xtask test --all       also with Debian's compiler
+cargo xtask test --all       also with Debian's compiler and an S3 server
 cargo xtask crash            kill runs again and again; every batch is there once
     --crashes N                  how often (default 40)
     --seed N                     of when and where (default 1)

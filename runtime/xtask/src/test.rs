@@ -7,7 +7,7 @@ use std::{
     env,
     ffi::OsStr,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command},
 };
 
@@ -22,9 +22,12 @@ use crate::{
 pub(crate) enum Scope {
     /// What needs this machine only.
     Usual,
-    /// Also Debian's compiler.
+    /// Also Debian's compiler, and an S3 server from PyPI.
     All,
 }
+
+/// From PyPI.
+const S3_SERVER: [&str; 3] = ["moto[s3]==5.2.5", "flask", "flask-cors"];
 
 /// Examples, and the plugin that each is started with.
 const EXAMPLES: [(&str, &str); 6] = [
@@ -70,6 +73,9 @@ impl Steps {
         )?;
         let host = self.repository.test_host()?;
         self.plugins(&host)?;
+        if scope == Scope::All {
+            self.s3_server();
+        }
         self.workspace_tests()?;
         self.cargo("doc tests", &["test", "--workspace", "--doc"])?;
         self.docs()?;
@@ -109,6 +115,12 @@ impl Steps {
         if !has_postgres() {
             self.leave_out("tests against PostgreSQL", "its programs are not there");
         }
+        if !self.has_s3_server() {
+            self.leave_out(
+                "tests against an S3 server",
+                "there is no moto_server; --all gets it from PyPI",
+            );
+        }
         let (name, arguments): (_, &[&str]) = if nextest {
             ("tests (nextest)", &["nextest", "run", "--workspace"])
         } else {
@@ -118,6 +130,35 @@ impl Steps {
         execute_to(&mut self.repository.cargo(arguments))?;
         self.ran(name);
         Ok(())
+    }
+
+    /// In the target directory, where the tests look for it, or where the shell finds it.
+    fn has_s3_server(&self) -> bool {
+        answers("moto_server", &["--help"]) || self.s3_folder().join("bin/moto_server").exists()
+    }
+
+    fn s3_folder(&self) -> PathBuf {
+        self.repository.target.join("s3-server")
+    }
+
+    /// Gets an S3 server that knows conditional writes. Without it its tests are left out.
+    fn s3_server(&self) {
+        if self.has_s3_server() {
+            return;
+        }
+        let folder = self.s3_folder();
+        let made = execute(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        let got = made.and_then(|()| {
+            let mut pip = Command::new(folder.join("bin/python"));
+            execute(
+                pip.args(["-m", "pip", "install", "--quiet"])
+                    .args(S3_SERVER),
+            )
+        });
+        if got.is_err() {
+            // Half of it would count as all.
+            let _ = fs::remove_dir_all(&folder);
+        }
     }
 
     fn docs(&mut self) -> Result<(), Failed> {

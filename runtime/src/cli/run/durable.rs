@@ -1,11 +1,12 @@
 //! The checkpoint of a run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::{
     checkpoint::{Checkpoint, Opened, Pending, Program, ProgramFiles},
-    cli::{Failure, loading, output::counted},
+    cli::{Failure, output::counted},
     clock::Clock,
+    model::Location,
     topology::Topology,
 };
 
@@ -15,31 +16,30 @@ pub(super) fn place(
     base_dir: &Path,
     fresh: bool,
     clock: &dyn Clock,
-) -> Result<Option<PathBuf>, Failure> {
+) -> Result<Option<Location>, Failure> {
     let Some(checkpoint) = &topology.checkpoint else {
         return match fresh {
             true => Err(Failure::input("--fresh: the topology has no `checkpoint`")),
             false => Ok(None),
         };
     };
-    let location = checkpoint.location.as_str();
-    let Some(path) = loading::checkpoint_directory(Some(location), base_dir) else {
-        let what = format!("`checkpoint` cannot be {location:?} yet: write a directory");
-        return Err(Failure::input(what));
-    };
+    let location = checkpoint.location.under(base_dir);
     if fresh {
-        let aside = Checkpoint::move_aside(&path, clock.wall_millis());
+        let aside = Checkpoint::move_aside(&location, clock.wall_millis());
         if let Some(aside) = aside.map_err(Failure::input)? {
-            tracing::info!("the old checkpoint is now {}", aside.display());
+            tracing::info!("the old checkpoint is now {aside}");
         }
     }
-    Ok(Some(path))
+    Ok(Some(location))
 }
 
 /// What an earlier version of the topology or its plugins must make again before this one begins,
 /// if it can.
-pub(super) fn pending(path: &Path, files: &ProgramFiles) -> Result<Option<ProgramFiles>, Failure> {
-    let pending = Pending::read(path).map_err(Failure::input)?;
+pub(super) fn pending(
+    location: &Location,
+    files: &ProgramFiles,
+) -> Result<Option<ProgramFiles>, Failure> {
+    let pending = Pending::read(location).map_err(Failure::input)?;
     let other = pending.filter(|pending| pending.program != Program::of(files));
     Ok(other.and_then(|pending| {
         tracing::info!(
@@ -52,13 +52,13 @@ pub(super) fn pending(path: &Path, files: &ProgramFiles) -> Result<Option<Progra
 
 /// Opens the checkpoint, or begins one.
 pub(super) fn open(
-    path: &Path,
+    location: &Location,
     topology: &Topology,
     files: &ProgramFiles,
     clock: &dyn Clock,
 ) -> Result<Opened, Failure> {
     let program = Program::of(files);
-    let opened = Checkpoint::open_directory(path, topology, program, clock.wall_millis());
+    let opened = Checkpoint::open_at(location, topology, program, clock.wall_millis());
     let opened = opened.map_err(Failure::input)?;
     opened
         .checkpoint

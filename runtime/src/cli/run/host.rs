@@ -1,6 +1,6 @@
 //! What a run needs of the process: threads, a clock, someone to stop it.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use tokio::runtime::Runtime;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{Failure, console::Console, loading::Loaded},
     clock::{Clock, SystemClock},
-    model::NodeName,
+    model::{Location, NodeName},
     plugin::Plugin,
     receiver::BlockLogs,
     scheduler::{Mode, Outcome, Plan, Pool},
@@ -90,7 +90,7 @@ impl Host {
     pub(super) fn run(
         &self,
         loaded: Loaded,
-        place: Option<&Path>,
+        place: Option<&Location>,
         options: Options,
     ) -> Result<Ended, Failure> {
         self.drive(loaded, place, options, false)
@@ -100,7 +100,7 @@ impl Host {
     pub(super) fn recover(
         &self,
         loaded: Loaded,
-        place: Option<&Path>,
+        place: Option<&Location>,
         options: Options,
     ) -> Result<Ended, Failure> {
         self.drive(loaded, place, options, true)
@@ -109,7 +109,7 @@ impl Host {
     fn drive(
         &self,
         loaded: Loaded,
-        place: Option<&Path>,
+        place: Option<&Location>,
         options: Options,
         only_recovers: bool,
     ) -> Result<Ended, Failure> {

@@ -131,12 +131,12 @@ fn run_topology(
     let mut recovered = None;
     if let Some(kept) = earlier {
         let earlier = loading::load_kept(file, &kept, &given, cores, environment)?;
-        let ended = host.recover(earlier, place.as_deref(), options)?;
+        let ended = host.recover(earlier, place.as_ref(), options)?;
         recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
     }
     let ended = match recovered {
         Some(ended) => ended,
-        None => host.run(loaded, place.as_deref(), options)?,
+        None => host.run(loaded, place.as_ref(), options)?,
     };
     host.end();
     let code = match ended.how {

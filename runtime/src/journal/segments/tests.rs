@@ -89,7 +89,10 @@ fn after_a_failure_nothing_is_written() {
     journal.append(&[b"a"]).unwrap_err();
     disk.fail_at(None);
     let error = journal.append(&[b"b"]).unwrap_err().to_string();
-    assert!(error.ends_with("takes nothing more"), "{error}");
+    assert!(
+        error.ends_with("takes nothing more: the disk is gone"),
+        "{error}"
+    );
 }
 
 #[test]

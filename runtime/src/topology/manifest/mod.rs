@@ -39,7 +39,7 @@ use super::{
     CatchUp, InvalidTopology, Limits, OnFailedBatch, Plugin,
     problem::{ProblemKind, Problems},
 };
-use crate::model::{BatchInterval, PluginName, TopologyName};
+use crate::model::{BatchInterval, Location, PluginName, TopologyName};
 use table::{Table, Value};
 
 /// A topology file, read but not yet checked against its plugins.
@@ -52,7 +52,7 @@ pub struct Manifest {
     pub(crate) batch_interval: Option<BatchInterval>,
     pub(crate) parallelism: Option<NonZeroUsize>,
     pub(crate) on_failed_batch: Option<OnFailedBatch>,
-    pub(crate) checkpoint: Option<String>,
+    pub(crate) checkpoint: Option<Location>,
     pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) retain_batches: Option<u64>,
     pub(crate) catch_up: Option<CatchUp>,
@@ -124,8 +124,8 @@ impl Manifest {
     }
 
     /// Where what outlives the process is written, as the file says it.
-    pub fn checkpoint(&self) -> Option<&str> {
-        self.checkpoint.as_deref()
+    pub fn checkpoint(&self) -> Option<&Location> {
+        self.checkpoint.as_ref()
     }
 
     /// The plugins that operators and sinks call, in order of first mention; paths are joined to `base_dir`.

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
-    model::{BatchInterval, InvalidInterval, TopologyName},
+    model::{BatchInterval, InvalidInterval, Location, TopologyName},
     topology::{
         CatchUp, OnFailedBatch,
         problem::{ProblemKind, Problems},
@@ -18,7 +18,7 @@ pub(super) struct TopLevel {
     pub(super) parallelism: Option<NonZeroUsize>,
     pub(super) on_failed_batch: Option<OnFailedBatch>,
     /// As written.
-    pub(super) checkpoint: Option<String>,
+    pub(super) checkpoint: Option<Location>,
     pub(super) checkpoint_interval: Option<Duration>,
     pub(super) retain_batches: Option<u64>,
     pub(super) catch_up: Option<CatchUp>,
@@ -108,12 +108,14 @@ fn read_batch_interval(root: &mut Table<'_>, problems: &mut Problems) -> Option<
     }
 }
 
-fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Location> {
     let value = root.take("checkpoint")?;
     let text = value.text("a directory or URL", problems)?;
-    if text.value.is_empty() {
-        value.is_bad("must not be empty", problems);
-        return None;
+    match text.value.parse() {
+        Ok(location) => Some(location),
+        Err(invalid) => {
+            value.is_bad(invalid.to_string(), problems);
+            None
+        }
     }
-    Some(text.value.to_owned())
 }
