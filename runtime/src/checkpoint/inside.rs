@@ -41,10 +41,11 @@ impl Inside {
             .ok_or_else(|| failed(std::io::Error::other("it holds no checkpoint")))?;
         let memory = read_state(&disk, &manifest)?;
         let mut history = History::new(&manifest);
-        let (_, entries) = Journal::open(std::sync::Arc::new(disk), manifest.journal_from)?;
-        for entry in entries {
-            history.add(Fact::decode(&entry.payload)?);
-        }
+        let disk = std::sync::Arc::new(disk);
+        Journal::open(disk, manifest.journal_from, |entry| {
+            history.add(Fact::decode(entry.payload)?, entry.place);
+            Ok::<_, CheckpointError>(())
+        })?;
         let blocks = history.blocks.iter();
         Ok(Self {
             memory,

@@ -5,6 +5,7 @@ mod function;
 mod grant;
 mod input_range;
 mod name;
+mod persist;
 mod pieces;
 mod position;
 mod schema;
@@ -19,6 +20,7 @@ pub use function::{
 pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
+pub use persist::PersistLevel;
 pub use pieces::pieces;
 pub use position::Position;
 pub use schema::{Field, InvalidSchema, Kind, Schema, TypeExpr};

@@ -268,10 +268,13 @@ impl Assembly<'_> {
             | SourceKind::Queue {
                 path: Some(path), ..
             } => *path = self.base_dir.join(&path),
-            SourceKind::Queue { path: None, .. }
-            | SourceKind::Socket { .. }
-            | SourceKind::Receiver { .. }
-            | SourceKind::Generator(_) => {}
+            SourceKind::Socket { storage, .. } | SourceKind::Receiver { storage, .. } => {
+                let spill = storage.spill_directory.as_mut();
+                if let Some(path) = spill {
+                    *path = self.base_dir.join(&path);
+                }
+            }
+            SourceKind::Queue { path: None, .. } | SourceKind::Generator(_) => {}
         }
         kind
     }

@@ -16,6 +16,7 @@ mod schema;
 mod sink;
 mod source;
 mod spanned;
+mod storage;
 mod table;
 mod top_level;
 mod value;
@@ -87,8 +88,12 @@ impl Manifest {
         let limits = limits::read(&mut root, &mut problems);
         let plugins = named_tables(&mut root, "plugin", plugin::read, &mut problems);
         let plugins = plugins.into_iter().flatten().collect();
+        let surroundings = storage::Surroundings {
+            has_checkpoint: keys.has_checkpoint,
+            spill_directory: keys.spill_directory,
+        };
         let source = |name, table: &mut _, problems: &mut _| {
-            source::read(name, table, keys.batch_interval, problems)
+            source::read(name, table, keys.batch_interval, &surroundings, problems)
         };
         let sources = named_tables(&mut root, "source", source, &mut problems);
         let mut operators = named_tables(&mut root, "operator", operator::read, &mut problems);

@@ -58,6 +58,11 @@ impl<'t> Table<'t> {
         value
     }
 
+    /// The value under `key`, which stays there to be taken.
+    pub(crate) fn peek(&self, key: &str) -> Option<Value<'t>> {
+        self.left.get(key).copied()
+    }
+
     /// Whether `key` is there and not taken yet.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.left.contains_key(key)

@@ -1,6 +1,6 @@
 //! The keys at the top of a topology.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
@@ -17,9 +17,13 @@ pub(super) struct TopLevel {
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
     pub(super) on_failed_batch: Option<OnFailedBatch>,
+    /// It is there, valid or not.
+    pub(super) has_checkpoint: bool,
     /// As written.
     pub(super) checkpoint: Option<String>,
     pub(super) checkpoint_interval: Option<Duration>,
+    /// As written.
+    pub(super) spill_directory: Option<PathBuf>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -44,8 +48,10 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
         on_failed_batch,
+        has_checkpoint,
         checkpoint: read_checkpoint(root, problems),
         checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
+        spill_directory: read_spill_directory(root, problems),
     };
     root.refuse_later("catch-up", problems);
     keys
@@ -93,4 +99,14 @@ fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Stri
         return None;
     }
     Some(text.value.to_owned())
+}
+
+fn read_spill_directory(root: &mut Table<'_>, problems: &mut Problems) -> Option<PathBuf> {
+    let value = root.take("spill-directory")?;
+    let text = value.text("a directory", problems)?;
+    if text.value.is_empty() {
+        value.is_bad("must not be empty", problems);
+        return None;
+    }
+    Some(PathBuf::from(text.value))
 }
