@@ -56,17 +56,21 @@ fn run(
     disk: &MemoryDisk,
     acknowledged: &Arc<AtomicU64>,
     given: &Arc<Mutex<BTreeMap<i64, Vec<u64>>>>,
+    persist: &str,
 ) -> Result<(), String> {
     let one = NonZeroUsize::MIN;
+    let mut numbers = source("receiver")
+        .set("format", "json")
+        .set("persist", persist)
+        .columns("schema", &[("value", "int64")]);
+    if persist == "memory-and-disk" {
+        // Room for one block: where a block lies changes from one to the next.
+        numbers = numbers.set("block-store-memory", "1KiB");
+    }
     let topology = Builder::new("numbers", std::time::Duration::from_secs(1))
         .set("checkpoint", "x")
         .set("checkpoint-interval", "7s")
-        .source(
-            "numbers",
-            source("receiver")
-                .set("format", "json")
-                .columns("schema", &[("value", "int64")]),
-        )
+        .source("numbers", numbers)
         .sink("out", sink("null").input("numbers"))
         .compile(
             &Plugins::default(),
@@ -130,13 +134,14 @@ fn run(
 
 #[test]
 fn what_was_acknowledged_is_in_a_batch_once() {
-    for seed in 0..40_u64 {
+    let levels = ["memory", "disk", "memory-and-disk"];
+    for (seed, persist) in (0..60_u64).zip(levels.into_iter().cycle()) {
         let disk = MemoryDisk::new();
         let acknowledged = Arc::new(AtomicU64::new(0));
         let given = Arc::new(Mutex::new(BTreeMap::new()));
         for death in 0..4 {
             disk.fail_at(Some(disk.steps() + 3 + (seed * 7 + death * 13) % 60));
-            if let Err(error) = run(&disk, &acknowledged, &given) {
+            if let Err(error) = run(&disk, &acknowledged, &given, persist) {
                 let expected = ["the disk is gone", "takes nothing more"];
                 assert!(expected.iter().any(|e| error.contains(e)), "{error}");
             }
@@ -144,7 +149,7 @@ fn what_was_acknowledged_is_in_a_batch_once() {
         }
         disk.fail_at(None);
         for _ in 0..100 {
-            run(&disk, &acknowledged, &given).unwrap();
+            run(&disk, &acknowledged, &given, persist).unwrap();
             if given.lock().unwrap().values().flatten().max() == Some(&(NUMBERS - 1)) {
                 break;
             }

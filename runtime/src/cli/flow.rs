@@ -5,8 +5,8 @@ use std::{fmt::Write as _, num::NonZeroU64};
 use crate::{
     scheduler::Plan,
     topology::{
-        BlockStorage, Call, FileFormat, Framing, Inverse, OnFailedBatch, Operator, Port, Reducer, SinkKind,
-        SourceId, SourceKind, StreamRef, Topology, Verb,
+        BlockStorage, Call, FileFormat, Framing, Inverse, OnFailedBatch, Operator, Port, Reducer,
+        SinkKind, SourceId, SourceKind, StreamRef, Topology, Verb,
     },
 };
 
