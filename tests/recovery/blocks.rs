@@ -10,17 +10,17 @@ use std::{
 };
 
 use rsrt::{
-    checkpoint::{Checkpoint, Program},
+    checkpoint::{Checkpoint, Opened, Program},
     clock::ManualClock,
     format::{rows_from_json, rows_to_json},
     journal::MemoryDisk,
     model::{Kind, Position, Schema},
-    receiver::{Receiver, Receiving, Store},
+    receiver::{BlockLogs as _, BlockRows, Receiver, Receiving, Store},
     scheduler::{Mode, Pool},
     sink::FunctionSink,
     source::{SourceSetup, open_receiver},
     stream::{Plugins, Run, Stop, Stream},
-    topology::{Builder, Defaults, SourceId, sink, source},
+    topology::{Builder, Defaults, SourceId, Topology, sink, source},
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -51,14 +51,8 @@ impl Receiver for Counting {
     }
 }
 
-/// One run of some batches; adds what its sink was given, by batch time.
-fn run(
-    disk: &MemoryDisk,
-    acknowledged: &Arc<AtomicU64>,
-    given: &Arc<Mutex<BTreeMap<i64, Vec<u64>>>>,
-    persist: &str,
-) -> Result<(), String> {
-    let one = NonZeroUsize::MIN;
+/// The topology, whose blocks wait at this level.
+fn topology(persist: &str) -> Arc<Topology> {
     let mut numbers = source("receiver")
         .set("format", "json")
         .set("persist", persist)
@@ -75,16 +69,30 @@ fn run(
         .compile(
             &Plugins::default(),
             &Defaults {
-                parallelism: one,
+                parallelism: NonZeroUsize::MIN,
                 base_dir: "".into(),
                 needs_checkpoint: true,
             },
-        )
-        .unwrap();
-    let topology = Arc::new(topology);
+        );
+    Arc::new(topology.unwrap())
+}
+
+fn open(disk: &MemoryDisk, topology: &Topology) -> Result<Opened, String> {
     let program = Program::new("numbers", Vec::new());
-    let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
-    let opened = opened.map_err(|error| error.to_string())?;
+    let opened = Checkpoint::open(Arc::new(disk.clone()), topology, program, "test");
+    opened.map_err(|error| error.to_string())
+}
+
+/// One run of some batches; adds what its sink was given, by batch time.
+fn run(
+    disk: &MemoryDisk,
+    acknowledged: &Arc<AtomicU64>,
+    given: &Arc<Mutex<BTreeMap<i64, Vec<u64>>>>,
+    persist: &str,
+) -> Result<(), String> {
+    let one = NonZeroUsize::MIN;
+    let topology = topology(persist);
+    let opened = open(disk, &topology)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -161,4 +169,35 @@ fn what_was_acknowledged_is_in_a_batch_once() {
         assert_eq!(distinct, (0..NUMBERS).collect(), "seed {seed}");
         assert!(all.is_sorted(), "seed {seed}: {all:?}");
     }
+}
+
+#[test]
+fn a_logged_block_is_read_from_the_journal_and_only_as_it_was_written() {
+    let disk = MemoryDisk::new();
+    let topology = topology("disk");
+    let name = &topology.sources[0].name;
+    let block = |number: u64| {
+        BlockRows::Rows(rows_from_json(&Schema::plain(Kind::Int64), &[json!(number)]).unwrap())
+    };
+    let opened = open(&disk, &topology).unwrap();
+    let log = opened.checkpoint.of(name).unwrap();
+    let append = |id| log.log.append(id, &block(id), None).unwrap();
+    let stored = [append(0), append(1), append(2)];
+    for (id, stored) in (0..).zip(&stored) {
+        assert_eq!(stored.read().unwrap(), block(id));
+    }
+    log.log.sync().unwrap();
+
+    let again = open(&disk, &topology).unwrap();
+    let logged = again.checkpoint.of(name).unwrap();
+    assert_eq!(logged.next_id, 3);
+    for (id, logged) in (0..).zip(&logged.blocks) {
+        assert_eq!((logged.id, logged.records), (id, 1));
+        assert_eq!(logged.rows.read().unwrap(), block(id));
+    }
+    disk.damage("journal-000000000001", |bytes| bytes[60] ^= 1);
+    let error = logged.blocks[0].rows.read().unwrap_err();
+    let expected = "journal-000000000001 in memory is damaged at byte 8: record 1 ";
+    assert!(error.starts_with(expected), "{error}");
+    assert_eq!(logged.blocks[1].rows.read().unwrap(), block(1));
 }
