@@ -232,3 +232,53 @@ fn a_full_disk_ends_the_run_after_what_was_received() {
         .filter_map(|line| line.parse::<usize>().ok());
     assert_eq!(counted.sum::<usize>(), 2_000);
 }
+
+/// A topology whose window holds the last three lines.
+fn windowed(keys: &str) -> String {
+    let operators = format!(
+        "[operator.recent]\ninput = \"lines\"\nwindow = \"3s\"\n{keys}\n\
+         [operator.words]\ninput = \"lines\"\ncount-by-value = true\n\
+         [operator.grouped]\ninput = \"words\"\ngroup-by-key-and-window = \"2s\"\n{keys}\n\
+         [sink.grouped-out]\ninput = \"grouped\"\ntype = \"print\"\n"
+    );
+    super::lines_topology("spill-directory = \"spill\"", &operators, "recent")
+}
+
+#[test]
+fn a_window_holds_the_same_rows_wherever_they_lie() {
+    let levels = ["", "persist = \"memory-and-disk\"", "persist = \"disk\""];
+    let run = |keys: &str| {
+        let folder = Folder::new(&[
+            ("topo.toml", &windowed(keys)),
+            ("in.txt", "a\nb\na\nc\na\n"),
+        ]);
+        let ended = folder.rsrt(&["run", "--quiet", "-t", "topo.toml"]);
+        ended.says(0, &[]);
+        let rows: Vec<String> = ended.printed().iter().map(|rows| rows.join(" ")).collect();
+        (rows, folder.names().contains(&"spill".to_owned()))
+    };
+    let [(memory, false), (both, false), (disk, true)] = levels.map(run) else {
+        panic!("what fits into memory is not spilled, and only that");
+    };
+    assert_eq!(memory.len(), 10);
+    assert!(memory.contains(&"a c a".to_owned()), "{memory:?}");
+    assert_eq!(memory, both);
+    assert_eq!(memory, disk);
+}
+
+#[test]
+fn a_batch_that_does_not_fit_on_disk_fails_and_later_windows_name_it() {
+    let line = "x".repeat(20_000);
+    let topology = windowed("persist = \"disk\"");
+    let lines = format!("a\nb\n{line}\nc\n");
+    let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", &lines)]);
+    let limited = "ulimit -f 8 && trap '' XFSZ && exec \"$0\" run -t topo.toml";
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", limited, env!("CARGO_BIN_EXE_rsrt")])
+        .current_dir(folder.path());
+    let ended = super::Ended::of(shell.output().unwrap());
+    let why = "operator `grouped`: a batch in its window: cannot write a spill file in ";
+    let words = [why, "File too large", "operator `grouped` builds on batch"];
+    ended.says(1, &words);
+}

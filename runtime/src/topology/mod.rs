@@ -47,4 +47,4 @@ pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
 pub(crate) use table_name::IDENTITIES;
 pub use table_name::{InvalidTableName, TableName};
-pub use window::{Inverse, Window, WindowReduce};
+pub use window::{Inverse, PaneStorage, Window, WindowReduce};

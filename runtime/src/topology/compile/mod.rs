@@ -36,7 +36,7 @@ use std::{
 
 use super::{
     Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnFailedBatch, Operator, OperatorId,
-    Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
+    PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
     problem::ProblemKind,
 };
 use functions::Functions;
@@ -194,6 +194,7 @@ impl Assembly<'_> {
                 inputs: inputs.collect::<Option<_>>()?,
                 every: self.streams.operators[at].every?,
                 verb: checked.get_mut(at)?.take()?.verb?,
+                panes: self.panes(&entry.panes),
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
                 snapshots: self.streams.operators[at].snapshots.clone(),
@@ -258,6 +259,14 @@ impl Assembly<'_> {
         StreamRef {
             node: NodeId::Operator(self.places[defined]),
             port: stream.port,
+        }
+    }
+
+    fn panes(&self, panes: &PaneStorage) -> PaneStorage {
+        let spill = self.manifest.spill_directory.as_ref();
+        PaneStorage {
+            spill_directory: spill.map(|path| self.base_dir.join(path)),
+            ..panes.clone()
         }
     }
 

@@ -32,7 +32,11 @@ pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use toml::de::DeTable;
 
@@ -55,6 +59,8 @@ pub struct Manifest {
     pub(crate) on_failed_batch: Option<OnFailedBatch>,
     pub(crate) checkpoint: Option<String>,
     pub(crate) checkpoint_interval: Option<Duration>,
+    /// As written.
+    pub(crate) spill_directory: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -90,7 +96,7 @@ impl Manifest {
         let plugins = plugins.into_iter().flatten().collect();
         let surroundings = storage::Surroundings {
             has_checkpoint: keys.has_checkpoint,
-            spill_directory: keys.spill_directory,
+            spill_directory: keys.spill_directory.clone(),
         };
         let source = |name, table: &mut _, problems: &mut _| {
             source::read(name, table, keys.batch_interval, &surroundings, problems)
@@ -111,6 +117,7 @@ impl Manifest {
             on_failed_batch: keys.on_failed_batch,
             checkpoint: keys.checkpoint,
             checkpoint_interval: keys.checkpoint_interval,
+            spill_directory: keys.spill_directory,
             limits,
             plugins,
             sources,

@@ -1,4 +1,4 @@
-//! `persist`, `block-store-memory`, `block-store-disk` and `log` of a receiver.
+//! `persist` and its bounds, of a receiver and of a window; `log` of a receiver.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::table::Table;
 use crate::{
     model::PersistLevel,
     topology::{
-        BlockStorage,
+        BlockStorage, PaneStorage,
         problem::{ProblemKind, Problems},
     },
 };
@@ -47,6 +47,27 @@ pub(super) fn read(
         disk: disk.unwrap_or(default.disk),
         log: read_log(table, surroundings.has_checkpoint, problems).unwrap_or(default.log),
         spill_directory: surroundings.spill_directory.clone(),
+    }
+}
+
+/// `persist` and `window-memory` of a window of rows.
+pub(super) fn read_panes(table: &mut Table<'_>, problems: &mut Problems) -> PaneStorage {
+    const MEMORY: &str = "window-memory";
+    let default = PaneStorage::default();
+    let persist = table.choice("persist", &PersistLevel::NAMES, problems);
+    let persist = persist.unwrap_or(default.persist);
+    let at = table.peek(MEMORY).map(|value| value.key_at);
+    let memory = table.bytes(MEMORY, problems);
+    if let (Some(at), PersistLevel::Memory | PersistLevel::Disk) = (at, persist) {
+        let why = format!("bounds nothing: `persist` is \"{}\"", persist.name());
+        let key = MEMORY.to_owned();
+        let problem = problems.report(ProblemKind::BadValue { key, why }, at);
+        problem.help("leave it out, or write persist = \"memory-and-disk\"");
+    }
+    PaneStorage {
+        persist,
+        memory: memory.unwrap_or(default.memory),
+        spill_directory: None,
     }
 }
 
