@@ -119,7 +119,7 @@ impl BlockStore {
         match self.spill(&rows) {
             Ok(spilled) => {
                 let records = rows.chunk().num_rows() as u64;
-                self.push(&mut self.lock(), records, Held::Stored(spilled), room);
+                self.lock().push(records, Held::Stored(spilled), room);
                 Ok(())
             }
             Err(why) => {
@@ -147,25 +147,8 @@ impl BlockStore {
             Some(logged) if !in_memory => Held::Stored(logged),
             _ => Held::Memory(rows),
         };
-        self.push(&mut unclaimed, records, rows, room);
+        unclaimed.push(records, rows, room);
         Ok(())
-    }
-
-    fn push(
-        &self,
-        unclaimed: &mut Unclaimed,
-        records: u64,
-        rows: Held,
-        room: Option<OwnedSemaphorePermit>,
-    ) {
-        let id = unclaimed.next_id;
-        unclaimed.next_id += 1;
-        unclaimed.blocks.push(Arc::new(Block {
-            id,
-            records,
-            rows,
-            _room: room,
-        }));
     }
 
     fn spill(&self, rows: &BlockRows) -> Result<Box<dyn StoredRows>, String> {
@@ -257,6 +240,19 @@ impl BlockStore {
         self.unclaimed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Unclaimed {
+    fn push(&mut self, records: u64, rows: Held, room: Option<OwnedSemaphorePermit>) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.blocks.push(Arc::new(Block {
+            id,
+            records,
+            rows,
+            _room: room,
+        }));
     }
 }
 

@@ -83,22 +83,10 @@ impl Spill {
     /// When the disk is full or fails; what was written before is still there then.
     pub fn write(&self, bytes: &[u8]) -> Result<Spilled, SpillError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = current.as_ref().map(|growing| growing.file.number);
-        let number = last.unwrap_or(0) + 1;
-        let growing = match current.take().filter(|growing| growing.length < self.full) {
-            Some(growing) => current.insert(growing),
-            None => {
-                let file = tempfile::tempfile_in(&self.directory);
-                let file = SpillFile {
-                    file: file.map_err(|error| self.unwritable(error))?,
-                    directory: self.directory.clone(),
-                    number,
-                };
-                current.insert(Growing {
-                    file: Arc::new(file),
-                    length: 0,
-                })
-            }
+        let last = current.as_ref().map_or(0, |growing| growing.file.number);
+        let growing = match &mut *current {
+            Some(growing) if growing.length < self.full => growing,
+            full => full.insert(self.begin(last + 1)?),
         };
         // A write that is cut short leaves bytes that the next one replaces.
         let written = growing.file.file.write_all_at(bytes, growing.length);
@@ -111,6 +99,19 @@ impl Spill {
         };
         growing.length += bytes.len() as u64;
         Ok(spilled)
+    }
+
+    fn begin(&self, number: u64) -> Result<Growing, SpillError> {
+        let file = tempfile::tempfile_in(&self.directory);
+        let file = SpillFile {
+            file: file.map_err(|error| self.unwritable(error))?,
+            directory: self.directory.clone(),
+            number,
+        };
+        Ok(Growing {
+            file: Arc::new(file),
+            length: 0,
+        })
     }
 
     fn unwritable(&self, error: std::io::Error) -> SpillError {

@@ -282,14 +282,12 @@ fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>, has_c
         return;
     }
     let names = names.join(", ");
-    match has_checkpoint {
-        false => tracing::warn!(
-            "what a socket has sent and no batch has finished is lost if this process dies (at most once): {names}"
-        ),
-        true => tracing::warn!(
-            "what a socket has sent is not logged (log = false): if this process dies, what no batch has committed is lost, and for what operators remember also what came after their state was last written (at most once): {names}"
-        ),
-    }
+    let what = if has_checkpoint {
+        "what a socket has sent is not logged (log = false): if this process dies, what no batch has committed is lost, and for what operators remember also what came after their state was last written"
+    } else {
+        "what a socket has sent and no batch has finished is lost if this process dies"
+    };
+    tracing::warn!("{what} (at most once): {names}");
 }
 
 /// Says what is not read, so that nobody waits for it.
