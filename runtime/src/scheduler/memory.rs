@@ -135,7 +135,12 @@ impl Memory {
         let panes = self.panes.get(&id).into_iter().flatten();
         let in_memory = panes.map(Pane::in_memory).sum();
         let store = self.pane_stores.entry(id).or_default();
-        store.keep(operator, schema, partitions, in_memory)
+        store.keep(
+            (&operator.name, &operator.panes),
+            schema,
+            partitions,
+            in_memory,
+        )
     }
 
     /// The rows in the window, partition after partition, in time order (spec 7.3).

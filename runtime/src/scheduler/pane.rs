@@ -7,7 +7,7 @@ use crate::{
     format::{rows_from_bytes, rows_to_bytes},
     model::{NodeName, Partition, PersistLevel, Schema},
     spill::{Spill, Spilled},
-    topology::Operator,
+    topology::PaneStorage,
 };
 
 /// One batch in a window.
@@ -76,12 +76,11 @@ impl PaneStore {
     /// what is over the bound goes to disk.
     pub(super) fn keep(
         &mut self,
-        operator: &Operator,
+        (operator, storage): (&NodeName, &PaneStorage),
         schema: &Schema,
         partitions: &[Partition],
         mut in_memory: usize,
     ) -> Result<Vec<KeptPartition>, PaneError> {
-        let storage = &operator.panes;
         let mut kept = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let bytes = bytes_of(partition);
@@ -94,10 +93,10 @@ impl PaneStore {
                 in_memory += bytes;
                 KeptPartition::Memory(partition.clone())
             } else {
-                let spilled = self.spill(operator, schema, partition);
-                let spilled = spilled.map_err(|why| PaneError::new(&operator.name, &why))?;
+                let spilled = self.spill(storage, schema, partition);
+                let spilled = spilled.map_err(|why| PaneError::new(operator, &why))?;
                 KeptPartition::Spilled(Arc::new(SpilledPartition {
-                    operator: operator.name.clone(),
+                    operator: operator.clone(),
                     spilled,
                     schema: schema.clone(),
                 }))
@@ -108,7 +107,7 @@ impl PaneStore {
 
     fn spill(
         &mut self,
-        operator: &Operator,
+        storage: &PaneStorage,
         schema: &Schema,
         partition: &Partition,
     ) -> Result<Spilled, String> {
@@ -117,7 +116,7 @@ impl PaneStore {
         let bytes = rows_to_bytes(schema, partition).map_err(|error| error.to_string())?;
         let spill = match &mut self.spill {
             Some(spill) => spill,
-            none => none.insert(match &operator.panes.spill_directory {
+            none => none.insert(match &storage.spill_directory {
                 None => Spill::temporary(EXPECTED),
                 Some(directory) => {
                     let spill = Spill::in_directory(directory, EXPECTED);
@@ -155,29 +154,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        format::rows_from_json,
-        stream::Plugins,
-        topology::{Defaults, compile},
-    };
+    use crate::format::rows_from_json;
 
-    /// A window, whose bound is what two partitions take up.
-    fn window(keys: &str) -> Operator {
-        let text = format!(
-            "name = \"a\"\nbatch-interval = \"1s\"\n\
-             [source.in]\ntype = \"queue\"\nschema = \"int64\"\n\
-             [operator.recent]\ninput = \"in\"\nwindow = \"2s\"\n{keys}\n\
-             [sink.out]\ninput = \"recent\"\ntype = \"null\"\n"
-        );
-        let defaults = Defaults {
-            parallelism: NonZeroUsize::MIN,
-            base_dir: "".into(),
-            needs_checkpoint: true,
-        };
-        let topology = compile("a.toml", &text, &Plugins::default(), &defaults).unwrap();
-        let mut window = topology.operators[0].clone();
-        window.panes.memory = NonZeroUsize::new(2 * bytes_of(&partitions()[0])).unwrap();
-        window
+    fn name() -> NodeName {
+        "recent".parse().unwrap()
+    }
+
+    /// Its bound is what two partitions take up.
+    fn storage(persist: PersistLevel) -> PaneStorage {
+        PaneStorage {
+            persist,
+            memory: NonZeroUsize::new(2 * bytes_of(&partitions()[0])).unwrap(),
+            spill_directory: None,
+        }
     }
 
     fn schema() -> Schema {
@@ -198,22 +187,21 @@ mod tests {
 
     #[test]
     fn a_batch_in_a_window_lies_where_it_is_told_and_comes_back_as_it_was() {
-        for (keys, before, expected) in [
-            ("", 1 << 40, 4),
-            ("persist = \"memory\"", 1 << 40, 4),
-            ("persist = \"memory-and-disk\"", 0, 2),
-            ("persist = \"memory-and-disk\"", 1, 1),
-            ("persist = \"disk\"", 0, 0),
+        for (persist, before, expected) in [
+            (PersistLevel::Memory, 1 << 40, 4),
+            (PersistLevel::MemoryAndDisk, 0, 2),
+            (PersistLevel::MemoryAndDisk, 1, 1),
+            (PersistLevel::Disk, 0, 0),
         ] {
             let mut store = PaneStore::default();
-            let window = window(keys);
-            let kept = store.keep(&window, &schema(), &partitions(), before);
+            let window = (&name(), &storage(persist));
+            let kept = store.keep(window, &schema(), &partitions(), before);
             let pane = Pane {
                 number: 1,
                 rows: Ok(kept.unwrap()),
             };
             let one = bytes_of(&partitions()[0]);
-            assert_eq!(pane.in_memory(), expected * one, "{keys}");
+            assert_eq!(pane.in_memory(), expected * one, "{persist:?}");
             assert_eq!(store.spill.is_some(), expected < 4);
             let rows: Vec<_> = pane.rows.unwrap().iter().map(read).collect();
             assert_eq!(rows, partitions());
@@ -223,8 +211,8 @@ mod tests {
     #[test]
     fn a_damaged_batch_is_told_with_its_window_and_file() {
         let mut store = PaneStore::default();
-        let window = window("persist = \"disk\"");
-        let kept = store.keep(&window, &schema(), &partitions(), 0).unwrap();
+        let window = (&name(), &storage(PersistLevel::Disk));
+        let kept = store.keep(window, &schema(), &partitions(), 0).unwrap();
         store.spill.unwrap().damage(0);
         let KeptPartition::Spilled(first) = &kept[0] else {
             panic!("it is in memory");
