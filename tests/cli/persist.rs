@@ -12,12 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Folder;
 
 /// Many times what may lie in memory.
-const LINES: usize = 160_000;
+const LINES: usize = 100_000;
 const LINE: usize = 1_000;
+/// Lines of a block.
+const BLOCK: usize = 100;
 
 /// Lines are counted batch by batch. The first of each batch is printed: one that is longer than a
 /// pipe holds stops the batch until somebody reads.
-fn topology(head: &str, listener: &TcpListener, keys: &str) -> String {
+fn topology(head: &str, kind: &str, listener: &TcpListener, keys: &str) -> String {
     let address = listener.local_addr().unwrap();
     format!(
         r#"
@@ -25,7 +27,7 @@ name = "many"
 batch-interval = "20ms"
 {head}
 [source.lines]
-type = "socket"
+type = "{kind}"
 address = "{address}"
 block-interval = "10ms"
 {keys}
@@ -67,10 +69,9 @@ impl Run {
     }
 
     /// Sends a line that nobody reads to its end, and waits for its batch.
-    fn pause(&mut self) {
-        let line = vec![b'x'; 900_000];
-        self.server.write_all(&line).unwrap();
-        self.server.write_all(b"\n").unwrap();
+    fn pause(&mut self, send: impl FnOnce(&mut TcpStream, &[u8])) {
+        let line = [vec![b'x'; 900_000], vec![b'\n']].concat();
+        send(&mut self.server, &line);
         let mut begin = [0; 100];
         while !begin.ends_with(b"xxxx") {
             self.stdout.read_exact(&mut begin[..1]).unwrap();
@@ -78,11 +79,12 @@ impl Run {
         }
     }
 
-    /// Sends so many lines and hangs up; when the receiver comes again, it has them all.
-    fn send(&mut self, lines: usize, listener: &TcpListener) {
+    /// Sends all lines in blocks and hangs up; when the receiver comes again, it has them all. A
+    /// receiver of blocks has one in its hands, whatever else the machine does meanwhile.
+    fn send(&mut self, listener: &TcpListener) {
         let line = [vec![b'y'; LINE - 1], vec![b'\n']].concat();
-        for _ in 0..lines {
-            self.server.write_all(&line).unwrap();
+        for _ in 0..LINES / BLOCK {
+            send_block(&mut self.server, &line.repeat(BLOCK));
         }
         self.server.shutdown(Shutdown::Both).unwrap();
         (self.server, _) = listener.accept().unwrap();
@@ -118,6 +120,13 @@ impl Run {
     }
 }
 
+/// As a raw socket's server does.
+fn send_block(server: &mut TcpStream, lines: &[u8]) {
+    let length = u32::try_from(lines.len()).unwrap();
+    server.write_all(&length.to_be_bytes()).unwrap();
+    server.write_all(lines).unwrap();
+}
+
 #[test]
 fn what_does_not_fit_into_memory_waits_on_disk() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -127,12 +136,17 @@ fn what_does_not_fit_into_memory_waits_on_disk() {
             _ => "block-store-memory = \"1MiB\"",
         };
         let keys = format!("persist = \"{persist}\"\n{memory}");
-        let topology = topology("spill-directory = \"spill\"", &listener, &keys);
+        let topology = topology(
+            "spill-directory = \"spill\"",
+            "raw-socket",
+            &listener,
+            &keys,
+        );
         let folder = Folder::new(&[("topo.toml", &topology)]);
         let mut run = Run::start(&folder, &listener, "error");
-        run.pause();
+        run.pause(send_block);
         let before = run.peak();
-        run.send(LINES, &listener);
+        run.send(&listener);
         let grown = run.peak() - before;
         assert!(
             grown < LINES * LINE / 1_000_000 / 2,
@@ -150,12 +164,12 @@ fn what_does_not_fit_into_memory_waits_on_disk() {
 fn what_waited_on_disk_when_the_process_died_is_made_by_the_next() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let keys = "block-store-memory = \"1MiB\"";
-    let topology = topology("checkpoint = \"kept\"", &listener, keys);
+    let topology = topology("checkpoint = \"kept\"", "raw-socket", &listener, keys);
     let folder = Folder::new(&[("topo.toml", &topology)]);
     let mut first = Run::start(&folder, &listener, "error");
-    first.pause();
+    first.pause(send_block);
     let before = first.peak();
-    first.send(LINES, &listener);
+    first.send(&listener);
     let grown = first.peak() - before;
     let half = LINES * LINE / 1_000_000 / 2;
     assert!(grown < half, "{grown} MB");
@@ -172,7 +186,7 @@ fn what_waited_on_disk_when_the_process_died_is_made_by_the_next() {
 #[test]
 fn what_is_not_logged_is_lost_if_it_was_not_committed_and_nothing_else() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let topology = topology("checkpoint = \"kept\"", &listener, "log = false");
+    let topology = topology("checkpoint = \"kept\"", "socket", &listener, "log = false");
     let folder = Folder::new(&[("topo.toml", &topology)]);
     let shown = folder.rsrt(&["check", "topo.toml"]);
     assert!(
@@ -185,7 +199,7 @@ fn what_is_not_logged_is_lost_if_it_was_not_committed_and_nothing_else() {
     first.server.write_all(b"a\nb\n").unwrap();
     first.read_until(2);
     // The batch after, so that the one before is committed.
-    first.pause();
+    first.pause(|server, line| server.write_all(line).unwrap());
     assert_eq!(first.end(Signal::KILL), (None, 0));
     let said = |words: &str| {
         let stderr = fs::read_to_string(folder.path().join("stderr")).unwrap();
@@ -204,7 +218,7 @@ fn what_is_not_logged_is_lost_if_it_was_not_committed_and_nothing_else() {
 fn a_full_disk_ends_the_run_after_what_was_received() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let keys = "persist = \"disk\"";
-    let topology = topology("spill-directory = \"spill\"", &listener, keys);
+    let topology = topology("spill-directory = \"spill\"", "socket", &listener, keys);
     let folder = Folder::new(&[("topo.toml", &topology)]);
     // Files take 4 or 8 KiB, as the shell counts.
     let limited = "ulimit -f 8 && trap '' XFSZ && exec \"$0\" run -t topo.toml";
