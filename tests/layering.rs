@@ -9,7 +9,14 @@ use std::{
 /// Lower layers first. A module may import those below and what its own layer's line allows.
 const LAYERS: [&[&str]; 8] = [
     &["model", "clock", "codec", "telemetry", "crash_points"],
-    &["topology", "plugin", "format", "toolchain", "journal"],
+    &[
+        "topology",
+        "plugin",
+        "format",
+        "toolchain",
+        "journal",
+        "spill",
+    ],
     &["receiver", "operator", "sink"],
     &["source"],
     &["scheduler"],
@@ -71,6 +78,7 @@ const WORDS: [(&str, &[&str], &str); 9] = [
             "source/",
             "sink/",
             "journal/directory.rs",
+            "spill/",
             "checkpoint/lock.rs",
             "plugin/cache.rs",
             "plugin/wasi/", // cap_std: what is granted

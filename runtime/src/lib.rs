@@ -16,6 +16,7 @@ pub mod receiver;
 pub mod scheduler;
 pub mod sink;
 pub mod source;
+pub mod spill;
 pub mod stream;
 pub mod telemetry;
 pub mod toolchain;

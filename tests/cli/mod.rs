@@ -7,6 +7,7 @@ mod foreach;
 mod full_disk;
 mod grants;
 mod output;
+mod persist;
 mod signals;
 mod sinks;
 mod sources;

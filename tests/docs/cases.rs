@@ -14,7 +14,7 @@ const HEAD: &str =
     "| verb | keys | columns in | columns out | of an empty batch | without a batch |";
 
 /// Keys that only some verbs take, of any.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "by",
     "checkpoint-interval",
     "filter",
@@ -25,9 +25,11 @@ const KEYS: [&str; 14] = [
     "map-side",
     "n",
     "partitions",
+    "persist",
     "reference",
     "slide",
     "timeout",
+    "window-memory",
     "with",
 ];
 

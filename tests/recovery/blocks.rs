@@ -10,17 +10,17 @@ use std::{
 };
 
 use rsrt::{
-    checkpoint::{Checkpoint, Program},
+    checkpoint::{Checkpoint, Opened, Program},
     clock::ManualClock,
     format::{rows_from_json, rows_to_json},
     journal::MemoryDisk,
     model::{Kind, Position, Schema},
-    receiver::{Receiver, Receiving, Store},
+    receiver::{BlockLogs as _, BlockRows, Receiver, Receiving, Store},
     scheduler::{Mode, Pool},
     sink::FunctionSink,
     source::{SourceSetup, open_receiver},
     stream::{Plugins, Run, Stop, Stream},
-    topology::{Builder, Defaults, SourceId, sink, source},
+    topology::{Builder, Defaults, SourceId, Topology, sink, source},
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -72,32 +72,48 @@ impl Receiver for Sending {
     }
 }
 
-/// One run of some batches; adds what its sink was given, by batch time.
-fn run(disk: &MemoryDisk, receiver: Box<dyn Receiver>, given: &Given) -> Result<(), String> {
-    let one = NonZeroUsize::MIN;
+/// The topology, whose blocks wait at this level.
+fn topology(persist: &str) -> Arc<Topology> {
+    let mut numbers = source("receiver")
+        .set("format", "json")
+        .set("persist", persist)
+        .columns("schema", &[("value", "int64")]);
+    if persist == "memory-and-disk" {
+        // Room for one block: where a block lies changes from one to the next.
+        numbers = numbers.set("block-store-memory", "1KiB");
+    }
     let topology = Builder::new("numbers", std::time::Duration::from_secs(1))
         .set("checkpoint", "x")
         .set("checkpoint-interval", "7s")
-        .source(
-            "numbers",
-            source("receiver")
-                .set("format", "json")
-                .columns("schema", &[("value", "int64")]),
-        )
+        .source("numbers", numbers)
         .sink("out", sink("null").input("numbers"))
         .compile(
             &Plugins::default(),
             &Defaults {
-                parallelism: one,
+                parallelism: NonZeroUsize::MIN,
                 base_dir: "".into(),
                 needs_checkpoint: true,
             },
-        )
-        .unwrap();
-    let topology = Arc::new(topology);
+        );
+    Arc::new(topology.unwrap())
+}
+
+fn open(disk: &MemoryDisk, topology: &Topology) -> Result<Opened, String> {
     let program = Program::new("numbers", Vec::new());
-    let opened = Checkpoint::open(Arc::new(disk.clone()), &topology, program, "test");
-    let opened = opened.map_err(|error| error.to_string())?;
+    let opened = Checkpoint::open(Arc::new(disk.clone()), topology, program, "test");
+    opened.map_err(|error| error.to_string())
+}
+
+/// One run of some batches; adds what its sink was given, by batch time.
+fn run(
+    disk: &MemoryDisk,
+    receiver: Box<dyn Receiver>,
+    given: &Given,
+    persist: &str,
+) -> Result<(), String> {
+    let one = NonZeroUsize::MIN;
+    let topology = topology(persist);
+    let opened = open(disk, &topology)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -144,7 +160,8 @@ fn run(disk: &MemoryDisk, receiver: Box<dyn Receiver>, given: &Given) -> Result<
 
 #[test]
 fn what_was_acknowledged_is_in_a_batch_once() {
-    for seed in 0..40_u64 {
+    let levels = ["memory", "disk", "memory-and-disk"];
+    for (seed, persist) in (0..60_u64).zip(levels.into_iter().cycle()) {
         let disk = MemoryDisk::new();
         let acknowledged = Arc::new(AtomicU64::new(0));
         let counting = || {
@@ -154,7 +171,7 @@ fn what_was_acknowledged_is_in_a_batch_once() {
         let given = Given::default();
         for death in 0..4 {
             disk.fail_at(Some(disk.steps() + 3 + (seed * 7 + death * 13) % 60));
-            if let Err(error) = run(&disk, counting(), &given) {
+            if let Err(error) = run(&disk, counting(), &given, persist) {
                 let expected = ["the disk is gone", "takes nothing more"];
                 assert!(expected.iter().any(|e| error.contains(e)), "{error}");
             }
@@ -166,7 +183,7 @@ fn what_was_acknowledged_is_in_a_batch_once() {
         }
         disk.fail_at(None);
         for _ in 0..100 {
-            run(&disk, counting(), &given).unwrap();
+            run(&disk, counting(), &given, persist).unwrap();
             if given.lock().unwrap().values().flatten().max() == Some(&(NUMBERS - 1)) {
                 break;
             }
@@ -186,7 +203,7 @@ fn a_block_that_is_sent_again_much_later_is_not_stored_again() {
     let given = Given::default();
     let until = |last: u64, numbers: &'static [u64]| {
         for _ in 0..100 {
-            run(&disk, Box::new(Sending(numbers)), &given).unwrap();
+            run(&disk, Box::new(Sending(numbers)), &given, "memory").unwrap();
             if given.lock().unwrap().values().flatten().any(|n| *n == last) {
                 return;
             }
@@ -195,10 +212,41 @@ fn a_block_that_is_sent_again_much_later_is_not_stored_again() {
     };
     until(7, &[7]);
     // Its acknowledgement got lost. Nobody sends anything, and state covers the block's batch, twice.
-    run(&disk, Box::new(Sending(&[])), &given).unwrap();
-    run(&disk, Box::new(Sending(&[])), &given).unwrap();
+    run(&disk, Box::new(Sending(&[])), &given, "memory").unwrap();
+    run(&disk, Box::new(Sending(&[])), &given, "memory").unwrap();
     until(8, &[7, 8]);
     let given = given.lock().unwrap();
     let all: Vec<u64> = given.values().flatten().copied().collect();
     assert_eq!(all, [7, 8]);
+}
+
+#[test]
+fn a_logged_block_is_read_from_the_journal_and_only_as_it_was_written() {
+    let disk = MemoryDisk::new();
+    let topology = topology("disk");
+    let name = &topology.sources[0].name;
+    let block = |number: u64| {
+        BlockRows::Rows(rows_from_json(&Schema::plain(Kind::Int64), &[json!(number)]).unwrap())
+    };
+    let opened = open(&disk, &topology).unwrap();
+    let log = opened.checkpoint.of(name).unwrap();
+    let append = |id| log.log.append(id, &block(id), None).unwrap();
+    let stored = [append(0), append(1), append(2)];
+    for (id, stored) in (0..).zip(&stored) {
+        assert_eq!(stored.read().unwrap(), block(id));
+    }
+    log.log.sync().unwrap();
+
+    let again = open(&disk, &topology).unwrap();
+    let logged = again.checkpoint.of(name).unwrap();
+    assert_eq!(logged.next_id, 3);
+    for (id, logged) in (0..).zip(&logged.blocks) {
+        assert_eq!((logged.id, logged.records), (id, 1));
+        assert_eq!(logged.rows.read().unwrap(), block(id));
+    }
+    disk.damage("journal-000000000001", |bytes| bytes[60] ^= 1);
+    let error = logged.blocks[0].rows.read().unwrap_err();
+    let expected = "journal-000000000001 in memory is damaged at byte 8: record 1 ";
+    assert!(error.starts_with(expected), "{error}");
+    assert_eq!(logged.blocks[1].rows.read().unwrap(), block(1));
 }

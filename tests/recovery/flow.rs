@@ -42,6 +42,7 @@ slide = "2s"
 [operator.recent]
 input = "numbers"
 window = "3s"
+persist = "disk"
 "#,
     ),
     (
@@ -84,6 +85,8 @@ reduce-by-key = "std:sum"
 [operator.recent]
 input = "numbers"
 window = "2s"
+persist = "memory-and-disk"
+window-memory = "200B"
 [operator.direct]
 input = ["inverse", "recent"]
 left-outer-join = true

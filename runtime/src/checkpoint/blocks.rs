@@ -11,9 +11,10 @@ use super::{
     CheckpointError, fact::Fact, recovered::SourceBlocks, shared::Shared, store::Checkpoint,
 };
 use crate::{
-    format::{rows_from_bytes, rows_to_bytes},
-    model::{Kind, NodeName, Position, Schema},
-    receiver::{BlockLog, BlockLogs, BlockRows, ReceiverLog},
+    codec::CodecError,
+    journal::{Disk, Place},
+    model::{NodeName, Position, Schema},
+    receiver::{BlockLog, BlockLogs, BlockRows, LoggedBlock, ReceiverLog, StoredRows},
 };
 
 /// The log of one source.
@@ -25,26 +26,61 @@ struct SourceLog {
 }
 
 impl BlockLog for SourceLog {
-    fn append(&self, id: u64, rows: &BlockRows, position: Option<&Position>) -> Result<(), String> {
-        let (is_records, schema) = match rows {
-            BlockRows::Records(_) => (true, &Schema::plain(Kind::Binary)),
-            BlockRows::Rows(_) => (false, &self.schema),
-        };
-        let bytes = rows_to_bytes(schema, std::slice::from_ref(rows.chunk()));
+    fn append(
+        &self,
+        id: u64,
+        rows: &BlockRows,
+        position: Option<&Position>,
+    ) -> Result<Box<dyn StoredRows>, String> {
+        let bytes = rows.to_bytes(&self.schema);
         let fact = Fact::Block {
             source: self.source.clone(),
             id,
             position: position.map(|position| ByteBuf::from(position.0.clone())),
-            is_records,
+            is_records: rows.are_records(),
             rows: bytes.map_err(|error| error.to_string())?,
         };
-        self.shared
-            .block(&self.source, id, position, &fact)
-            .map_err(|error| error.to_string())
+        let place = self.shared.block(&self.source, id, position, &fact);
+        let place = place.map_err(|error| error.to_string())?;
+        Ok(Box::new(JournalRows {
+            disk: self.shared.disk.clone(),
+            place,
+            schema: self.schema.clone(),
+        }))
     }
 
     fn sync(&self) -> Result<(), String> {
         self.shared.sync().map_err(|error| error.to_string())
+    }
+}
+
+/// The rows of a block, where they lie in the journal. Their segment stays as long as [`Needs`] has
+/// the block, that is until the state covers the batch that takes it.
+///
+/// [`Needs`]: super::needs::Needs
+#[derive(Debug)]
+struct JournalRows {
+    disk: Arc<dyn Disk>,
+    place: Place,
+    /// Of the source.
+    schema: Schema,
+}
+
+impl JournalRows {
+    fn rows(&self) -> Result<BlockRows, CheckpointError> {
+        let bytes = self.place.read(&*self.disk)?;
+        match Fact::decode(&bytes)? {
+            Fact::Block {
+                is_records, rows, ..
+            } => Ok(BlockRows::from_bytes(is_records, &self.schema, &rows)?),
+            _ => Err(CodecError::NotARecord.into()),
+        }
+    }
+}
+
+impl StoredRows for JournalRows {
+    fn read(&self) -> Result<BlockRows, String> {
+        self.rows().map_err(|error| error.to_string())
     }
 }
 
@@ -55,32 +91,35 @@ pub(super) struct LoggedBlocks(Mutex<BTreeMap<String, Logged>>);
 #[derive(Debug)]
 struct Logged {
     schema: Schema,
-    blocks: Vec<(u64, BlockRows)>,
+    blocks: Vec<LoggedBlock>,
     next_id: u64,
     position: Option<Position>,
 }
 
 impl LoggedBlocks {
-    /// Of all sources of a topology, with their columns.
+    /// Of all sources of a topology, with their columns. Each block is read once, to see that it is
+    /// what the source takes, and stays where it is.
     pub(super) fn new(
         schemas: &BTreeMap<String, Schema>,
         mut found: BTreeMap<String, SourceBlocks>,
+        disk: &Arc<dyn Disk>,
     ) -> Result<Self, CheckpointError> {
-        let records = Schema::plain(Kind::Binary);
         let mut logged = BTreeMap::new();
         for (source, schema) in schemas {
             let found = found.remove(source).unwrap_or_default();
             let mut blocks = Vec::with_capacity(found.blocks.len());
-            for (id, (is_records, bytes)) in found.blocks {
-                let schema = if is_records { &records } else { schema };
-                let rows = rows_from_bytes(schema, &bytes)?.into_iter().next();
-                let rows =
-                    rows.unwrap_or_else(|| arrow_array::RecordBatch::new_empty(schema.to_arrow()));
-                let rows = match is_records {
-                    true => BlockRows::Records(rows),
-                    false => BlockRows::Rows(rows),
+            for (id, place) in found.blocks {
+                let rows = JournalRows {
+                    disk: disk.clone(),
+                    place,
+                    schema: schema.clone(),
                 };
-                blocks.push((id, rows));
+                blocks.push(LoggedBlock {
+                    id,
+                    records: rows.rows()?.chunk().num_rows() as u64,
+                    bytes: place.length(),
+                    rows: Box::new(rows),
+                });
             }
             let entry = Logged {
                 schema: schema.clone(),

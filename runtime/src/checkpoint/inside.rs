@@ -84,9 +84,9 @@ pub(super) fn read_history(
     manifest: &Manifest,
 ) -> Result<History, CheckpointError> {
     let mut history = History::new(manifest);
-    let (_, entries) = Journal::open(disk, manifest.journal_from)?;
-    for entry in entries {
-        history.add(Fact::decode(&entry.payload)?);
-    }
+    Journal::open(disk, manifest.journal_from, |entry| {
+        history.add(Fact::decode(entry.payload)?, entry.place);
+        Ok::<_, CheckpointError>(())
+    })?;
     Ok(history)
 }

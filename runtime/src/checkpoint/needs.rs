@@ -35,7 +35,9 @@ impl Needs {
         let mut blocks = Vec::new();
         for taken in &claim.sources {
             if let InputRange::Blocks(ids) = &taken.range {
-                blocks.extend(ids.iter().map(|id| (taken.source.clone(), *id)));
+                let ids = ids.iter().map(|id| (taken.source.clone(), *id));
+                // Those of sources that are not logged lie nowhere.
+                blocks.extend(ids.filter(|block| self.blocks.contains_key(block)));
             }
         }
         let references = claim.references.clone();

@@ -6,7 +6,7 @@ use super::{
     fact::{ClaimFact, Fact, SourceFact},
     manifest::Manifest,
 };
-use crate::{model::BatchTime, scheduler::SavedMemory};
+use crate::{journal::Place, model::BatchTime, scheduler::SavedMemory};
 
 /// Where a run goes on.
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ impl RecoveredClaim {
 /// Blocks of one source that no batch covered by the state has taken.
 #[derive(Debug, Default)]
 pub(super) struct SourceBlocks {
-    /// By number: whether the rows are records, and the rows.
-    pub(super) blocks: BTreeMap<u64, (bool, Vec<u8>)>,
+    /// By number: where they lie.
+    pub(super) blocks: BTreeMap<u64, Place>,
     pub(super) next_id: u64,
     pub(super) position: Option<Vec<u8>>,
 }
@@ -92,22 +92,21 @@ impl History {
         self.covered.is_some_and(|covered| time <= covered)
     }
 
-    /// Takes the next fact.
-    pub(super) fn add(&mut self, fact: Fact) {
+    /// Takes the next fact, which lies there.
+    pub(super) fn add(&mut self, fact: Fact, place: Place) {
         match fact {
             Fact::Block {
                 source,
                 id,
                 position,
-                is_records,
-                rows,
+                ..
             } => {
                 let of = self.of(&source);
                 of.next_id = of.next_id.max(id + 1);
                 if let Some(position) = position {
                     of.position = Some(position.into_vec());
                 }
-                of.blocks.insert(id, (is_records, rows));
+                of.blocks.insert(id, place);
             }
             Fact::Claim(claim) => {
                 if self.is_covered(claim.time) {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{CheckpointError, fact::Fact, needs::Needs, store::lock};
 use crate::{
-    journal::{Disk, Journal, JournalError},
+    journal::{Disk, Journal, JournalError, Place},
     model::Position,
 };
 
@@ -35,30 +35,29 @@ impl Shared {
     ) -> Result<(), CheckpointError> {
         let encoded = fact.encode()?;
         let mut log = lock(&self.log);
-        let segment = log.journal.segment();
-        log.journal.append(&encoded.parts())?;
+        let place = log.journal.append(&encoded.parts())?;
         log.journal.sync()?;
-        note(&mut log.needs, segment);
+        note(&mut log.needs, place.segment);
         Ok(())
     }
 
+    /// Adds a block; answers where it lies.
     pub(super) fn block(
         &self,
         source: &str,
         id: u64,
         position: Option<&Position>,
         fact: &Fact,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<Place, CheckpointError> {
         let encoded = fact.encode()?;
         let mut log = lock(&self.log);
-        let segment = log.journal.segment();
-        log.journal.append(&encoded.parts())?;
-        log.needs.block(source, id, segment);
+        let place = log.journal.append(&encoded.parts())?;
+        log.needs.block(source, id, place.segment);
         log.next_blocks.insert(source.to_owned(), id + 1);
         if let Some(position) = position {
             log.positions.insert(source.to_owned(), position.0.clone());
         }
-        Ok(())
+        Ok(place)
     }
 
     pub(super) fn sync(&self) -> Result<(), JournalError> {

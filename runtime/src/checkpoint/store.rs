@@ -103,19 +103,19 @@ impl Checkpoint {
         }
         belongs(&manifest, topology, &disk.place())?;
         let memory = read_state(&*disk, &manifest)?;
-        let (journal, entries) = Journal::open(disk.clone(), manifest.journal_from)?;
         let mut history = History::new(&manifest);
         let mut needs = Needs::default();
-        for entry in entries {
-            let fact = Fact::decode(&entry.payload)?;
+        let journal = Journal::open(disk.clone(), manifest.journal_from, |entry| {
+            let (fact, segment) = (Fact::decode(entry.payload)?, entry.place.segment);
             match &fact {
-                Fact::Block { source, id, .. } => needs.block(source, *id, entry.segment),
-                Fact::Claim(claim) => needs.claim(claim, entry.segment),
-                Fact::NoClaim { time, .. } => needs.no_claim(*time, entry.segment),
+                Fact::Block { source, id, .. } => needs.block(source, *id, segment),
+                Fact::Claim(claim) => needs.claim(claim, segment),
+                Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
                 Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished => {}
             }
-            history.add(fact);
-        }
+            history.add(fact, entry.place);
+            Ok::<_, CheckpointError>(())
+        })?;
         let retain = retained(topology);
         if let Some(state) = chain::oldest_needed(&manifest.states, retain) {
             needs.covered(state.time);
@@ -143,7 +143,7 @@ impl Checkpoint {
         };
         let schemas = topology.sources.iter();
         let schemas = schemas.map(|source| (source.name.to_string(), source.schema.clone()));
-        let logged = LoggedBlocks::new(&schemas.collect(), history.blocks)?;
+        let logged = LoggedBlocks::new(&schemas.collect(), history.blocks, &disk)?;
         let state = manifest.state();
         let first = claims
             .first()

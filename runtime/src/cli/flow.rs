@@ -5,8 +5,8 @@ use std::{fmt::Write as _, num::NonZeroU64};
 use crate::{
     scheduler::Plan,
     topology::{
-        Call, FileFormat, Framing, Inverse, OnFailedBatch, Operator, Port, Reducer, SinkKind,
-        SourceId, SourceKind, StreamRef, Topology, Verb,
+        BlockStorage, Call, FileFormat, Framing, Inverse, OnFailedBatch, Operator, Port, Reducer,
+        SinkKind, SourceId, SourceKind, StreamRef, Topology, Verb,
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) fn flow(topology: &Topology) -> String {
         lines.push([
             "source".to_owned(),
             source.name.to_string(),
-            describe_source(&source.kind),
+            describe_source(topology, &source.kind),
             format!("-> {}{unneeded}", source.schema),
         ]);
     }
@@ -74,15 +74,27 @@ fn stream(topology: &Topology, stream: StreamRef) -> String {
     }
 }
 
-fn describe_source(kind: &SourceKind) -> String {
+fn describe_source(topology: &Topology, kind: &SourceKind) -> String {
     match kind {
         SourceKind::Socket {
-            address, framing, ..
-        } => match framing {
-            Framing::Lines => format!("socket {address}, at most once"),
-            Framing::Blocks { .. } => format!("raw socket {address}, at most once"),
+            address,
+            framing,
+            storage,
+            ..
+        } => {
+            let what = match framing {
+                Framing::Lines => "socket",
+                Framing::Blocks { .. } => "raw socket",
+            };
+            let not_logged = not_logged(topology, storage);
+            format!("{what} {address}, at most once{not_logged}")
+        }
+        SourceKind::Receiver { storage, .. } => match not_logged(topology, storage) {
+            "" => "receiver of an embedding program".to_owned(),
+            not_logged => {
+                format!("receiver of an embedding program, at most once{not_logged}")
+            }
         },
-        SourceKind::Receiver { .. } => "receiver of an embedding program".to_owned(),
         SourceKind::File { path, .. } => format!("file {}", path.display()),
         SourceKind::Directory { path, .. } => format!("directory {}", path.display()),
         SourceKind::Queue { path: None, .. } => "queue, for tests only".to_owned(),
@@ -93,6 +105,14 @@ fn describe_source(kind: &SourceKind) -> String {
             Some(count) => format!("generator of {count} rows"),
             None => format!("generator of {} rows/s", spec.rate),
         },
+    }
+}
+
+/// Without a checkpoint nothing is.
+fn not_logged(topology: &Topology, storage: &BlockStorage) -> &'static str {
+    match topology.checkpoint.is_some() && !storage.log {
+        true => ", not logged",
+        false => "",
     }
 }
 
@@ -209,6 +229,16 @@ mod tests {
         let text = r#"
 name = "numbers"
 batch-interval = "500ms"
+checkpoint = "kept"
+
+[source.quick]
+type = "raw-socket"
+address = "127.0.0.1:9998"
+log = false
+
+[source.own]
+type = "receiver"
+log = false
 
 [source.lines]
 type = "socket"

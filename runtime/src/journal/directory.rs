@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -149,6 +150,12 @@ impl Disk for DirectoryDisk {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         fs::read(self.path.join(name))
+    }
+
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        File::open(self.path.join(name))?.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
     }
 
     fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {

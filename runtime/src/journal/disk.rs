@@ -21,6 +21,19 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// As of the system; `NotFound` if there is none of this name.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
+    /// So many bytes of a file from `offset` on.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `UnexpectedEof` if the file does not have them.
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(name)?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = from.checked_add(length).filter(|end| *end <= bytes.len());
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        bytes.truncate(end);
+        Ok(bytes.split_off(from))
+    }
+
     /// Adds bytes, part after part, at the end of a file, which is made if there is none.
     ///
     /// # Errors

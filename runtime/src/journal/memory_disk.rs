@@ -179,6 +179,14 @@ impl Disk for MemoryDisk {
         Ok(self.lock().content(name)?.bytes.clone())
     }
 
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut files = self.lock();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = files.content(name)?.bytes.get(from..);
+        let bytes = bytes.and_then(|bytes| bytes.get(..length));
+        Ok(bytes.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec())
+    }
+
     fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let mut files = self.step()?;
         if !files.names.contains_key(name) {

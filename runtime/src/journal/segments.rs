@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Disk, JournalError,
+    Disk, JournalError, Place,
     frame::{Frame, vouches},
 };
 
@@ -34,21 +34,26 @@ pub struct Journal {
 }
 
 /// A record that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The segment it lies in.
-    pub segment: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Where it lies.
+    pub place: Place,
     /// What was appended.
-    pub payload: Vec<u8>,
+    pub payload: &'a [u8],
 }
 
 impl Journal {
-    /// Reads all records from segment `from` on, makes them durable, and goes on behind them in a
-    /// new segment. A record cut off at the end is dropped; older segments are not looked at.
+    /// Hands all records from segment `from` on to `each`, a segment in memory at a time, makes them
+    /// durable, and goes on behind them in a new segment. A record cut off at the end is dropped;
+    /// older segments are not looked at.
     ///
     /// # Errors
-    /// When the disk fails, or a record that was durable is damaged or missing.
-    pub fn open(disk: Arc<dyn Disk>, from: u64) -> Result<(Self, Vec<Entry>), JournalError> {
+    /// When the disk fails, a record that was durable is damaged or missing, or `each` fails.
+    pub fn open<E: From<JournalError>>(
+        disk: Arc<dyn Disk>,
+        from: u64,
+        mut each: impl FnMut(Entry<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut journal = Self {
             disk,
             segment: from,
@@ -65,28 +70,23 @@ impl Journal {
         segments.retain(|segment| *segment >= from);
         segments.sort_unstable();
         if let Some(first) = segments.first().filter(|first| **first != from) {
-            return Err(JournalError::NoStart {
+            let error = JournalError::NoStart {
                 missing: name(from),
                 name: name(*first),
                 place: journal.disk.place(),
-            });
+            };
+            return Err(error.into());
         }
-        let mut entries = Vec::new();
-        let mut read = Vec::new();
-        for segment in &segments {
-            let bytes = journal.disk.read(&name(*segment));
-            let bytes = bytes.map_err(|error| journal.failed("read", &name(*segment), error))?;
-            read.push((*segment, bytes));
-        }
-        for at in 0..read.len() {
-            let (segment, bytes) = &read[at];
-            let later: Vec<&[u8]> = read[at + 1..].iter().map(|(_, b)| b.as_slice()).collect();
-            journal.read_segment(*segment, bytes, &later, &mut entries)?;
+        let mut is_first = true;
+        for (at, segment) in segments.iter().enumerate() {
+            let bytes = journal.read_file(*segment)?;
+            let later = &segments[at + 1..];
+            journal.read_segment(*segment, &bytes, later, &mut is_first, &mut each)?;
         }
         journal.keep(&segments)?;
         journal.segment = segments.last().map_or(from, |last| last + 1);
         journal.durable = journal.next - 1;
-        Ok((journal, entries))
+        Ok(journal)
     }
 
     /// The same, with segments of so many bytes.
@@ -96,53 +96,64 @@ impl Journal {
         self
     }
 
-    fn read_segment(
+    fn read_file(&self, segment: u64) -> Result<Vec<u8>, JournalError> {
+        let file = name(segment);
+        let bytes = self.disk.read(&file);
+        bytes.map_err(|error| self.failed("read", &file, error))
+    }
+
+    fn read_segment<E: From<JournalError>>(
         &mut self,
         segment: u64,
         bytes: &[u8],
-        later: &[&[u8]],
-        entries: &mut Vec<Entry>,
-    ) -> Result<(), JournalError> {
+        later: &[u64],
+        is_first: &mut bool,
+        each: &mut impl FnMut(Entry<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let file = name(segment);
         let mut rest = match bytes.strip_prefix(&MAGIC) {
             Some(rest) => rest,
             None if MAGIC.starts_with(bytes) => &[],
-            None if must_have(self.next, bytes, later) => {
-                return Err(self.damaged(file, 0));
+            None if self.must_have(bytes, later)? => {
+                return Err(self.damaged(file, 0).into());
             }
             // Not even its head became durable.
             None if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) => &[],
             None => {
                 let place = self.disk.place();
-                return Err(JournalError::Foreign { name: file, place });
+                return Err(JournalError::Foreign { name: file, place }.into());
             }
         };
         while !rest.is_empty() {
-            let frame = Frame::read(rest);
-            let is_first = entries.is_empty();
-            match frame {
-                Some(frame) if is_first || frame.number == self.next => {
+            let offset = bytes.len() - rest.len();
+            match Frame::read(rest) {
+                Some(frame) if *is_first || frame.number == self.next => {
                     self.next = frame.number + 1;
-                    entries.push(Entry {
+                    *is_first = false;
+                    let place = Place {
                         segment,
-                        payload: frame.payload.to_vec(),
-                    });
+                        offset: offset as u64,
+                        length: frame.length(),
+                        record: frame.number,
+                    };
+                    let payload = frame.payload;
+                    each(Entry { place, payload })?;
                     rest = &rest[frame.length()..];
                 }
                 Some(frame) if frame.durable >= self.next => {
-                    return Err(JournalError::Gap {
+                    let gap = JournalError::Gap {
                         from: self.next,
                         to: frame.durable,
                         name: file,
                         place: self.disk.place(),
-                    });
+                    };
+                    return Err(gap.into());
                 }
                 _ => {
-                    let offset = bytes.len() - rest.len();
-                    if must_have(self.next, rest, later) {
-                        return Err(self.damaged(file, offset));
+                    if self.must_have(rest, later)? {
+                        return Err(self.damaged(file, offset).into());
                     }
-                    return self.cut(&file, offset);
+                    return Ok(self.cut(&file, offset)?);
                 }
             }
         }
@@ -162,6 +173,15 @@ impl Journal {
         synced.map_err(|error| self.failed("sync", "files", error))
     }
 
+    /// Something in `rest`, or in segments behind it, was written when the next record was durable.
+    fn must_have(&self, rest: &[u8], later: &[u64]) -> Result<bool, JournalError> {
+        let mut vouched = vouches(rest, self.next);
+        for segment in later {
+            vouched = vouched || vouches(&self.read_file(*segment)?, self.next);
+        }
+        Ok(vouched)
+    }
+
     fn damaged(&self, name: String, offset: usize) -> JournalError {
         JournalError::Damaged {
             name,
@@ -178,11 +198,12 @@ impl Journal {
         cut.map_err(|error| self.failed("cut", file, error))
     }
 
-    /// Adds a record, given in parts. It is durable after the next [`sync`](Self::sync), not before.
+    /// Adds a record, given in parts, and says where it lies. It is durable after the next
+    /// [`sync`](Self::sync), not before.
     ///
     /// # Errors
     /// When the disk fails; then, and when it has failed before, nothing more is written.
-    pub fn append(&mut self, payload: &[&[u8]]) -> Result<(), JournalError> {
+    pub fn append(&mut self, payload: &[&[u8]]) -> Result<Place, JournalError> {
         self.check()?;
         if self.bytes >= self.roll_at {
             self.sync()?;
@@ -201,9 +222,15 @@ impl Journal {
             self.broken = Some(error.to_string());
             return Err(self.failed("write", &file, error));
         }
-        self.bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        let place = Place {
+            segment: self.segment,
+            offset: self.bytes + magic.len() as u64,
+            length: head.len() + payload.iter().map(|part| part.len()).sum::<usize>(),
+            record: self.next,
+        };
+        self.bytes = place.offset + place.length as u64;
         self.next += 1;
-        Ok(())
+        Ok(place)
     }
 
     /// Makes all records durable.
@@ -275,12 +302,7 @@ impl Journal {
     }
 }
 
-/// Something in `rest` or behind it was written when this record was durable.
-fn must_have(record: u64, rest: &[u8], later: &[&[u8]]) -> bool {
-    vouches(rest, record) || later.iter().any(|bytes| vouches(bytes, record))
-}
-
-fn name(segment: u64) -> String {
+pub(super) fn name(segment: u64) -> String {
     format!("journal-{segment:012}")
 }
 

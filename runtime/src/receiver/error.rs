@@ -38,6 +38,17 @@ pub enum StoreError {
     /// The log of blocks takes nothing more.
     #[error("the block cannot be logged: {0}")]
     NotLogged(String),
+    /// There is no room in memory, and the disk takes nothing more.
+    #[error("received blocks cannot be put aside: {0}")]
+    NotSpilled(String),
+    /// A block that lies on disk is not there as it was written.
+    #[error("block {block} cannot be read back: {why}")]
+    NotRead {
+        /// Its number.
+        block: u64,
+        /// What cannot be read, and why.
+        why: String,
+    },
     /// Columns that are neither the source's nor `value: binary`.
     #[error("a block has columns ({found}) where the source takes ({expected})")]
     WrongColumns {

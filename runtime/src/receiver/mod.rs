@@ -6,8 +6,9 @@
 //! wait in the [`BlockStore`] until a batch claims all that are there (spec 4.2). A supervisor runs
 //! the receiver again when it fails or ends (spec 9.5).
 //!
-//! Blocks lie in memory, and in a [`BlockLog`] if there is one. When those that no batch has finished take up the block store's room,
-//! [`Store::store`] waits, and with it whoever sends.
+//! Blocks lie in memory or on disk, as [`BlockStorage`](crate::topology::BlockStorage) says; on disk
+//! they lie in a [`BlockLog`], or in spill files if there is none. When those that no batch has
+//! finished take up the block store's room, [`Store::store`] waits, and with it whoever sends.
 
 mod block;
 mod block_generator;
@@ -18,6 +19,7 @@ mod error;
 mod pid;
 mod rate_limit;
 mod raw_socket;
+mod room;
 mod running;
 mod socket;
 mod store;
@@ -30,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     block::{Block, BlockRows},
     block_generator::{Added, AlreadyStarted, BlockGenerator, Cut, GeneratorState, NotActive},
-    block_log::{BlockLog, BlockLogs, ReceiverLog},
+    block_log::{BlockLog, BlockLogs, LoggedBlock, ReceiverLog, StoredRows},
     block_store::BlockStore,
     channel::{ChannelReceiver, ChannelSender, channel},
     error::{ReceiverError, StoreError},
@@ -89,4 +91,4 @@ pub trait Receiver: Send + 'static {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,13 +10,17 @@ use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Block, BlockGenerator, BlockStore, GaveUp, RateLimit, Receiver, ReceiverLog, Store,
+    Block, BlockGenerator, BlockStore, GaveUp, RateLimit, Receiver, ReceiverLog, Store, StoreError,
     store::Shared, supervisor::supervise,
 };
-use crate::model::{NodeName, Schema};
+use crate::{
+    model::{NodeName, Schema},
+    spill::SpillError,
+    topology::BlockStorage,
+};
 
 /// How a receiver is run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReceiverSpec {
     /// Of the source.
     pub name: NodeName,
@@ -26,17 +30,12 @@ pub struct ReceiverSpec {
     pub block_interval: Duration,
     /// Failed attempts in a row after which it gives up; none: never.
     pub connect_attempts: Option<NonZeroUsize>,
-    /// Bytes of blocks that no batch has finished; more wait.
-    pub room: usize,
+    /// Where blocks wait that no batch has finished, and how many can.
+    pub storage: BlockStorage,
     /// How many records a second it may take in; none: any number.
     pub limit: Option<RateLimit>,
     /// Where blocks become durable; none: nowhere.
     pub log: Option<ReceiverLog>,
-}
-
-impl ReceiverSpec {
-    /// Of [`Self::room`], where nothing else is said: 256 MiB.
-    pub const ROOM: usize = 256 << 20;
 }
 
 /// A receiver with its block generator and supervisor. Dropping it ends them at once; what is not
@@ -57,13 +56,24 @@ pub struct RunningReceiver {
 
 impl RunningReceiver {
     /// Starts it on `runtime`.
-    pub fn start(runtime: &Handle, spec: ReceiverSpec, receiver: Box<dyn Receiver>) -> Self {
-        let position = spec.log.as_ref().and_then(|log| log.position.clone());
-        let blocks = Arc::new(BlockStore::new(spec.room).with_log(spec.log));
-        let store = Store::new(&spec.schema, blocks.clone(), position, spec.limit);
+    ///
+    /// # Errors
+    /// When there cannot be files in the directory for spilled blocks.
+    pub fn start(
+        runtime: &Handle,
+        spec: ReceiverSpec,
+        receiver: Box<dyn Receiver>,
+    ) -> Result<Self, SpillError> {
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        // Where an unlogged receiver stood when it was last logged means nothing now.
+        let log = spec.log.as_ref().filter(|_| spec.storage.log);
+        let position = log.and_then(|log| log.position.clone());
+        let blocks = BlockStore::new(&spec.schema, &spec.storage, spec.log, stop.clone())?;
+        let blocks = Arc::new(blocks);
+        let (kept, limit) = (blocks.clone(), spec.limit);
+        let store = Store::new(&spec.schema, kept, position, limit, stop.clone());
         // It is new, so it has not been started.
         let _ = store.shared().with_generator(BlockGenerator::start);
-        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let cutter = tasks.spawn_on(
             cut_blocks(store.clone(), spec.block_interval, ended.clone()),
@@ -78,16 +88,23 @@ impl RunningReceiver {
             spec.connect_attempts,
         );
         let why = gave_up.clone();
+        let (last, no_more) = (store.clone(), ended.clone());
         let supervisor = tasks.spawn_on(
             async move {
                 if let Err(gave_up) = supervised.await {
                     let _ = why.set(gave_up);
                 }
+                if last.shared().blocks.failed().is_some() {
+                    // As at a graceful stop: what was received is in blocks when all has ended.
+                    let generator = BlockGenerator::stop_adding;
+                    last.shared().with_generator(generator);
+                    no_more.cancel();
+                }
             },
             runtime,
         );
         tasks.close();
-        Self {
+        Ok(Self {
             store,
             blocks,
             stop,
@@ -96,7 +113,7 @@ impl RunningReceiver {
             supervisor,
             cutter,
             tasks,
-        }
+        })
     }
 
     /// Takes all blocks that no batch has claimed.
@@ -104,10 +121,11 @@ impl RunningReceiver {
         self.blocks.claim()
     }
 
-    /// Takes the blocks with these numbers, which an earlier run logged.
+    /// Takes the blocks with these numbers, which an earlier run logged. Those that are not there
+    /// are left out if blocks are not logged.
     ///
     /// # Errors
-    /// The number of the first that is not there.
+    /// The number of the first that is not there but should be.
     pub fn claim_again(&self, ids: &[u64]) -> Result<Vec<Arc<Block>>, u64> {
         self.blocks.claim_again(ids)
     }
@@ -134,6 +152,17 @@ impl RunningReceiver {
         })
     }
 
+    /// Why nothing more is kept, once all that was received is claimed.
+    pub fn failed(&self) -> Option<StoreError> {
+        let failed = self.blocks.failed().filter(|_| self.is_drained());
+        failed.cloned()
+    }
+
+    /// Bytes of blocks in memory and on disk, about, those that batches are reading among them.
+    pub fn taken(&self) -> (usize, usize) {
+        self.blocks.taken()
+    }
+
     /// All is stopped and all blocks are claimed.
     pub fn is_drained(&self) -> bool {
         self.tasks.is_empty() && self.stop.is_cancelled() && self.blocks.is_empty()
@@ -145,7 +174,6 @@ impl RunningReceiver {
         self.stop.cancel();
         // Room comes only with further batches, and the last one waits for this.
         self.blocks.lift_limit();
-        self.store.shared().lift_limit();
         if !self.supervisor.is_finished() {
             let _ = (&mut self.supervisor).await;
         }

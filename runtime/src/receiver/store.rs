@@ -28,8 +28,8 @@ pub(super) struct Shared {
     limit: Option<Mutex<RateLimit>>,
     /// Of the limit's clock.
     began: Instant,
-    /// The limit does not hold any more.
-    lifted: CancellationToken,
+    /// The receiver is to stop; the limit does not hold any more.
+    stop: CancellationToken,
     /// Of the last block that came with one.
     position: tokio::sync::Mutex<Option<Position>>,
     /// Of the source.
@@ -43,6 +43,7 @@ impl Store {
         blocks: Arc<BlockStore>,
         position: Option<Position>,
         limit: Option<RateLimit>,
+        stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(Shared {
             generator: Mutex::default(),
@@ -51,7 +52,7 @@ impl Store {
             blocks,
             limit: limit.map(Mutex::new),
             began: Instant::now(),
-            lifted: CancellationToken::new(),
+            stop,
             position: tokio::sync::Mutex::new(position),
             schema: schema.clone(),
             records: Schema::plain(Kind::Binary),
@@ -142,7 +143,8 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until the limit lets one more record through.
+    /// Waits until the limit lets one more record through. What a receiver holds when it is stopped
+    /// is taken in at once.
     async fn wait_for_turn(&self) {
         let Some(limit) = &self.limit else {
             return;
@@ -151,14 +153,9 @@ impl Shared {
         if !wait.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.lifted.cancelled() => {}
+                () = self.stop.cancelled() => {}
             }
         }
-    }
-
-    /// From now on nobody waits for a turn: what a receiver holds when it is stopped is taken in.
-    pub(super) fn lift_limit(&self) {
-        self.lifted.cancel();
     }
 
     pub(super) fn rate(&self) -> Option<u64> {

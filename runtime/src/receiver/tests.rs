@@ -14,7 +14,8 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::*;
 use crate::{
     format::rows_from_json,
-    model::{Kind, Schema},
+    model::{Kind, PersistLevel, Schema},
+    topology::BlockStorage,
 };
 
 /// Does what each of its runs is told.
@@ -43,14 +44,22 @@ where
         schema: Schema::plain(Kind::Int64),
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(2),
-        room,
+        storage: in_memory(room),
         limit: None,
         log: None,
     };
-    RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run)))
+    RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run))).unwrap()
 }
 
-fn numbers(numbers: &[i64]) -> RecordBatch {
+pub(super) fn in_memory(bytes: usize) -> BlockStorage {
+    BlockStorage {
+        persist: PersistLevel::Memory,
+        memory: NonZeroUsize::new(bytes).unwrap(),
+        ..BlockStorage::default()
+    }
+}
+
+pub(super) fn numbers(numbers: &[i64]) -> RecordBatch {
     let rows: Vec<_> = numbers.iter().map(|n| json!(n)).collect();
     rows_from_json(&Schema::plain(Kind::Int64), &rows).unwrap()
 }
@@ -62,7 +71,8 @@ fn position(at: u8) -> Position {
 /// The records of each block.
 fn records(blocks: &[Arc<Block>]) -> Vec<Vec<String>> {
     let records = |block: &Arc<Block>| {
-        let records = block.rows.chunk().column(0).as_binary::<i32>().iter();
+        let rows = block.read().unwrap();
+        let records = rows.chunk().column(0).as_binary::<i32>().iter();
         records
             .map(|r| String::from_utf8(r.unwrap().to_vec()).unwrap())
             .collect()
@@ -73,7 +83,7 @@ fn records(blocks: &[Arc<Block>]) -> Vec<Vec<String>> {
 #[tokio::test(start_paused = true)]
 async fn records_of_one_block_interval_are_one_block() {
     let (send, mut done) = mpsc::channel(1);
-    let running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+    let running = start(256 << 20, move |store, stop, _| {
         let send = send.clone();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -100,7 +110,7 @@ async fn records_of_one_block_interval_are_one_block() {
 #[tokio::test(start_paused = true)]
 async fn a_graceful_stop_leaves_everything_in_blocks() {
     let (send, mut stored) = mpsc::channel(1);
-    let mut running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+    let mut running = start(256 << 20, move |store, stop, _| {
         let send = send.clone();
         Box::pin(async move {
             store.store(b"before").await?;
@@ -153,7 +163,7 @@ async fn a_full_store_makes_the_receiver_wait_until_blocks_are_dropped_or_it_is_
 async fn a_block_that_is_sent_again_is_acknowledged_and_dropped() {
     let (send, mut seen) = mpsc::channel(9);
     let mut runs = 0;
-    let mut running = start(ReceiverSpec::ROOM, move |store, stop, from| {
+    let mut running = start(256 << 20, move |store, stop, from| {
         runs += 1;
         let (send, run) = (send.clone(), runs);
         Box::pin(async move {
@@ -178,7 +188,7 @@ async fn a_block_that_is_sent_again_is_acknowledged_and_dropped() {
     seen.recv().await.unwrap();
     running.stop().await;
     let blocks = running.claim();
-    let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
+    let rows: Vec<_> = blocks.iter().map(|block| block.read().unwrap()).collect();
     let expected = [&[1, 2][..], &[3], &[4]].map(|rows| BlockRows::Rows(numbers(rows)));
     assert_eq!(rows, expected);
 }
@@ -186,7 +196,7 @@ async fn a_block_that_is_sent_again_is_acknowledged_and_dropped() {
 #[tokio::test(start_paused = true)]
 async fn columns_of_another_source_are_refused() {
     let (send, mut refused) = mpsc::channel(1);
-    let _running = start(ReceiverSpec::ROOM, move |store, stop, _| {
+    let _running = start(256 << 20, move |store, stop, _| {
         let send = send.clone();
         Box::pin(async move {
             let text = rows_from_json(&Schema::plain(Kind::Utf8), &[json!("a")]).unwrap();
@@ -207,7 +217,7 @@ async fn it_starts_again_after_two_seconds_and_gives_up_after_its_attempts() {
     let starts = Arc::new(Mutex::new(Vec::new()));
     let log = starts.clone();
     let begin = tokio::time::Instant::now();
-    let mut running = start(ReceiverSpec::ROOM, move |_, _, _| {
+    let mut running = start(256 << 20, move |_, _, _| {
         let mut log = log.lock().unwrap();
         log.push(begin.elapsed().as_secs());
         let run = log.len();
@@ -234,7 +244,7 @@ async fn it_starts_again_after_two_seconds_and_gives_up_after_its_attempts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_panics_is_noticed() {
-    let mut running = start(ReceiverSpec::ROOM, |_, _, _| {
+    let mut running = start(256 << 20, |_, _, _| {
         Box::pin(async { panic!("a bug in a receiver") })
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -252,11 +262,11 @@ async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
         block_interval: Duration::from_millis(200),
         connect_attempts: None,
         // Room for one block: the second waits in the channel, the third with its sender.
-        room: 1,
+        storage: in_memory(1),
         limit: None,
         log: None,
     };
-    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     sender.send(numbers(&[1, 2])).await.unwrap();
     sender.send(numbers(&[3])).await.unwrap();
     let third = sender.send(numbers(&[4]));
@@ -269,7 +279,7 @@ async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
     assert!(fourth.await.is_err());
     running.stop().await;
     let rows = running.claim();
-    let rows: usize = rows.iter().map(|block| block.rows.chunk().num_rows()).sum();
+    let rows: u64 = rows.iter().map(|block| block.records).sum();
     assert_eq!(rows, 4);
     assert_eq!(sender.send(numbers(&[6])).await, Err(StoreError::Stopped));
     assert!(running.is_drained());
@@ -283,11 +293,11 @@ async fn a_channel_without_senders_is_quiet() {
         schema: Schema::plain(Kind::Int64),
         block_interval: Duration::from_millis(200),
         connect_attempts: NonZeroUsize::new(1),
-        room: ReceiverSpec::ROOM,
+        storage: BlockStorage::default(),
         limit: None,
         log: None,
     };
-    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     sender.send(numbers(&[1])).await.unwrap();
     drop(sender);
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -312,21 +322,60 @@ async fn a_stop_does_not_wait_for_the_limit() {
         schema: Schema::plain(Kind::Int64),
         block_interval: Duration::from_millis(200),
         connect_attempts: None,
-        room: ReceiverSpec::ROOM,
+        storage: BlockStorage::default(),
         limit: Some(RateLimit::new(Some(1), None)),
         log: None,
     };
-    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let began = tokio::time::Instant::now();
     running.stop().await;
     assert!(began.elapsed() < Duration::from_secs(1));
     let blocks = running.claim();
-    let records: usize = blocks
-        .iter()
-        .map(|block| block.rows.chunk().num_rows())
-        .sum();
+    let records: u64 = blocks.iter().map(|block| block.records).sum();
     assert_eq!(records, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_disk_takes_nothing_what_was_received_is_claimed_and_then_it_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let spill = root.path().join("spill");
+    let storage = BlockStorage {
+        persist: PersistLevel::Disk,
+        spill_directory: Some(spill.clone()),
+        ..BlockStorage::default()
+    };
+    let spec = ReceiverSpec {
+        name: "lines".parse().unwrap(),
+        schema: Schema::plain(Kind::Int64),
+        block_interval: Duration::from_millis(200),
+        connect_attempts: None,
+        storage,
+        limit: None,
+        log: None,
+    };
+    let receiver = Scripted(move |store: Store, stop: CancellationToken, _| {
+        let spill = spill.clone();
+        let receiving: Receiving<'static> = Box::pin(async move {
+            std::fs::remove_dir_all(&spill).unwrap();
+            for number in 0..100_i64 {
+                store.store(number.to_string().as_bytes()).await?;
+            }
+            stop.cancelled().await;
+            store.store(b"last words").await?;
+            Ok(())
+        });
+        receiving
+    });
+    let running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(running.failed(), None, "there is something to claim");
+    let received = records(&running.claim()).concat();
+    assert_eq!(received.len(), 101);
+    assert_eq!(received[100], "last words");
+    let error = running.failed().unwrap().to_string();
+    assert!(error.contains("cannot write a spill file in"), "{error}");
+    assert!(error.contains("`spill-directory`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,12 +399,12 @@ async fn a_limited_receiver_loses_nothing_and_takes_its_time() {
         schema: Schema::plain(Kind::Int64),
         block_interval: Duration::from_millis(200),
         connect_attempts: None,
-        room: ReceiverSpec::ROOM,
+        storage: BlockStorage::default(),
         limit: Some(RateLimit::new(Some(10), None)),
         log: None,
     };
     let began = tokio::time::Instant::now();
-    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver));
+    let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     running.set_rate(100.0);
     is_done.recv().await.unwrap();
@@ -365,9 +414,6 @@ async fn a_limited_receiver_loses_nothing_and_takes_its_time() {
     assert!(expected.contains(&took), "{took:?}");
     running.stop().await;
     let blocks = running.claim();
-    let records: usize = blocks
-        .iter()
-        .map(|block| block.rows.chunk().num_rows())
-        .sum();
+    let records: u64 = blocks.iter().map(|block| block.records).sum();
     assert_eq!(records, 50);
 }

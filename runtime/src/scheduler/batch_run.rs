@@ -94,10 +94,11 @@ impl<'a> BatchRun<'a> {
 
     fn stage(&mut self, at: usize, memory: &mut Memory) -> Result<(), BatchError> {
         let stage = &self.executor.plan.stages[at];
-        if let StageInput::Windowed(id) = stage.input {
-            self.add_pane(id, memory);
-        }
-        if self.builds_on_failure(stage) {
+        let pane = match stage.input {
+            StageInput::Windowed(id) => self.add_pane(id, memory),
+            _ => Ok(()),
+        };
+        if pane.is_err() || self.builds_on_failure(stage) {
             for step in stage
                 .steps
                 .iter()
@@ -107,7 +108,7 @@ impl<'a> BatchRun<'a> {
                 memory.miss(step.operator, operator, (self.time, self.number));
             }
             self.fail(at, &stage.steps);
-            return Ok(());
+            return pane;
         }
         if !self.has_work(stage) {
             return Ok(());
@@ -120,17 +121,29 @@ impl<'a> BatchRun<'a> {
         })
     }
 
-    fn add_pane(&mut self, id: OperatorId, memory: &mut Memory) {
+    fn add_pane(&mut self, id: OperatorId, memory: &mut Memory) -> Result<(), BatchError> {
         let operator = self.operator(id);
         let (Some(window), Some(input)) = (operator.verb.window(), operator.inputs.first()) else {
-            return;
+            return Ok(());
         };
-        let rows = if self.has_failed(*input) {
-            Some(Err(self.lost(id)))
-        } else {
-            self.stored(*input).map(|rows| Ok(rows.to_vec()))
+        let at = (self.number, window.length.get());
+        if self.has_failed(*input) {
+            memory.add_pane(id, at, Some(Err(self.lost(id))));
+            return Ok(());
+        }
+        let Some(rows) = self.stored(*input) else {
+            memory.add_pane(id, at, None);
+            return Ok(());
         };
-        memory.add_pane(id, (self.number, window.length.get()), rows);
+        let schema = self.executor.topology.schema(*input);
+        let kept = memory.keep_pane((id, operator), at, schema, rows);
+        kept.map_err(|error| {
+            memory.add_pane(id, at, Some(Err(self.lost(id))));
+            BatchError::Task {
+                time: self.time,
+                error: TaskError::Pane(Box::new(error)),
+            }
+        })
     }
 
     fn lost(&self, id: OperatorId) -> Lost {

@@ -7,7 +7,7 @@ use crate::{
     source::{DataSetError, SourceError},
 };
 
-use super::{Lost, Missing};
+use super::{Lost, Missing, PaneError};
 
 /// Why a task failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum TaskError {
         /// Why.
         error: Box<StepError>,
     },
+    /// A batch in a window could not be put on disk, or read from there.
+    #[error(transparent)]
+    Pane(Box<PaneError>),
     /// Rows could not be sent to the next stage.
     #[error("partition {partition}, between stages: {error}")]
     Exchange {

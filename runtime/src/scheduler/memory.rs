@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::pane::{KeptPartition, Pane, PaneError, PaneStore};
 use crate::{
-    model::{BatchTime, NodeName, Partition},
+    model::{BatchTime, NodeName, Partition, Schema},
     operator::PartitionState,
     topology::{Operator, OperatorId},
 };
@@ -15,17 +16,9 @@ pub(super) struct Memory {
     pub(super) begun: BTreeSet<OperatorId>,
     pub(super) states: BTreeMap<OperatorId, Vec<PartitionState>>,
     pub(super) panes: BTreeMap<OperatorId, VecDeque<Pane>>,
+    pub(super) pane_stores: BTreeMap<OperatorId, PaneStore>,
     pub(super) lost: BTreeMap<OperatorId, Lost>,
     pub(super) gaps: BTreeMap<OperatorId, (u64, Lost)>,
-}
-
-/// One batch in a window.
-#[derive(Debug)]
-pub(super) struct Pane {
-    pub(super) number: u64,
-    pub(super) rows: Result<Vec<Partition>, Lost>,
-    /// It was written down.
-    pub(super) is_saved: bool,
 }
 
 /// An operator cannot go on: a batch that it builds on has failed. Later batches that need it fail,
@@ -98,16 +91,21 @@ impl Memory {
         &mut self,
         operator: OperatorId,
         (number, length): (u64, u64),
-        rows: Option<Result<Vec<Partition>, Lost>>,
+        rows: Option<Result<Vec<KeptPartition>, Lost>>,
     ) {
-        let panes = self.panes.entry(operator).or_default();
+        self.forget_panes(operator, (number, length));
         if let Some(rows) = rows {
+            let panes = self.panes.entry(operator).or_default();
             panes.push_back(Pane {
                 number,
                 rows,
                 is_saved: false,
             });
         }
+    }
+
+    fn forget_panes(&mut self, operator: OperatorId, (number, length): (u64, u64)) {
+        let panes = self.panes.entry(operator).or_default();
         while panes
             .front()
             .is_some_and(|pane| pane.number + length <= number)
@@ -116,8 +114,41 @@ impl Memory {
         }
     }
 
+    /// The same, with the rows of a batch, which go where the window keeps its rows.
+    pub(super) fn keep_pane(
+        &mut self,
+        (id, operator): (OperatorId, &Operator),
+        (number, length): (u64, u64),
+        schema: &Schema,
+        partitions: &[Partition],
+    ) -> Result<(), PaneError> {
+        self.forget_panes(id, (number, length));
+        let kept = self.put(id, operator, schema, partitions)?;
+        self.add_pane(id, (number, length), Some(Ok(kept)));
+        Ok(())
+    }
+
+    /// Puts a batch where the window keeps its rows.
+    pub(super) fn put(
+        &mut self,
+        id: OperatorId,
+        operator: &Operator,
+        schema: &Schema,
+        partitions: &[Partition],
+    ) -> Result<Vec<KeptPartition>, PaneError> {
+        let panes = self.panes.get(&id).into_iter().flatten();
+        let in_memory = panes.map(Pane::in_memory).sum();
+        let store = self.pane_stores.entry(id).or_default();
+        store.keep(
+            (&operator.name, &operator.panes),
+            schema,
+            partitions,
+            in_memory,
+        )
+    }
+
     /// The rows in the window, partition after partition, in time order (spec 7.3).
-    pub(super) fn window(&self, operator: OperatorId) -> Result<Vec<Partition>, Lost> {
+    pub(super) fn window(&self, operator: OperatorId) -> Result<Vec<KeptPartition>, Lost> {
         let mut partitions = Vec::new();
         for pane in self.panes.get(&operator).into_iter().flatten() {
             partitions.extend(pane.rows.as_ref().map_err(Clone::clone)?.iter().cloned());

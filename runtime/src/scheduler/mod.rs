@@ -9,6 +9,7 @@ mod fair;
 mod flow;
 mod grid;
 mod memory;
+mod pane;
 mod plan;
 mod pool;
 mod presence;
@@ -26,6 +27,7 @@ pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage, References}
 pub use fair::{Fair, TenantId, Ticket};
 pub use grid::{Mode, Scheduler};
 pub use memory::Lost;
+pub use pane::PaneError;
 pub use plan::{Part, Plan, Stage, StageInput, StageOutput, StepSpec};
 pub use pool::{Permit, Pool, Tenant};
 pub use presence::{Known, Missing, Presence};

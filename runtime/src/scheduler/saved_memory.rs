@@ -1,13 +1,12 @@
 //! What operators remember, written down and read again, by their names.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{
     Lost,
-    memory::{Memory, Pane},
+    memory::Memory,
+    pane::{KeptPartition, Pane},
 };
 use crate::{
     format::{IpcError, rows_from_bytes, rows_to_bytes},
@@ -225,10 +224,17 @@ impl Memory {
                 Err(lost) => SavedPane::Lost(lost.save()),
                 Ok(partitions) => {
                     let partitions = partitions.iter();
-                    let bytes = partitions.map(|chunks| rows_to_bytes(input, chunks));
+                    let bytes = partitions.map(|partition| match partition {
+                        KeptPartition::Memory(chunks) => {
+                            rows_to_bytes(input, chunks).map_err(|error| error.to_string())
+                        }
+                        // They lie there as they are saved.
+                        KeptPartition::Spilled(spilled) => {
+                            spilled.bytes().map_err(|error| error.to_string())
+                        }
+                    });
                     let bytes = bytes.map(|bytes| bytes.map(ByteBuf::from));
-                    let bytes: Result<_, IpcError> = bytes.collect();
-                    SavedPane::Rows(bytes.map_err(|error| error.to_string())?)
+                    SavedPane::Rows(bytes.collect::<Result<_, String>>()?)
                 }
             };
             panes.push((pane.number, saved));
@@ -296,7 +302,6 @@ impl Memory {
             self.states
                 .insert(id, states.map_err(|error| error.to_string())?);
         }
-        let mut panes = VecDeque::new();
         for (number, pane) in &saved.panes {
             let input = topology.schema(operator.inputs[0]);
             let rows = match pane {
@@ -305,18 +310,18 @@ impl Memory {
                 SavedPane::Rows(partitions) => {
                     let partitions = partitions.iter();
                     let chunks = partitions.map(|bytes| rows_from_bytes(input, bytes));
-                    let chunks: Result<_, IpcError> = chunks.collect();
-                    Ok(chunks.map_err(|error| error.to_string())?)
+                    let chunks: Result<Vec<_>, IpcError> = chunks.collect();
+                    let chunks = chunks.map_err(|error| error.to_string())?;
+                    let kept = self.put(id, operator, input, &chunks);
+                    Ok(kept.map_err(|error| error.to_string())?)
                 }
             };
+            let panes = self.panes.entry(id).or_default();
             panes.push_back(Pane {
                 number: *number,
                 rows,
                 is_saved: false,
             });
-        }
-        if !panes.is_empty() {
-            self.panes.insert(id, panes);
         }
         if let Some(lost) = &saved.lost {
             self.lost.insert(id, lost.restore()?);

@@ -4,6 +4,7 @@ use super::{
     Part, StageInput, StageOutput, StepSpec,
     batch_run::BatchRun,
     memory::{Lost, Memory},
+    pane::KeptPartition,
     task::TaskInput,
 };
 use crate::{model::Partition, topology::SideFrom};
@@ -68,7 +69,14 @@ impl BatchRun<'_> {
                     None => self.nothing_sent(*from),
                 }
             }
-            StageInput::Windowed(id) => memory.window(*id)?,
+            StageInput::Windowed(id) => {
+                let partitions = memory.window(*id)?.into_iter();
+                let task = |partition| match partition {
+                    KeptPartition::Memory(chunks) => TaskInput::Chunks(chunks),
+                    KeptPartition::Spilled(spilled) => TaskInput::Spilled(spilled),
+                };
+                return Ok(partitions.map(task).collect());
+            }
         };
         Ok(partitions.into_iter().map(TaskInput::Chunks).collect())
     }

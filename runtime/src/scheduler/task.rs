@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 
-use super::{Permit, TaskError, stage_input::Feeds};
+use super::{Permit, TaskError, pane::SpilledPartition, stage_input::Feeds};
 use crate::{
     model::{NodeName, Partition},
     operator::{Emitted, Exchange, PartitionState, Step},
@@ -19,6 +19,8 @@ pub(super) enum TaskInput {
     Source(SourceId, Box<dyn PartitionReader>),
     /// Chunks that are there already.
     Chunks(Partition),
+    /// Chunks on disk.
+    Spilled(Arc<SpilledPartition>),
 }
 
 /// A step and whose it is.
@@ -78,6 +80,13 @@ pub(super) fn run(
     match input {
         TaskInput::Chunks(chunks) => {
             for chunk in chunks {
+                driver.check(permit)?;
+                driver.push(0, chunk)?;
+            }
+        }
+        TaskInput::Spilled(partition) => {
+            let chunks = partition.read();
+            for chunk in chunks.map_err(|error| TaskError::Pane(Box::new(error)))? {
                 driver.check(permit)?;
                 driver.push(0, chunk)?;
             }

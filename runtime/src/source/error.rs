@@ -5,6 +5,8 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 use crate::{
     format::{InvalidLine, RowError},
     model::NodeName,
+    receiver::StoreError,
+    spill::SpillError,
 };
 
 /// A source that could not say or read what belongs to a batch.
@@ -139,6 +141,12 @@ pub enum SourceProblem {
         /// How the last one failed.
         last: String,
     },
+    /// There cannot be files for received blocks.
+    #[error(transparent)]
+    Spill(Arc<SpillError>),
+    /// Received blocks cannot be kept, or read again.
+    #[error(transparent)]
+    Store(StoreError),
     /// The host made columns that do not fit together.
     #[error("internal error: {0}")]
     Internal(String),
@@ -160,7 +168,10 @@ impl SourceError {
 
     /// The run cannot go on, whatever the policy for failed batches.
     pub fn is_fatal(&self) -> bool {
-        matches!(self.problem, SourceProblem::GaveUp { .. })
+        matches!(
+            self.problem,
+            SourceProblem::GaveUp { .. } | SourceProblem::Store(StoreError::NotSpilled(_))
+        )
     }
 }
 

@@ -52,6 +52,7 @@ pub fn open_source(
             connect_attempts,
             block_interval,
             intake,
+            storage,
             decoder,
         } => {
             let decoder = Arc::new(line_decoder(decoder));
@@ -67,11 +68,11 @@ pub fn open_source(
                 schema: schema.clone(),
                 block_interval: *block_interval,
                 connect_attempts: *connect_attempts,
-                room: ReceiverSpec::ROOM,
+                storage: storage.clone(),
                 limit: limit(intake),
                 log: setup.logs.and_then(|logs| logs.of(name)),
             };
-            let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
+            let receiver = start(setup.runtime, spec, receiver)?;
             let source = ReceiverSource::new(name, receiver, decoder);
             Box::new(source.with_estimator(estimator(intake, setup.interval)))
         }
@@ -199,7 +200,7 @@ pub fn open_source(
 /// ```
 ///
 /// # Errors
-/// When the source is of another type.
+/// When the source is of another type, or there cannot be files in its `spill-directory`.
 pub fn open_receiver(
     source: &topology::Source,
     receiver: Box<dyn Receiver>,
@@ -209,6 +210,7 @@ pub fn open_receiver(
     let SourceKind::Receiver {
         block_interval,
         intake,
+        storage,
         decoder,
     } = &source.kind
     else {
@@ -220,15 +222,25 @@ pub fn open_receiver(
         schema: source.schema.clone(),
         block_interval: *block_interval,
         connect_attempts: None,
-        room: ReceiverSpec::ROOM,
+        storage: storage.clone(),
         limit: limit(intake),
         log: setup.logs.and_then(|logs| logs.of(name)),
     };
-    let receiver = RunningReceiver::start(setup.runtime, spec, receiver);
+    let receiver = start(setup.runtime, spec, receiver)?;
     let source = ReceiverSource::new(name, receiver, Arc::new(decoder));
     Ok(Box::new(
         source.with_estimator(estimator(intake, setup.interval)),
     ))
+}
+
+fn start(
+    runtime: &Handle,
+    spec: ReceiverSpec,
+    receiver: Box<dyn Receiver>,
+) -> Result<RunningReceiver, SourceError> {
+    let name = spec.name.clone();
+    RunningReceiver::start(runtime, spec, receiver)
+        .map_err(|error| SourceError::new(&name, SourceProblem::Spill(Arc::new(error))))
 }
 
 /// None if records need not be counted.
@@ -257,7 +269,7 @@ mod tests {
         clock::ManualClock,
         model::{BatchTime, Field, Kind, Schema},
         source::Claim,
-        topology::{Format, GeneratorSpec, OnInvalid, QueueOrder},
+        topology::{BlockStorage, Format, GeneratorSpec, OnInvalid, QueueOrder},
     };
 
     fn open(kind: SourceKind) -> Result<Box<dyn Source>, String> {
@@ -344,6 +356,7 @@ mod tests {
             connect_attempts: None,
             block_interval: Duration::from_millis(200),
             intake: Intake::default(),
+            storage: BlockStorage::default(),
             decoder: decoder(),
         };
         assert_eq!(partitions(open(socket)), 0);

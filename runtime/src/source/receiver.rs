@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow_array::{Array, BinaryArray, cast::AsArray};
+use arrow_array::{Array, BinaryArray, RecordBatch, cast::AsArray};
 
 use super::{
     Claim, PartitionReader, Source, SourceChunk, SourceError, SourceProblem, Stopping, Taken,
@@ -49,8 +49,8 @@ impl ReceiverSource {
 }
 
 impl Source for ReceiverSource {
-    /// All blocks that wait, whenever they were received (spec 4.2). Once the receiver has given up
-    /// and its blocks are claimed, a fatal error.
+    /// All blocks that wait, whenever they were received (spec 4.2). Once the receiver has given up,
+    /// or blocks cannot be kept any more, and those there are have been claimed, a fatal error.
     fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
         let blocks = self.receiver.claim();
         if blocks.is_empty()
@@ -62,9 +62,12 @@ impl Source for ReceiverSource {
             };
             return Err(SourceError::new(&self.name, problem));
         }
-        let records = blocks
-            .iter()
-            .map(|block| block.rows.chunk().num_rows() as u64);
+        if blocks.is_empty()
+            && let Some(failed) = self.receiver.failed()
+        {
+            return Err(SourceError::new(&self.name, SourceProblem::Store(failed)));
+        }
+        let records = blocks.iter().map(|block| block.records);
         self.records.insert(time, records.sum());
         Ok(self.batch(blocks))
     }
@@ -91,7 +94,8 @@ impl Source for ReceiverSource {
         }
     }
 
-    fn replay(&mut self, _: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
+    /// What was not logged is lost.
+    fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError> {
         let InputRange::Blocks(ids) = range else {
             return Err(another_type(&self.name));
         };
@@ -99,6 +103,14 @@ impl Source for ReceiverSource {
             let what = format!("block {missing} was not logged");
             SourceError::new(&self.name, SourceProblem::NotThere(what))
         })?;
+        let lost = ids.len() - blocks.len();
+        if lost > 0 {
+            tracing::warn!(
+                source = %self.name,
+                "batch {time} is made again without {lost} of its {} blocks, which were not logged (log = false)",
+                ids.len()
+            );
+        }
         Ok(self.batch(blocks))
     }
 
@@ -124,69 +136,91 @@ impl ReceiverSource {
     }
 
     fn reader(&self, block: Arc<Block>) -> Box<dyn PartitionReader> {
-        match &block.rows {
-            BlockRows::Rows(rows) => Box::new(TypedBlock {
-                rows: RowPartition::new(rows.clone()),
-                _room: block,
-            }),
-            BlockRows::Records(_) => Box::new(RecordBlock {
-                source: self.name.clone(),
-                decoder: self.decoder.clone(),
-                next: 0,
-                block,
-            }),
+        Box::new(BlockReader {
+            source: self.name.clone(),
+            decoder: self.decoder.clone(),
+            reading: None,
+            block,
+        })
+    }
+}
+
+/// Reads a block: from where it lies when its turn comes, not before.
+#[derive(Debug)]
+struct BlockReader {
+    source: NodeName,
+    decoder: Arc<LineDecoder>,
+    reading: Option<Reading>,
+    /// Its room in the store is taken until it is read.
+    block: Arc<Block>,
+}
+
+/// A block in memory.
+#[derive(Debug)]
+enum Reading {
+    Rows(RowPartition),
+    /// Records, to be decoded from this one on.
+    Records(RecordBatch, usize),
+}
+
+impl PartitionReader for BlockReader {
+    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
+        if self.reading.is_none() {
+            let rows = self.block.read();
+            let rows = rows.map_err(|error| self.failed(SourceProblem::Store(error)))?;
+            self.reading = Some(match rows {
+                BlockRows::Rows(rows) => Reading::Rows(RowPartition::new(rows)),
+                BlockRows::Records(records) => Reading::Records(records, 0),
+            });
+        }
+        match &mut self.reading {
+            Some(Reading::Rows(rows)) => rows.next_chunk(),
+            Some(Reading::Records(records, next)) => {
+                let (records, from) = (records.clone(), *next);
+                let decoded = self.decode(&records, from)?;
+                let Some((chunk, next)) = decoded else {
+                    return Ok(None);
+                };
+                self.reading = Some(Reading::Records(records, next));
+                Ok(Some(chunk))
+            }
+            None => Ok(None),
         }
     }
 }
 
-/// Reads a block of rows.
-#[derive(Debug)]
-struct TypedBlock {
-    rows: RowPartition,
-    /// Its room in the store is taken until it is read.
-    _room: Arc<Block>,
-}
-
-impl PartitionReader for TypedBlock {
-    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
-        self.rows.next_chunk()
-    }
-}
-
-/// Reads and decodes a block of records.
-#[derive(Debug)]
-struct RecordBlock {
-    source: NodeName,
-    decoder: Arc<LineDecoder>,
-    block: Arc<Block>,
-    next: usize,
-}
-
-impl PartitionReader for RecordBlock {
-    fn next_chunk(&mut self) -> Result<Option<SourceChunk>, SourceError> {
-        let failed = |problem| SourceError::new(&self.source, problem);
-        let internal = |what: &str| failed(SourceProblem::Internal(what.to_owned()));
-        let records = self.block.rows.chunk().column(0).as_binary_opt();
+impl BlockReader {
+    /// A chunk of the records from this one on, and the first behind it; none at the end.
+    fn decode(
+        &self,
+        records: &RecordBatch,
+        first: usize,
+    ) -> Result<Option<(SourceChunk, usize)>, SourceError> {
+        let internal = |what: &str| self.failed(SourceProblem::Internal(what.to_owned()));
+        let records = records.column(0).as_binary_opt();
         let records = records.ok_or_else(|| internal("a block holds no records"))?;
-        let Some(lines) = next_lines(records, self.next) else {
+        let Some(lines) = next_lines(records, first) else {
             return Ok(None);
         };
-        let (bytes, first) = (lines.read(), self.next);
-        let next = first + lines.len();
+        let (bytes, next) = (lines.read(), first + lines.len());
         let decoded = self.decoder.decode(lines).map_err(|error| match error {
-            DecodeError::Line(line) => failed(SourceProblem::Received {
+            DecodeError::Line(line) => self.failed(SourceProblem::Received {
                 block: self.block.id,
                 error: line.after(first),
             }),
             DecodeError::Chunk(error) => internal(&error.to_string()),
         })?;
-        self.next = next;
-        Ok(Some(SourceChunk {
+        let chunk = SourceChunk {
             rows: decoded.rows,
             rejected: decoded.rejected,
             replaced: decoded.replaced,
             bytes,
-        }))
+        };
+        Ok(Some((chunk, next)))
+    }
+
+    fn failed(&self, problem: SourceProblem) -> SourceError {
+        SourceError::new(&self.source, problem)
     }
 }
 

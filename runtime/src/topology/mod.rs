@@ -40,11 +40,11 @@ pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};
 pub use sink::{FileFormat, Sink, SinkKind};
 pub use source::{
-    Backpressure, Decoder, FileRows, Format, Framing, GeneratorSpec, Intake, OnInvalid, QueueOrder,
-    Source, SourceKind,
+    Backpressure, BlockStorage, Decoder, FileRows, Format, Framing, GeneratorSpec, Intake,
+    OnInvalid, QueueOrder, Source, SourceKind,
 };
 pub use stateful::{KeyedState, MapWithState, UpdateState};
 pub use stream::{NodeId, OperatorId, PluginId, Port, SinkId, SourceId, StreamRef};
 pub(crate) use table_name::IDENTITIES;
 pub use table_name::{InvalidTableName, TableName};
-pub use window::{Inverse, Window, WindowReduce};
+pub use window::{Inverse, PaneStorage, Window, WindowReduce};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Join, KeyedState, MapWithState, PluginId, ReferenceId, StreamRef, UpdateState, Window,
-    WindowReduce,
+    Join, KeyedState, MapWithState, PaneStorage, PluginId, ReferenceId, StreamRef, UpdateState,
+    Window, WindowReduce,
 };
 use crate::model::{NodeName, Schema};
 
@@ -23,6 +23,8 @@ pub struct Operator {
     pub every: NonZeroU64,
     /// What it does.
     pub verb: Verb,
+    /// Where the batches in its window wait, if it is one of rows.
+    pub panes: PaneStorage,
     /// Columns of what comes out.
     pub output: Schema,
     /// Columns of `x.rejected`: those of the input, and `reason: utf8`.

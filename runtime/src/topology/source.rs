@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use crate::model::{NodeName, Schema};
+use crate::model::{NodeName, PersistLevel, Schema};
 
 /// A source, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub enum SourceKind {
         block_interval: Duration,
         /// How many records it takes in.
         intake: Intake,
+        /// Where blocks wait.
+        storage: BlockStorage,
         /// Of a line.
         decoder: Decoder,
     },
@@ -42,6 +44,8 @@ pub enum SourceKind {
         block_interval: Duration,
         /// How many records it takes in.
         intake: Intake,
+        /// Where blocks wait.
+        storage: BlockStorage,
         /// Of a record.
         decoder: Decoder,
     },
@@ -91,6 +95,33 @@ pub struct Intake {
     pub initial_rate: Option<u64>,
     /// As many as batches can take, as estimated after each; none: no estimates are made.
     pub backpressure: Option<Backpressure>,
+}
+
+/// Where blocks wait until their batch is over (spec 3.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockStorage {
+    /// In memory, on disk, or both.
+    pub persist: PersistLevel,
+    /// Bytes of blocks in memory, about, those that a batch is reading among them.
+    pub memory: NonZeroUsize,
+    /// The same, on disk.
+    pub disk: NonZeroUsize,
+    /// They are written to the checkpoint's journal, if there is one.
+    pub log: bool,
+    /// For those that are not: where spill files lie; none: where the system has temporary files.
+    pub spill_directory: Option<PathBuf>,
+}
+
+impl Default for BlockStorage {
+    fn default() -> Self {
+        Self {
+            persist: PersistLevel::MemoryAndDisk,
+            memory: NonZeroUsize::MIN.saturating_add((256 << 20) - 1),
+            disk: NonZeroUsize::MIN.saturating_add(10_000_000_000 - 1),
+            log: true,
+            spill_directory: None,
+        }
+    }
 }
 
 /// The estimator's weights, none of them negative, and the least rate in records per second.

@@ -1,8 +1,12 @@
 //! Which batches a window holds, and how they become one.
 
-use std::num::NonZeroU64;
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 
 use super::{Call, Reducer};
+use crate::model::PersistLevel;
 
 /// A window over the batches of a stream. At batch n (zero time + n x interval) it holds those with
 /// a number in (n - length, n] (spec 7.2); the operator's `every` is its slide.
@@ -12,6 +16,27 @@ pub struct Window {
     pub length: NonZeroU64,
     /// The slide of the stream it is over, in batch intervals.
     pub of: NonZeroU64,
+}
+
+/// Where the batches in a window of rows wait (spec 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaneStorage {
+    /// In memory, on disk, or both.
+    pub persist: PersistLevel,
+    /// Bytes in memory, about, with `memory-and-disk`; the rest lies on disk.
+    pub memory: NonZeroUsize,
+    /// Where spill files lie; none: where the system has temporary files.
+    pub spill_directory: Option<PathBuf>,
+}
+
+impl Default for PaneStorage {
+    fn default() -> Self {
+        Self {
+            persist: PersistLevel::Memory,
+            memory: NonZeroUsize::MIN.saturating_add((256 << 20) - 1),
+            spill_directory: None,
+        }
+    }
 }
 
 /// How the rows of a window become one for each key.

@@ -124,9 +124,7 @@ impl Host {
         let needed = || plan.sources.iter().map(|id| &topology.sources[id.0]);
         let mode = clock_mode::of(needed(), options.batches.is_some()).map_err(Failure::input)?;
         if !only_recovers {
-            if topology.checkpoint.is_none() {
-                warn_of_losses(needed());
-            }
+            warn_of_losses(needed(), topology.checkpoint.is_some());
             warn_of_unneeded(&topology, &plan);
         }
         let opened = place.map(|place| durable::open(place, &topology, &files, clock.as_ref()));
@@ -234,17 +232,22 @@ fn open_sinks(
 }
 
 /// Says where rows can get lost, so that nobody finds out later.
-fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>) {
-    let sockets = sources.filter(|source| matches!(source.kind, SourceKind::Socket { .. }));
-    let names: Vec<&str> = sockets
-        .map(|source| NodeName::as_str(&source.name))
-        .collect();
-    if !names.is_empty() {
-        tracing::warn!(
-            "what a socket has sent and no batch has finished is lost if this process dies (at most once): {}",
-            names.join(", ")
-        );
+fn warn_of_losses<'a>(sources: impl Iterator<Item = &'a topology::Source>, has_checkpoint: bool) {
+    let lossy = sources.filter(|source| match &source.kind {
+        SourceKind::Socket { storage, .. } => !has_checkpoint || !storage.log,
+        _ => false,
+    });
+    let names: Vec<&str> = lossy.map(|source| NodeName::as_str(&source.name)).collect();
+    if names.is_empty() {
+        return;
     }
+    let names = names.join(", ");
+    let what = if has_checkpoint {
+        "what a socket has sent is not logged (log = false): if this process dies, what no batch has committed is lost, and for what operators remember also what came after their state was last written"
+    } else {
+        "what a socket has sent and no batch has finished is lost if this process dies"
+    };
+    tracing::warn!("{what} (at most once): {names}");
 }
 
 /// Says what is not read, so that nobody waits for it.

@@ -188,6 +188,16 @@ fn of_the_entries_that_took_over_the_oldest_go_at_last() {
     assert_eq!(state.files.takeovers_before(2), [1, 2, 3, 4]);
 }
 
+/// A journal, and what it held.
+fn journal(disk: Arc<ObjectDisk>, from: u64) -> (Journal, Vec<Vec<u8>>) {
+    let mut read = Vec::new();
+    let journal = Journal::open(disk, from, |entry| {
+        read.push(entry.payload.to_vec());
+        Ok::<_, JournalError>(())
+    });
+    (journal.unwrap(), read)
+}
+
 #[test]
 fn a_journal_goes_on_over_many_openings() {
     let store = InMemory::new();
@@ -195,9 +205,8 @@ fn a_journal_goes_on_over_many_openings() {
     let mut from = 1;
     for round in 0..6_u8 {
         let disk = Arc::new(opens(&store));
-        let (journal, entries) = Journal::open(disk.clone(), from).unwrap();
+        let (journal, read) = journal(disk.clone(), from);
         let mut journal = journal.with_segments_of(40);
-        let read: Vec<_> = entries.into_iter().map(|entry| entry.payload).collect();
         assert_eq!(read, expected);
         for at in 0..4 {
             journal.append(&[&[round], &[at]]).unwrap();
@@ -221,10 +230,10 @@ fn a_journal_goes_on_over_many_openings() {
 #[test]
 fn a_journal_that_was_taken_over_takes_nothing_more() {
     let store = InMemory::new();
-    let (mut journal, _) = Journal::open(Arc::new(opens(&store)), 1).unwrap();
+    let (mut journal, _) = journal(Arc::new(opens(&store)), 1);
     journal.append(&[b"one"]).unwrap();
     journal.sync().unwrap();
-    let (mut other, entries) = Journal::open(Arc::new(opens(&store)), 1).unwrap();
+    let (mut other, entries) = self::journal(Arc::new(opens(&store)), 1);
     assert_eq!(entries.len(), 1);
     journal.append(&[b"two"]).unwrap();
     let error = journal.sync().unwrap_err().to_string();
@@ -234,8 +243,7 @@ fn a_journal_that_was_taken_over_takes_nothing_more() {
     assert!(matches!(error, JournalError::Broken { .. }));
     other.append(&[b"four"]).unwrap();
     other.sync().unwrap();
-    let (_, entries) = Journal::open(Arc::new(looks(&store)), 1).unwrap();
-    let read: Vec<_> = entries.into_iter().map(|entry| entry.payload).collect();
+    let (_, read) = self::journal(Arc::new(looks(&store)), 1);
     assert_eq!(read, [b"one".to_vec(), b"four".to_vec()]);
 }
 

@@ -37,7 +37,7 @@ use std::{
 
 use super::{
     Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnFailedBatch, Operator, OperatorId,
-    Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
+    PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
     problem::ProblemKind,
 };
 use functions::Functions;
@@ -199,6 +199,7 @@ impl Assembly<'_> {
                 inputs: inputs.collect::<Option<_>>()?,
                 every: self.streams.operators[at].every?,
                 verb: checked.get_mut(at)?.take()?.verb?,
+                panes: self.panes(&entry.panes),
                 output: self.streams.operators[at].main.clone()?,
                 rejected: self.streams.operators[at].rejected.clone()?,
                 snapshots: self.streams.operators[at].snapshots.clone(),
@@ -269,6 +270,14 @@ impl Assembly<'_> {
         }
     }
 
+    fn panes(&self, panes: &PaneStorage) -> PaneStorage {
+        let spill = self.manifest.spill_directory.as_ref();
+        PaneStorage {
+            spill_directory: spill.map(|path| self.base_dir.join(path)),
+            ..panes.clone()
+        }
+    }
+
     fn source_kind(&self, mut kind: SourceKind) -> SourceKind {
         match &mut kind {
             SourceKind::File { path, .. }
@@ -276,10 +285,13 @@ impl Assembly<'_> {
             | SourceKind::Queue {
                 path: Some(path), ..
             } => *path = self.base_dir.join(&path),
-            SourceKind::Queue { path: None, .. }
-            | SourceKind::Socket { .. }
-            | SourceKind::Receiver { .. }
-            | SourceKind::Generator(_) => {}
+            SourceKind::Socket { storage, .. } | SourceKind::Receiver { storage, .. } => {
+                let spill = storage.spill_directory.as_mut();
+                if let Some(path) = spill {
+                    *path = self.base_dir.join(&path);
+                }
+            }
+            SourceKind::Queue { path: None, .. } | SourceKind::Generator(_) => {}
         }
         kind
     }

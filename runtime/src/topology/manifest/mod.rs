@@ -16,6 +16,7 @@ mod schema;
 mod sink;
 mod source;
 mod spanned;
+mod storage;
 mod table;
 mod top_level;
 mod value;
@@ -31,7 +32,11 @@ pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use toml::de::DeTable;
 
@@ -56,6 +61,8 @@ pub struct Manifest {
     pub(crate) checkpoint_interval: Option<Duration>,
     pub(crate) retain_batches: Option<u64>,
     pub(crate) catch_up: Option<CatchUp>,
+    /// As written.
+    pub(crate) spill_directory: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,
@@ -89,8 +96,12 @@ impl Manifest {
         let limits = limits::read(&mut root, &mut problems);
         let plugins = named_tables(&mut root, "plugin", plugin::read, &mut problems);
         let plugins = plugins.into_iter().flatten().collect();
+        let surroundings = storage::Surroundings {
+            has_checkpoint: keys.has_checkpoint,
+            spill_directory: keys.spill_directory.clone(),
+        };
         let source = |name, table: &mut _, problems: &mut _| {
-            source::read(name, table, keys.batch_interval, problems)
+            source::read(name, table, keys.batch_interval, &surroundings, problems)
         };
         let sources = named_tables(&mut root, "source", source, &mut problems);
         let mut operators = named_tables(&mut root, "operator", operator::read, &mut problems);
@@ -110,6 +121,7 @@ impl Manifest {
             checkpoint_interval: keys.checkpoint_interval,
             retain_batches: keys.retain_batches,
             catch_up: keys.catch_up,
+            spill_directory: keys.spill_directory,
             limits,
             plugins,
             sources,

@@ -9,20 +9,32 @@ use super::{
     duration,
     source::SourceEntry,
     spanned::Spanned,
+    storage,
     table::{Table, Value},
     value,
     verb::{self, FunctionRef, VerbEntry},
 };
-use crate::topology::problem::{ProblemKind, Problems};
+use crate::topology::{
+    PaneStorage,
+    problem::{ProblemKind, Problems},
+};
 
 /// `on-error`: what happens when a function fails.
 const ON_ERROR: &str = "fail";
 
 /// Keys of other verbs, which are worth more than "unknown key".
-const KEYS_OF_VERBS: [(&str, &str); 9] = [
+const KEYS_OF_VERBS: [(&str, &str); 11] = [
     (
         "renamed-from",
         "only operators that remember something, those with state and windows, can have had another name",
+    ),
+    (
+        "persist",
+        "only `window`, `group-by-key-and-window` and receivers keep rows that can lie on disk",
+    ),
+    (
+        "window-memory",
+        "only `window` and `group-by-key-and-window` keep rows",
     ),
     (
         "timeout",
@@ -71,6 +83,8 @@ pub(crate) struct OperatorEntry {
     /// `combine-by-key` combines before the shuffle, too.
     pub(crate) map_side: bool,
     pub(crate) window: WindowEntry,
+    /// The directory is not known here.
+    pub(crate) panes: PaneStorage,
     /// Data sets by side; none if they could not be read, which has been reported.
     pub(crate) references: Option<Vec<(Spanned<String>, DataSetEntry)>>,
     /// A state to begin with.
@@ -116,6 +130,7 @@ impl OperatorEntry {
             partitions: None,
             map_side: true,
             window: WindowEntry::default(),
+            panes: PaneStorage::default(),
             references: Some(Vec::new()),
             initial: None,
             timeout: None,
@@ -219,6 +234,9 @@ fn read_keys<'t>(
     }
     if verb.has_window() {
         entry.window = read_window(verb, value, table, problems);
+    }
+    if verb.keeps_rows() {
+        entry.panes = storage::read_panes(table, problems);
     }
     if verb.has_state() {
         let what = format!("`initial` of operator `{}`", entry.name.value);

@@ -14,6 +14,7 @@ use super::{
     operator::read_settings,
     schema,
     spanned::Spanned,
+    storage::{self, Surroundings},
     table::{Table, Value},
     verb::{FunctionRef, read_function},
 };
@@ -78,11 +79,12 @@ pub(super) fn read(
     name: Spanned<String>,
     table: &mut Table<'_>,
     batch_interval: Option<BatchInterval>,
+    surroundings: &Surroundings,
     problems: &mut Problems,
 ) -> SourceEntry {
     let converter = read_converter(table, problems);
     let (kind, schema) = match table.require("type", problems) {
-        Some(value) => read_type(&value, table, batch_interval, problems),
+        Some(value) => read_type(&value, table, (batch_interval, surroundings), problems),
         None => (None, None),
     };
     SourceEntry {
@@ -107,16 +109,16 @@ fn read_converter(table: &mut Table<'_>, problems: &mut Problems) -> Option<Conv
 fn read_type(
     value: &Value<'_>,
     table: &mut Table<'_>,
-    batch_interval: Option<BatchInterval>,
+    (batch_interval, surroundings): (Option<BatchInterval>, &Surroundings),
     problems: &mut Problems,
 ) -> (Option<SourceKind>, Option<Schema>) {
     let Some(text) = value.text("a type of source", problems) else {
         return (None, None);
     };
     let read = match text.value {
-        "socket" => read_socket(false, table, batch_interval, problems),
-        "raw-socket" => read_socket(true, table, batch_interval, problems),
-        "receiver" => read_receiver(table, batch_interval, problems),
+        "socket" => read_socket(false, table, (batch_interval, surroundings), problems),
+        "raw-socket" => read_socket(true, table, (batch_interval, surroundings), problems),
+        "receiver" => read_receiver(table, (batch_interval, surroundings), problems),
         "file" => read_file(table, problems),
         "directory" => read_directory(table, batch_interval, problems),
         "binary-records" => read_records(table, batch_interval, problems),
@@ -146,7 +148,7 @@ fn report_unknown_type(name: &str, value: &Value<'_>, problems: &mut Problems) {
 fn read_socket(
     is_raw: bool,
     table: &mut Table<'_>,
-    batch_interval: Option<BatchInterval>,
+    (batch_interval, surroundings): (Option<BatchInterval>, &Surroundings),
     problems: &mut Problems,
 ) -> (Option<SourceKind>, Option<Schema>) {
     let (decoder, schema) = format::read(table, problems);
@@ -160,6 +162,7 @@ fn read_socket(
     };
     let block_interval = read_block_interval(table, batch_interval, problems);
     let intake = intake::read(table, problems);
+    let storage = storage::read(table, surroundings, problems);
     let kind = address.zip(decoder).map(|(address, mut decoder)| {
         if let (Framing::Blocks { longest }, Format::Binary) = (framing, &decoder.format) {
             decoder.max_line = longest; // the block is the record
@@ -170,6 +173,7 @@ fn read_socket(
             connect_attempts,
             block_interval,
             intake,
+            storage,
             decoder,
         }
     });
@@ -191,15 +195,17 @@ fn read_max_block(table: &mut Table<'_>, problems: &mut Problems) -> NonZeroUsiz
 /// What a receiver of the embedding program takes in.
 fn read_receiver(
     table: &mut Table<'_>,
-    batch_interval: Option<BatchInterval>,
+    (batch_interval, surroundings): (Option<BatchInterval>, &Surroundings),
     problems: &mut Problems,
 ) -> (Option<SourceKind>, Option<Schema>) {
     let (decoder, schema) = format::read(table, problems);
     let block_interval = read_block_interval(table, batch_interval, problems);
     let intake = intake::read(table, problems);
+    let storage = storage::read(table, surroundings, problems);
     let kind = decoder.map(|decoder| SourceKind::Receiver {
         block_interval,
         intake,
+        storage,
         decoder,
     });
     (kind, schema)

@@ -58,9 +58,9 @@ impl<'t> Table<'t> {
         value
     }
 
-    /// The place of the value under `key`, if it is there and not taken yet.
-    pub(crate) fn place_of(&self, key: &str) -> Option<SourceSpan> {
-        self.left.get(key).map(|value| value.at)
+    /// The value under `key`, which stays there to be taken.
+    pub(crate) fn peek(&self, key: &str) -> Option<Value<'t>> {
+        self.left.get(key).copied()
     }
 
     /// Whether `key` is there and not taken yet.

@@ -1,6 +1,6 @@
 //! The keys at the top of a topology.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
@@ -17,11 +17,15 @@ pub(super) struct TopLevel {
     pub(super) batch_interval: Option<BatchInterval>,
     pub(super) parallelism: Option<NonZeroUsize>,
     pub(super) on_failed_batch: Option<OnFailedBatch>,
+    /// It is there, valid or not.
+    pub(super) has_checkpoint: bool,
     /// As written.
     pub(super) checkpoint: Option<Location>,
     pub(super) checkpoint_interval: Option<Duration>,
     pub(super) retain_batches: Option<u64>,
     pub(super) catch_up: Option<CatchUp>,
+    /// As written.
+    pub(super) spill_directory: Option<PathBuf>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -35,7 +39,7 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
     );
     let checkpoint_interval = root.duration("checkpoint-interval", problems);
     let retain_batches = root.take("retain-batches");
-    let catch_up_at = root.place_of("catch-up");
+    let catch_up_at = root.peek("catch-up").map(|value| value.at);
     let catch_up = root.choice(
         "catch-up",
         &[("every", CatchUp::Every), ("one", CatchUp::One)],
@@ -67,10 +71,12 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
         batch_interval: read_batch_interval(root, problems),
         parallelism: root.partitions("parallelism", problems),
         on_failed_batch,
+        has_checkpoint,
         checkpoint: read_checkpoint(root, problems),
         checkpoint_interval: checkpoint_interval.map(|interval| interval.value),
         retain_batches: retain_batches.and_then(|retain| retain.positive(problems)),
         catch_up,
+        spill_directory: read_spill_directory(root, problems),
     }
 }
 
@@ -118,4 +124,14 @@ fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Loca
             None
         }
     }
+}
+
+fn read_spill_directory(root: &mut Table<'_>, problems: &mut Problems) -> Option<PathBuf> {
+    let value = root.take("spill-directory")?;
+    let text = value.text("a directory", problems)?;
+    if text.value.is_empty() {
+        value.is_bad("must not be empty", problems);
+        return None;
+    }
+    Some(PathBuf::from(text.value))
 }

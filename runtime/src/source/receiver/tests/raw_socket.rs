@@ -11,7 +11,7 @@ use crate::{
     format::rows_to_json,
     model::{Kind, Schema},
     receiver::{RawSocketReceiver, ReceiverSpec},
-    topology::Format,
+    topology::{BlockStorage, Format},
 };
 
 /// Of blocks of up to 16 bytes.
@@ -24,13 +24,13 @@ fn source(address: &str, kind: Kind, format: Format) -> ReceiverSource {
         schema,
         block_interval: Duration::from_millis(200),
         connect_attempts: None,
-        room: ReceiverSpec::ROOM,
+        storage: BlockStorage::default(),
         limit: None,
         log: None,
     };
     let longest = NonZeroUsize::new(16).unwrap();
     let socket = Box::new(RawSocketReceiver::new(address, longest, decoder.clone()));
-    let receiver = RunningReceiver::start(&Handle::current(), spec, socket);
+    let receiver = RunningReceiver::start(&Handle::current(), spec, socket).unwrap();
     ReceiverSource::new(&name, receiver, decoder)
 }
 

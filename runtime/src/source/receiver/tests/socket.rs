@@ -6,7 +6,7 @@ use super::super::*;
 use crate::{
     model::{Field, Kind, Schema},
     receiver::{BatchTimes, PidEstimator, PidSettings, RateLimit, ReceiverSpec, SocketReceiver},
-    topology::{Decoder, Format, OnInvalid},
+    topology::{BlockStorage, Decoder, Format, OnInvalid},
 };
 
 const AT: BatchTime = BatchTime::from_millis(0);
@@ -32,13 +32,13 @@ fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSou
         schema,
         block_interval: Duration::from_millis(200),
         connect_attempts: attempts.and_then(NonZeroUsize::new),
-        room: ReceiverSpec::ROOM,
+        storage: BlockStorage::default(),
         limit: Some(RateLimit::new(None, None)),
         log: None,
     };
     let name = spec.name.clone();
     let socket = Box::new(SocketReceiver::new(address, decoder.clone()));
-    let receiver = RunningReceiver::start(&Handle::current(), spec, socket);
+    let receiver = RunningReceiver::start(&Handle::current(), spec, socket).unwrap();
     ReceiverSource::new(&name, receiver, decoder)
 }
 

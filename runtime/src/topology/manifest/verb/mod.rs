@@ -178,6 +178,11 @@ impl VerbEntry {
         )
     }
 
+    /// Keeps the rows of the batches in its window.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        matches!(self, Self::Window | Self::GroupByKeyAndWindow)
+    }
+
     /// Reduces a window, and may have an inverse.
     pub(super) fn has_inverse(&self) -> bool {
         matches!(
