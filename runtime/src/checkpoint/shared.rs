@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) log: Mutex<Log>,
+    /// Who syncs has it; whoever waits for it most likely finds that its record was synced, too.
+    pub(super) syncing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -36,9 +38,10 @@ impl Shared {
         let encoded = fact.encode()?;
         let mut log = lock(&self.log);
         let place = log.journal.append(&encoded.parts())?;
-        log.journal.sync()?;
         note(&mut log.needs, place.segment);
-        Ok(())
+        let record = log.journal.last();
+        drop(log);
+        Ok(self.sync_until(record)?)
     }
 
     /// Adds a block; answers where it lies.
@@ -60,7 +63,27 @@ impl Shared {
         Ok(place)
     }
 
+    /// Makes all blocks durable that are there now.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
-        lock(&self.log).journal.sync()
+        let last = lock(&self.log).journal.last();
+        self.sync_until(last)
+    }
+
+    /// Makes the records up to this one durable. While the disk works at it others append; what they
+    /// have appended until it begins becomes durable with it.
+    fn sync_until(&self, record: u64) -> Result<(), JournalError> {
+        let _turn = lock(&self.syncing);
+        let begun = {
+            let log = lock(&self.log);
+            match log.journal.is_durable(record) {
+                true => return Ok(()),
+                false => log.journal.begin_sync()?,
+            }
+        };
+        let Some(syncing) = begun else {
+            return Ok(());
+        };
+        let synced = syncing.run();
+        lock(&self.log).journal.end_sync(&syncing, synced)
     }
 }

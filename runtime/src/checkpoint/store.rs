@@ -168,6 +168,7 @@ impl Checkpoint {
             shared: Arc::new(Shared {
                 disk,
                 log: Mutex::new(log),
+                syncing: Mutex::new(()),
             }),
             logged,
             manifest: Mutex::new(manifest),

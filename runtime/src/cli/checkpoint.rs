@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     checkpoint::Inside,
-    format::{read_rows, rows_as_text},
+    format::{IpcRows, rows_as_text},
     model::{BatchTime, Location},
     operator::{SavedKeys, SavedRows, SavedState},
     scheduler::{SavedOperator, SavedPane},
@@ -129,8 +129,10 @@ struct Table {
 fn tables(operator: &SavedOperator) -> Result<Vec<Table>, Failure> {
     let failed =
         |error: &dyn std::error::Error| Failure::input(format!("{}: {error}", operator.name));
-    let rows = |bytes: &[u8]| {
-        let read = read_rows(bytes).and_then(|(schema, rows)| rows_as_text(&schema, &rows));
+    let rows = |rows: &IpcRows| {
+        let read = rows
+            .read()
+            .and_then(|(schema, rows)| rows_as_text(&schema, &rows));
         read.map_err(|error| failed(&error))
     };
     let keys = |saved: &SavedKeys| {
@@ -162,10 +164,10 @@ fn tables(operator: &SavedOperator) -> Result<Vec<Table>, Failure> {
             }
             SavedState::Window(window) => {
                 let mut add = |what: &str, saved: &SavedRows| -> Result<(), Failure> {
-                    let bytes = saved.bytes().map_err(|error| failed(&error))?;
+                    let found = saved.rows().map_err(|error| failed(&error))?;
                     tables.push(Table {
                         title: title(what),
-                        rows: rows(bytes)?,
+                        rows: rows(found)?,
                     });
                     Ok(())
                 };

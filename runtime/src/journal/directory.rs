@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::Disk;
@@ -17,7 +17,7 @@ pub struct DirectoryDisk {
     path: PathBuf,
     /// Nothing is changed; what was cut off is left as it is.
     only_read: bool,
-    open: Mutex<Option<(String, File)>>,
+    open: Mutex<Option<(String, Arc<File>)>>,
 }
 
 impl DirectoryDisk {
@@ -71,22 +71,17 @@ impl DirectoryDisk {
         &self.path
     }
 
-    fn with_open<T>(
-        &self,
-        name: &str,
-        act: impl FnOnce(&mut File) -> io::Result<T>,
-    ) -> io::Result<T> {
+    /// The file, open to be added to. Nobody waits here for what others write or sync.
+    fn file(&self, name: &str) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match open.take() {
-            Some((held, file)) if held == name => file,
-            _ => {
-                let mut options = OpenOptions::new();
-                let options = options.create(true).append(true);
-                options.open(self.path.join(name))?
-            }
-        };
-        let (_, file) = open.insert((name.to_owned(), file));
-        act(file)
+        if let Some((_, file)) = open.as_ref().filter(|(held, _)| held == name) {
+            return Ok(file.clone());
+        }
+        let mut options = OpenOptions::new();
+        let options = options.create(true).append(true);
+        let file = Arc::new(options.open(self.path.join(name))?);
+        *open = Some((name.to_owned(), file.clone()));
+        Ok(file)
     }
 
     fn forget(&self, name: &str) {
@@ -161,9 +156,10 @@ impl Disk for DirectoryDisk {
     fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         around("disk-append-before", "disk-append-after", || {
             self.may_write()?;
-            self.with_open(name, |file| {
-                parts.iter().try_for_each(|part| file.write_all(part))
-            })
+            let file = self.file(name)?;
+            parts
+                .iter()
+                .try_for_each(|part| file.as_ref().write_all(part))
         })
     }
 
@@ -172,7 +168,7 @@ impl Disk for DirectoryDisk {
             return Ok(());
         }
         around("disk-cut-before", "disk-cut-after", || {
-            self.with_open(name, |file| file.set_len(length))
+            self.file(name)?.set_len(length)
         })
     }
 
@@ -181,7 +177,7 @@ impl Disk for DirectoryDisk {
             return Ok(());
         }
         around("disk-sync-before", "disk-sync-after", || {
-            self.with_open(name, |file| file.sync_all())
+            self.file(name)?.sync_all()
         })
     }
 

@@ -21,5 +21,5 @@ pub use error::JournalError;
 pub use memory_disk::{Ignored, MemoryDisk};
 pub use objects::{Holder, ObjectDisk};
 pub use place::Place;
-pub use segments::{Entry, Journal};
+pub use segments::{Entry, Journal, Syncing};
 pub use whole_file::{read_whole, write_whole};

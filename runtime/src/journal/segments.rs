@@ -33,6 +33,30 @@ pub struct Journal {
     broken: Option<String>,
 }
 
+/// Records on their way to be durable.
+#[derive(Debug)]
+pub struct Syncing {
+    disk: Arc<dyn Disk>,
+    segment: u64,
+    names_too: bool,
+    /// The last of them.
+    until: u64,
+}
+
+impl Syncing {
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// As of the system.
+    pub fn run(&self) -> std::io::Result<()> {
+        self.disk.sync(&name(self.segment))?;
+        match self.names_too {
+            true => self.disk.sync_directory(),
+            false => Ok(()),
+        }
+    }
+}
+
 /// A record that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -238,22 +262,58 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn sync(&mut self) -> Result<(), JournalError> {
+        match self.begin_sync()? {
+            None => Ok(()),
+            Some(syncing) => {
+                let synced = syncing.run();
+                self.end_sync(&syncing, synced)
+            }
+        }
+    }
+
+    /// What must be done to make all records durable, so that it can be done while others append;
+    /// none if they are.
+    ///
+    /// # Errors
+    /// When it has failed before.
+    pub fn begin_sync(&self) -> Result<Option<Syncing>, JournalError> {
         self.check()?;
-        if self.durable + 1 == self.next {
-            return Ok(());
-        }
-        let file = name(self.segment);
-        let mut synced = self.disk.sync(&file);
-        if self.is_new && synced.is_ok() {
-            synced = self.disk.sync_directory();
-        }
+        Ok((self.durable + 1 != self.next).then(|| Syncing {
+            disk: self.disk.clone(),
+            segment: self.segment,
+            names_too: self.is_new,
+            until: self.next - 1,
+        }))
+    }
+
+    /// It was done, and this came of it.
+    ///
+    /// # Errors
+    /// If it failed; then nothing more is written.
+    pub fn end_sync(
+        &mut self,
+        syncing: &Syncing,
+        synced: std::io::Result<()>,
+    ) -> Result<(), JournalError> {
         if let Err(error) = synced {
             self.broken = Some(error.to_string());
-            return Err(self.failed("sync", &file, error));
+            return Err(self.failed("sync", &name(syncing.segment), error));
         }
-        self.is_new = false;
-        self.durable = self.next - 1;
+        if syncing.segment == self.segment {
+            self.is_new = false;
+        }
+        self.durable = self.durable.max(syncing.until);
         Ok(())
+    }
+
+    /// The record that was appended last, or read; 0: there is none.
+    pub fn last(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// This record, and all before it, are durable.
+    pub fn is_durable(&self, record: u64) -> bool {
+        record <= self.durable
     }
 
     /// The segment that the next record goes to.

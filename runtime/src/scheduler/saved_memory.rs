@@ -1,7 +1,6 @@
 //! What operators remember, written down and read again, by their names.
 
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use super::{
     Lost,
@@ -9,21 +8,21 @@ use super::{
     pane::{KeptPartition, Pane},
 };
 use crate::{
-    format::{IpcError, rows_from_bytes, rows_to_bytes},
+    format::{IpcError, IpcRows},
     model::{BatchTime, NodeName, Schema},
     operator::{PartitionState, SavedState, StateColumns, StepError},
     topology::{Operator, OperatorId, Topology, Verb},
 };
 
 /// What the operators of a topology remember after a batch.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SavedMemory {
     /// Those that remember something.
     pub operators: Vec<SavedOperator>,
 }
 
 /// What one operator remembers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SavedOperator {
     /// Its name.
     pub name: String,
@@ -42,10 +41,10 @@ pub struct SavedOperator {
 }
 
 /// A batch in a window of rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum SavedPane {
-    /// Partition by partition, Arrow IPC streams.
-    Rows(Vec<ByteBuf>),
+    /// Partition by partition.
+    Rows(Vec<IpcRows>),
     /// What was written before, under the same number.
     AsBefore,
     /// The batch failed.
@@ -126,7 +125,7 @@ impl SavedOperator {
         }
         let before_panes = before.map_or(&[][..], |before| &before.panes);
         for (number, pane) in &mut self.panes {
-            if *pane == SavedPane::AsBefore {
+            if matches!(pane, SavedPane::AsBefore) {
                 let known = before_panes.iter().find(|(known, _)| known == number);
                 let known = known.map(|(_, pane)| pane.clone());
                 *pane = known.ok_or_else(|| format!("batch {number} is not there"))?;
@@ -225,15 +224,13 @@ impl Memory {
                 Ok(partitions) => {
                     let partitions = partitions.iter();
                     let bytes = partitions.map(|partition| match partition {
-                        KeptPartition::Memory(chunks) => {
-                            rows_to_bytes(input, chunks).map_err(|error| error.to_string())
-                        }
+                        KeptPartition::Memory(chunks) => Ok(IpcRows::new(input, chunks)),
                         // They lie there as they are saved.
-                        KeptPartition::Spilled(spilled) => {
-                            spilled.bytes().map_err(|error| error.to_string())
-                        }
+                        KeptPartition::Spilled(spilled) => spilled
+                            .bytes()
+                            .map(IpcRows::from_bytes)
+                            .map_err(|error| error.to_string()),
                     });
-                    let bytes = bytes.map(|bytes| bytes.map(ByteBuf::from));
                     SavedPane::Rows(bytes.collect::<Result<_, String>>()?)
                 }
             };
@@ -309,7 +306,7 @@ impl Memory {
                 SavedPane::Lost(lost) => Err(lost.restore()?),
                 SavedPane::Rows(partitions) => {
                     let partitions = partitions.iter();
-                    let chunks = partitions.map(|bytes| rows_from_bytes(input, bytes));
+                    let chunks = partitions.map(|rows| rows.read_as(input));
                     let chunks: Result<Vec<_>, IpcError> = chunks.collect();
                     let chunks = chunks.map_err(|error| error.to_string())?;
                     let kept = self.put(id, operator, input, &chunks);

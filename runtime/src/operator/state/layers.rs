@@ -4,15 +4,14 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_row::{RowConverter, SortField};
 use arrow_select::{concat::concat_batches, interleave::interleave, take::take_record_batch};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use crate::{
-    format::read_rows,
+    format::IpcRows,
     operator::{StepError, group::Grouper},
 };
 
 /// Keys and what is remembered of them, a layer upon the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SavedKeys {
     /// The first layer holds every key; if not, all layers belong upon those written before.
     pub whole: bool,
@@ -22,13 +21,13 @@ pub struct SavedKeys {
     pub layers: Vec<Layer>,
 }
 
-/// What changed. Rows are Arrow IPC streams.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Layer {
     /// Keys that are forgotten, if there are any; a key may come again in `rows`.
-    pub removed: Option<ByteBuf>,
+    pub removed: Option<IpcRows>,
     /// A row for each key: the key, and what is remembered of it from now on.
-    pub rows: ByteBuf,
+    pub rows: IpcRows,
     /// When each of these was last touched, in milliseconds since the epoch, if that is remembered.
     pub touched: Vec<i64>,
 }
@@ -113,8 +112,8 @@ struct ReadLayer {
 
 impl ReadLayer {
     fn new(layer: &Layer) -> Result<Self, StepError> {
-        let one = |bytes: &ByteBuf| -> Result<RecordBatch, StepError> {
-            let (schema, chunks) = read_rows(bytes)?;
+        let one = |rows: &IpcRows| -> Result<RecordBatch, StepError> {
+            let (schema, chunks) = rows.read()?;
             Ok(concat_batches(&schema, &chunks)?)
         };
         let rows = one(&layer.rows)?;

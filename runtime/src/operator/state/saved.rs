@@ -2,7 +2,6 @@
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use super::{
     MapStates, PartitionState, UpdateStates, WindowStates,
@@ -11,13 +10,13 @@ use super::{
     window_states::Pane,
 };
 use crate::{
-    format::{rows_from_bytes, rows_to_bytes},
+    format::IpcRows,
     model::{BatchTime, Schema},
     operator::StepError,
 };
 
 /// What a partition remembers, written down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum SavedState {
     /// Of `update-state-by-key`.
     Update(SavedKeys),
@@ -28,7 +27,7 @@ pub enum SavedState {
 }
 
 /// What a window that is reduced remembers, written down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SavedWindow {
     /// Batches, each with its number.
     pub panes: Vec<(u64, SavedRows)>,
@@ -45,10 +44,10 @@ pub struct SavedWindow {
 }
 
 /// Rows that do not change once they are there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum SavedRows {
-    /// An Arrow IPC stream.
-    Rows(ByteBuf),
+    /// These.
+    Rows(IpcRows),
     /// What was written before, at the same place.
     AsBefore,
 }
@@ -66,13 +65,13 @@ impl SavedRows {
         }
     }
 
-    /// The rows' bytes.
+    /// The rows.
     ///
     /// # Errors
     /// When they were to be found in what was written before.
-    pub fn bytes(&self) -> Result<&ByteBuf, StepError> {
+    pub fn rows(&self) -> Result<&IpcRows, StepError> {
         match self {
-            Self::Rows(bytes) => Ok(bytes),
+            Self::Rows(rows) => Ok(rows),
             Self::AsBefore => Err(not_there()),
         }
     }
@@ -193,10 +192,10 @@ fn of_columns(rows: RecordBatch, columns: &Schema) -> Result<RecordBatch, StepEr
     Ok(rows)
 }
 
-fn bytes(schema: &Schema, rows: &RecordBatch) -> Result<ByteBuf, StepError> {
+fn ipc(schema: &Schema, rows: &RecordBatch) -> Result<IpcRows, StepError> {
     // States may say "no null" where what was put together says "maybe".
     let rows = rows.clone().with_schema(schema.to_arrow())?;
-    Ok(ByteBuf::from(rows_to_bytes(schema, &[rows])?))
+    Ok(IpcRows::new(schema, &[rows]))
 }
 
 /// A layer of rows that have the keys and states of `columns`.
@@ -209,12 +208,12 @@ fn layer(
     let removed = removed.filter(|keys| keys.first().is_some_and(|keys| !keys.is_empty()));
     let removed = removed.map(|keys| {
         let rows = RecordBatch::try_new(columns.keys.to_arrow(), keys)?;
-        bytes(columns.keys, &rows)
+        ipc(columns.keys, &rows)
     });
     let rows = RecordBatch::try_new(columns.all.to_arrow(), rows)?;
     Ok(Layer {
         removed: removed.transpose()?,
-        rows: bytes(columns.all, &rows)?,
+        rows: ipc(columns.all, &rows)?,
         touched,
     })
 }
@@ -297,7 +296,7 @@ impl WindowStates {
                 Some(before) if same_columns(rows.columns(), before.columns()) => {
                     SavedRows::AsBefore
                 }
-                _ => SavedRows::Rows(bytes(schema, rows)?),
+                _ => SavedRows::Rows(ipc(schema, rows)?),
             })
         };
         let optional = |rows: &Option<RecordBatch>, before: &Option<RecordBatch>| {
@@ -335,7 +334,7 @@ impl WindowStates {
 
     fn restore(saved: &SavedWindow, schema: &Schema) -> Result<Self, StepError> {
         let one = |rows: &SavedRows| -> Result<RecordBatch, StepError> {
-            let mut rows = rows_from_bytes(schema, rows.bytes()?)?.into_iter();
+            let mut rows = rows.rows()?.read_as(schema)?.into_iter();
             let none = || RecordBatch::new_empty(schema.to_arrow());
             Ok(rows.next().unwrap_or_else(none))
         };
