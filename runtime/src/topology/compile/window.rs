@@ -114,9 +114,6 @@ fn window_reduce(
         None => Some(None),
         Some(reference) => filter(reference, &output, site, problems).map(Some),
     };
-    if inverse.is_none() && site.entry.checkpoint_interval.is_some() {
-        return (None, Some(output));
-    }
     let reduce = inverse.zip(filter).map(|(inverse, filter)| WindowReduce {
         reducer,
         inverse,

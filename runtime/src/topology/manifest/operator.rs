@@ -12,7 +12,7 @@ use super::{
     storage,
     table::{Table, Value},
     value,
-    verb::{self, FunctionRef, VerbEntry},
+    verb::{self, FunctionOwner, FunctionRef, VerbEntry},
 };
 use crate::topology::{
     PaneStorage,
@@ -181,9 +181,7 @@ pub(super) fn read(
     read_keys(&mut entry, &verb.value, &value, table, problems);
     for (key, help) in KEYS_OF_VERBS {
         if let Some(value) = table.take_later(key) {
-            let (key, of) = (key.to_owned(), table.what.clone());
-            let problem = problems.report(ProblemKind::UnknownKey { key, of }, value.key_at);
-            problem.help(help);
+            refuse(&value, table, help, problems);
         }
     }
     table.finish(problems);
@@ -199,8 +197,16 @@ fn read_keys<'t>(
     table: &mut Table<'t>,
     problems: &mut Problems,
 ) {
-    if verb.function().is_some() {
+    if let Some(function) = verb.function() {
         if let Some(settings) = table.take("settings") {
+            if function.owner == FunctionOwner::Std {
+                refuse(
+                    &settings,
+                    table,
+                    "functions of `std:` have no settings",
+                    problems,
+                );
+            }
             entry.settings = read_settings(&settings, problems);
         }
         if let Some(on_error) = table.take("on-error") {
@@ -248,13 +254,28 @@ fn read_keys<'t>(
         let old = old.and_then(|old| old.text("the name of an operator", problems));
         entry.renamed_from = old.map(|old| Spanned::new(old.value.to_owned(), old.at));
     }
-    if verb.has_state() || verb.has_inverse() {
+    let takes_out = verb.has_inverse() && entry.window.inverse.is_some();
+    if verb.has_inverse()
+        && !takes_out
+        && let Some(value) = table.take("checkpoint-interval")
+    {
+        let help = "only a window with an `inverse` goes on from the one before";
+        refuse(&value, table, help, problems);
+    }
+    if verb.has_state() || takes_out {
         entry.checkpoint_interval = table.duration("checkpoint-interval", problems);
     }
     if matches!(verb, VerbEntry::MapWithState(_)) {
         let timeout = table.duration("timeout", problems);
         entry.timeout = timeout.map(|timeout| timeout.value);
     }
+}
+
+/// Reports a key that nothing would come of.
+fn refuse(value: &Value<'_>, table: &Table<'_>, help: &'static str, problems: &mut Problems) {
+    let (key, of) = (value.key.to_owned(), table.what.clone());
+    let problem = problems.report(ProblemKind::UnknownKey { key, of }, value.key_at);
+    problem.help(help);
 }
 
 fn read_window<'t>(
