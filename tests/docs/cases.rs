@@ -243,8 +243,13 @@ fn value_of<'e>(verb: &str, examples: &'e [Example]) -> &'e str {
 fn is_taken(key: &str, verb: &str, value: &str) -> bool {
     // No key takes a list of lists, so one that the verb takes is complained about as such.
     let line = format!("{key} = [[]]\n");
+    // This one belongs to another key.
+    let other = match key {
+        "checkpoint-interval" if verb.ends_with("window") => "inverse = true\n",
+        _ => "",
+    };
     let text = whole(&format!(
-        "[operator.probe]\ninput = \"lines\"\n{verb} = {value}\n{line}"
+        "[operator.probe]\ninput = \"lines\"\n{verb} = {value}\n{other}{line}"
     ));
     let at = text.find(&line).unwrap();
     let at = at..at + line.len();
