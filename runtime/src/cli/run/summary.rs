@@ -70,6 +70,17 @@ pub(super) fn text(ended: &Ended) -> String {
         let rows = counted(run.dropped, "row was", "rows were");
         let _ = writeln!(text, "{rows} rejected and dropped");
     }
+    if run.skipped > 0 {
+        let rows = counted(run.skipped, "row was", "rows were");
+        let _ = writeln!(text, "{rows} skipped after a fault");
+    }
+    if run.dead_lettered > 0 {
+        let rows = counted(run.dead_lettered, "row", "rows");
+        let _ = writeln!(
+            text,
+            "{rows} became dead letters: see rsrt dead-letters show"
+        );
+    }
     if run.failed > 0 {
         let failed = counted(run.failed, "batch", "batches");
         let _ = writeln!(text, "{failed} failed");
@@ -105,6 +116,8 @@ pub(super) fn json(ended: &Ended) -> Value {
         "records": run.records,
         "bytes": run.bytes,
         "rejected": run.dropped,
+        "skipped": run.skipped,
+        "dead-lettered": run.dead_lettered,
         "replaced": run.replaced,
         "seconds": run.elapsed.as_secs_f64(),
         "records-per-second": rate(run.records, run.elapsed),
@@ -166,6 +179,8 @@ mod tests {
             bytes: 50_000_000,
             replaced: 3,
             dropped: 1,
+            skipped: 2,
+            dead_lettered: 1,
             cpu: Duration::from_millis(800),
             sandbox: Duration::from_millis(200),
             elapsed: Duration::from_millis(500),
