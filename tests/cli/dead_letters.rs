@@ -28,7 +28,10 @@ fn what_is_skipped_is_counted_and_the_rest_is_printed() {
     let ended = folder("skip", "").run_with("faulty", &[]);
     ended.says(
         0,
-        &["it: 2 rows were skipped; the first: function `panics-at-bang`", "2 rows were skipped after a fault"],
+        &[
+            "it: 2 rows were skipped; the first: function `panics-at-bang`",
+            "2 rows were skipped after a fault",
+        ],
     );
     assert_eq!(ended.printed(), [["good", "fine"]]);
     let ended = folder("skip", "").run_with("faulty", &["--format", "json"]);
@@ -37,20 +40,48 @@ fn what_is_skipped_is_counted_and_the_rest_is_printed() {
 }
 
 #[test]
+fn fuel_that_is_used_up_is_a_fault_of_the_row_and_time_is_not() {
+    for (limits, code, said) in [
+        ("{ fuel = 1000000 }", 0, "4 rows were skipped after a fault"),
+        ("{ cpu-time = \"50ms\" }", 1, "used up its 50ms of CPU time"),
+    ] {
+        let folder = folder("skip", &format!("limits = {limits}"));
+        let topology = std::fs::read_to_string(folder.path().join("topo.toml")).unwrap();
+        let spins = topology.replace("panics-at-bang", "spins");
+        folder.write("topo.toml", spins.as_bytes());
+        folder.run_with("faulty", &[]).says(code, &[said]);
+    }
+}
+
+#[test]
 fn dead_letters_need_a_checkpoint_and_say_so() {
     let ended = folder("dead-letter", "").run_with("faulty", &[]);
-    ended.says(2, &["needs a checkpoint directory", "on-error = \"skip\""]);
+    ended.says(
+        2,
+        &[
+            "needs a checkpoint directory",
+            "dead letters are kept there",
+        ],
+    );
     let operator = "[operator.it]\ninput = \"lines\"\nreduce = \"std:count\"\non-error = \"skip\"";
     let topology = lines_topology("", operator, "it");
     let folder = Folder::new(&[("topo.toml", &topology), ("in.txt", "a\n")]);
-    folder.run_with("faulty", &[]).says(2, &["must be \"fail\" for a function of std"]);
+    folder
+        .run_with("faulty", &[])
+        .says(2, &["must be \"fail\" for a function of std"]);
 }
 
 #[test]
 fn dead_letters_are_shown_exported_and_dropped() {
     let folder = folder("dead-letter", "checkpoint = \"kept\"");
     let ended = folder.run_with("faulty", &[]);
-    ended.says(0, &["it: 2 rows were put with the dead letters", "2 rows became dead letters"]);
+    ended.says(
+        0,
+        &[
+            "it: 2 rows were put with the dead letters",
+            "2 rows became dead letters",
+        ],
+    );
     assert_eq!(ended.printed(), [["good", "fine"]]);
 
     let letters = shown(&folder);
@@ -62,7 +93,12 @@ fn dead_letters_are_shown_exported_and_dropped() {
     assert_eq!(first["rows"], serde_json::json!(["bad!"]));
     assert_eq!(first["sources"][0]["source"], "lines");
     assert_eq!(first["sources"][0]["range"], "bytes 0 to 22");
-    assert!(first["reason"].as_str().unwrap().contains("cannot handle \"bad!\""));
+    assert!(
+        first["reason"]
+            .as_str()
+            .unwrap()
+            .contains("cannot handle \"bad!\"")
+    );
     assert!(!first["backtrace"].as_array().unwrap().is_empty());
     folder
         .rsrt(&["dead-letters", "show", "kept", "--operator", "it"])
@@ -71,7 +107,15 @@ fn dead_letters_are_shown_exported_and_dropped() {
     assert!(text.contains("from lines: bytes 0 to 22"), "{text}");
     assert!(text.ends_with("2 dead letters\n"), "{text}");
 
-    let export = ["dead-letters", "export", "kept", "--operator", "it", "--to", "again.jsonl"];
+    let export = [
+        "dead-letters",
+        "export",
+        "kept",
+        "--operator",
+        "it",
+        "--to",
+        "again.jsonl",
+    ];
     folder.rsrt(&export).says(0, &[]);
     let rows = std::fs::read_to_string(folder.path().join("again.jsonl")).unwrap();
     assert_eq!(rows, "\"bad!\"\n\"worse!\"\n");
@@ -83,14 +127,24 @@ fn dead_letters_are_shown_exported_and_dropped() {
     let all = folder.rsrt(&["dead-letters", "drop", "kept"]);
     assert_eq!(all.stdout, "2 dead letters removed\n");
     assert!(shown(&folder).is_empty());
-    folder.rsrt(&["dead-letters", "show", "nowhere"]).says(2, &["nowhere"]);
+    folder
+        .rsrt(&["dead-letters", "show", "nowhere"])
+        .says(2, &["nowhere"]);
 }
 
 #[test]
 fn what_was_exported_can_be_read_again() {
     let folder = folder("dead-letter", "checkpoint = \"kept\"");
     folder.run_with("faulty", &[]).says(0, &[]);
-    let export = ["dead-letters", "export", "kept", "--operator", "it", "--to", "again.jsonl"];
+    let export = [
+        "dead-letters",
+        "export",
+        "kept",
+        "--operator",
+        "it",
+        "--to",
+        "again.jsonl",
+    ];
     folder.rsrt(&export).says(0, &[]);
     let again = "name = \"again\"\nbatch-interval = \"1s\"\n\
         [source.letters]\ntype = \"file\"\npath = \"again.jsonl\"\nformat = \"json\"\n\
@@ -106,18 +160,30 @@ fn a_full_store_ends_the_run_before_any_sink_has_the_batch_and_nothing_is_lost()
     let limits = "checkpoint = \"kept\"\nlimits = { dead-letters = \"100B\" }";
     let folder = folder("dead-letter", limits);
     let ended = folder.run_with("faulty", &[]);
-    ended.says(1, &["cannot keep its dead letters", "rsrt dead-letters show", "more than 100"]);
+    ended.says(
+        1,
+        &[
+            "cannot keep its dead letters",
+            "rsrt dead-letters show",
+            "more than 100",
+        ],
+    );
     assert!(ended.printed().is_empty());
     assert!(shown(&folder).is_empty());
     let raise = ["--set", "limits.dead-letters=1MB"];
     let ended = folder.run_with("faulty", &raise);
-    assert_eq!(ended.printed().len() + usize::from(ended.stderr.contains("another version")), 1);
+    assert_eq!(
+        ended.printed().len() + usize::from(ended.stderr.contains("another version")),
+        1
+    );
 }
 
 #[test]
 fn a_full_disk_ends_the_run_and_the_next_one_goes_on() {
     let folder = folder("dead-letter", "checkpoint = \"kept\"");
-    let lines: String = (0..60).map(|at| format!("{}!{at}\n", "x".repeat(400))).collect();
+    let lines: String = (0..60)
+        .map(|at| format!("{}!{at}\n", "x".repeat(40_000)))
+        .collect();
     folder.write("in.txt", format!("good\n{lines}").as_bytes());
     let plugin = crate::guests::plugin("faulty");
     let run = "exec \"$0\" run \"$1\" -t topo.toml";
@@ -127,7 +193,7 @@ fn a_full_disk_ends_the_run_and_the_next_one_goes_on() {
         shell.arg(&plugin).current_dir(folder.path());
         Ended::of(shell.output().unwrap())
     };
-    let ended = start(format!("ulimit -f 64 && trap '' XFSZ && {run}"));
+    let ended = start(format!("ulimit -f 4000 && trap '' XFSZ && {run}"));
     ended.says(1, &["cannot keep its dead letters", "File too large"]);
     assert!(ended.printed().is_empty());
     let ended = start(run.to_owned());

@@ -84,9 +84,9 @@ fn failed(disk: &dyn Disk, action: &'static str, error: std::io::Error) -> Check
 /// Removes the files of a batch but the one of so many bytes. A crash may have left two.
 fn remove_others(disk: &dyn Disk, time: i64, kept: Option<u64>) -> Result<(), CheckpointError> {
     let names = disk.list().map_err(|error| failed(disk, "list", error))?;
-    let of_batch = names.iter().filter(|name| {
-        parsed(name).is_some_and(|(of, bytes)| of == time && Some(bytes) != kept)
-    });
+    let of_batch = names
+        .iter()
+        .filter(|name| parsed(name).is_some_and(|(of, bytes)| of == time && Some(bytes) != kept));
     let mut any = false;
     for name in of_batch {
         disk.remove(name)

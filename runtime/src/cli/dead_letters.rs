@@ -168,7 +168,8 @@ fn json(batches: &[BatchLetters]) -> Result<Value, Failure> {
     let mut letters = Vec::new();
     for batch in batches {
         let sources = batch.sources.iter();
-        let sources = sources.map(|(name, range)| json!({ "source": name, "range": of_range(range) }));
+        let sources =
+            sources.map(|(name, range)| json!({ "source": name, "range": of_range(range) }));
         let sources: Vec<Value> = sources.collect();
         for letter in &batch.letters {
             letters.push(json!({

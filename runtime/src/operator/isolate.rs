@@ -15,10 +15,7 @@ use super::{
     group::Grouper,
     reducer::{in_group_order, lengths},
 };
-use crate::{
-    model::pieces,
-    plugin::Usage,
-};
+use crate::{model::pieces, plugin::Usage};
 
 /// What is left out as one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,7 +70,9 @@ pub(super) fn letters_of_groups(
     };
     let letters = faults.iter().map(|(of, fault)| {
         let rows = groups.iter().enumerate().filter(|(_, group)| *group == of);
-        let rows: UInt32Array = rows.filter_map(|(row, _)| u32::try_from(row).ok()).collect();
+        let rows: UInt32Array = rows
+            .filter_map(|(row, _)| u32::try_from(row).ok())
+            .collect();
         let rows = match &all {
             Some(all) if !rows.is_empty() => take_record_batch(all, &rows)?,
             _ => key(*of)?,

@@ -9,8 +9,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun, memory::Memory,
-    presence::Known, presence::Presence, steps::StepMaker,
+    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun,
+    memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
     model::{Batch, BatchTime, NodeName},

@@ -51,7 +51,9 @@ impl Batches {
     fn letter(&self, left: &LeftOut) -> Result<DeadLetter, IpcError> {
         let operators = self.topology.operators.iter();
         let mut operators = operators.filter(|operator| operator.name == left.operator);
-        let input = operators.next().and_then(|operator| operator.inputs.first());
+        let input = operators
+            .next()
+            .and_then(|operator| operator.inputs.first());
         let fields = input.map_or(&[][..], |input| self.topology.schema(*input).fields());
         let rows = &left.letter.rows;
         let fields = fields.iter().filter(|_| fields.len() == rows.num_columns());

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Join, KeyedState, MapWithState, OnError, PaneStorage, PluginId, ReferenceId, StreamRef, UpdateState,
-    Window, WindowReduce,
+    Join, KeyedState, MapWithState, OnError, PaneStorage, PluginId, ReferenceId, StreamRef,
+    UpdateState, Window, WindowReduce,
 };
 use crate::model::{NodeName, Schema};
 

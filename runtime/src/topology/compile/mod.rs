@@ -36,9 +36,9 @@ use std::{
 };
 
 use super::{
-    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnError, OnFailedBatch, Operator, OperatorId,
-    PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
-    problem::ProblemKind,
+    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnError, OnFailedBatch, Operator,
+    OperatorId, PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef,
+    Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;

@@ -405,7 +405,7 @@ fn read_on_error(
     if verb
         .function()
         .is_some_and(|function| function.owner == FunctionOwner::Std)
-     {
+    {
         value
             .is_bad("must be \"fail\" for a function of std", problems)
             .help("it is for functions of plugins");
