@@ -175,7 +175,8 @@ impl Isolate {
         rows: &dyn Fn(&Range<usize>) -> Result<RecordBatch, StepError>,
         out: &mut Emitted,
     ) -> Result<(), StepError> {
-        let mut todo = vec![0..count];
+        let all = 0..count;
+        let mut todo = Vec::from([all]);
         while let Some(range) = todo.pop() {
             self.renew();
             let chunk = rows(&range)?;

@@ -177,7 +177,7 @@ fn judge_load(file: CaseFile, failure: Failure) -> Result<Vec<Judged>, Failure> 
             expect: Vec::new(),
             ordered: false,
             restart_after: Vec::new(),
-            left_out: Default::default(),
+            left_out: std::collections::BTreeMap::new(),
             expect_error: entry.expect_error,
         };
         let got = Got {

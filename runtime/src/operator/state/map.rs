@@ -160,7 +160,9 @@ impl MapStep {
                 let keys = &keys[call.groups.clone()];
                 let Some(updated) = updated else {
                     // What is left out keeps its state, and its time.
-                    keys.iter().for_each(|key| kept.stay(*key));
+                    for key in keys {
+                        kept.stay(*key);
+                    }
                     return Ok(());
                 };
                 if let Some((rows, origins)) = updated.output {

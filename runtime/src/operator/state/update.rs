@@ -57,6 +57,9 @@ pub struct UpdateSpec {
     pub most: Option<usize>,
 }
 
+/// At which places a key was left out, and why.
+type Faults = Vec<(u32, StepError)>;
+
 /// Gathers the values of each key and calls the function once the batch is there.
 pub struct UpdateStep {
     spec: UpdateSpec,
@@ -288,7 +291,7 @@ impl UpdateStep {
         lengths: &[usize],
         values: &[ArrayRef],
         present: &BooleanBuffer,
-    ) -> Result<(Vec<ArrayRef>, BooleanBuffer, Vec<(u32, StepError)>), StepError> {
+    ) -> Result<(Vec<ArrayRef>, BooleanBuffer, Faults), StepError> {
         let all = lengths.len();
         let picked: Option<UInt32Array> = called.map(|called| called.to_vec().into());
         let pick =
