@@ -181,9 +181,9 @@ fn a_full_store_ends_the_run_before_any_sink_has_the_batch_and_nothing_is_lost()
 #[test]
 fn a_full_disk_ends_the_run_and_the_next_one_goes_on() {
     let folder = folder("dead-letter", "checkpoint = \"kept\"");
-    let lines: String = (0..60)
-        .map(|at| format!("{}!{at}\n", "x".repeat(40_000)))
-        .collect();
+    let long = "x".repeat(40_000);
+    let lines: Vec<String> = (0..60).map(|at| format!("{long}!{at}\n")).collect();
+    let lines = lines.concat();
     folder.write("in.txt", format!("good\n{lines}").as_bytes());
     let plugin = crate::guests::plugin("faulty");
     let run = "exec \"$0\" run \"$1\" -t topo.toml";
