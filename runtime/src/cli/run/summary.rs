@@ -195,6 +195,8 @@ mod tests {
         0.800 s of CPU in tasks, 0.200 s of it in the sandbox (25 %)
         3 lines were no UTF-8 and repaired
         1 row was rejected and dropped
+        2 rows were skipped after a fault
+        1 row became dead letters: see rsrt dead-letters show
         1 batch failed
         ");
         let ended = Ended {
@@ -202,7 +204,7 @@ mod tests {
             run: run(),
             left: None,
         };
-        insta::assert_snapshot!(json(&ended), @r#"{"outcome":"failed","batches":12,"failed-batches":1,"records":1234567,"bytes":50000000,"rejected":1,"replaced":3,"seconds":0.5,"records-per-second":2469134.0,"bytes-per-second":100000000.0,"cpu-seconds":0.8,"sandbox-seconds":0.2,"last-error":null}"#);
+        insta::assert_snapshot!(json(&ended), @r#"{"outcome":"failed","batches":12,"failed-batches":1,"records":1234567,"bytes":50000000,"rejected":1,"skipped":2,"dead-lettered":1,"replaced":3,"seconds":0.5,"records-per-second":2469134.0,"bytes-per-second":100000000.0,"cpu-seconds":0.8,"sandbox-seconds":0.2,"last-error":null}"#);
     }
 
     #[test]
