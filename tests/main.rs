@@ -15,6 +15,7 @@ mod histories;
 mod laws;
 mod layering;
 mod objects;
+mod poison;
 mod recovery;
 mod sandbox;
 mod sdk_bindings;

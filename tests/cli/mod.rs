@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod checkpoint;
+mod dead_letters;
 mod faults;
 mod foreach;
 mod full_disk;

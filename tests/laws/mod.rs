@@ -8,7 +8,7 @@ mod reference;
 mod rules;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{Arc, LazyLock},
 };
@@ -64,6 +64,7 @@ fn run(topology: &Arc<Topology>, flow: &Flow, fusion: bool, batches: usize) -> G
         expect: vec![None; flow.sinks.len()],
         ordered: false,
         restart_after: Vec::new(),
+        left_out: BTreeMap::new(),
         expect_error: None,
     };
     let plan = Plan::with_fusion(topology, fusion);

@@ -25,7 +25,7 @@ static POOL: LazyLock<Arc<Pool>> =
     LazyLock::new(|| Pool::new(NonZeroUsize::new(2).unwrap()).unwrap());
 
 /// Operators between the source `numbers` (key: utf8, value: int64) and sinks.
-const OPERATORS: [(&str, &str); 5] = [
+const OPERATORS: [(&str, &str); 6] = [
     (
         "windows",
         r#"
@@ -104,6 +104,19 @@ input = "numbers"
 reduce = "std:count"
 "#,
     ),
+    (
+        "letters",
+        r#"
+[operator.direct]
+input = "numbers"
+update-state-by-key = "faulty:poison-update"
+on-error = "dead-letter"
+[operator.recent]
+input = "numbers"
+map-values = "faulty:poison-map"
+on-error = "dead-letter"
+"#,
+    ),
 ];
 
 /// How many there are.
@@ -139,6 +152,8 @@ checkpoint = "x"
 checkpoint-interval = "{interval}s"
 [plugin.text]
 path = "text.wasm"
+[plugin.faulty]
+path = "faulty.wasm"
 [source.numbers]
 type = "queue"
 schema = {{ key = "utf8", value = "{kind}" }}
@@ -190,6 +205,7 @@ type = "null"
             let key = keys[(batch * 2 + row * 3) % keys.len()];
             match self.name {
                 "timeouts" => json!([key, (batch + row).to_string()]),
+                "letters" if (batch + row) % 4 == 3 => json!([key, -1]),
                 _ => json!([key, batch + row]),
             }
         };

@@ -288,3 +288,61 @@ fn a_checkpoint_goes_on_only_with_what_fits_it() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// The files of dead letters, and what is in them.
+fn letters(disk: &MemoryDisk) -> Vec<(String, Vec<u8>)> {
+    let names = disk.list().unwrap().into_iter();
+    let names = names.filter(|name| name.starts_with("letters-"));
+    names
+        .map(|name| (name.clone(), disk.read(&name).unwrap()))
+        .collect()
+}
+
+#[test]
+fn dead_letters_are_there_once_wherever_a_run_dies() {
+    let flow = Flow::new(5, 2);
+    let (expected, steps) = undisturbed(&flow);
+    let disk = MemoryDisk::new();
+    flow.attempt(&disk).unwrap();
+    let expected_letters = letters(&disk);
+    assert!(expected_letters.len() > 5, "{}", expected_letters.len());
+    for step in 1..=steps {
+        let death = [Death::Kill, Death::Crash(0)][usize::from(step % 2 == 0)];
+        let disk = MemoryDisk::new();
+        let checked = check(&flow, &disk, &expected, &[(step, death)]);
+        assert!(checked.is_ok(), "step {step}: {}", checked.unwrap_err());
+        assert_eq!(letters(&disk), expected_letters, "step {step}, {death:?}");
+    }
+}
+
+#[test]
+fn dead_letters_are_durable_before_any_sink_has_their_batch() {
+    let flow = Flow::new(5, 2);
+    let (_, steps) = undisturbed(&flow);
+    for step in 1..=steps {
+        let disk = MemoryDisk::new();
+        disk.fail_at(Some(step));
+        let Ok(attempt) = flow.attempt(&disk) else {
+            continue;
+        };
+        disk.crash(0);
+        let kept = letters(&disk);
+        for ((_, time), _) in &attempt.given {
+            let has = kept
+                .iter()
+                .any(|(name, _)| name.starts_with(&format!("letters-{time}-")));
+            assert!(has || !has_letters(*time), "step {step}: batch {time}");
+        }
+    }
+}
+
+/// Whether an undisturbed run has dead letters of the batch.
+fn has_letters(time: i64) -> bool {
+    static ALL: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
+        let disk = MemoryDisk::new();
+        Flow::new(5, 2).attempt(&disk).unwrap();
+        letters(&disk).into_iter().map(|(name, _)| name).collect()
+    });
+    let begin = format!("letters-{time}-");
+    ALL.iter().any(|name| name.starts_with(&begin))
+}

@@ -6,6 +6,7 @@
 
 mod lies;
 mod logs;
+mod poison;
 mod rejects;
 mod traps;
 
@@ -32,6 +33,8 @@ rsrt::plugin! {
     rejects::rejects_all, rejects::rejects_with_control_characters, rejects::rejects_with_huge_reasons,
     logs::floods_the_log, logs::logs_control_characters, logs::logs_huge_lines,
     lies::lies,
+    poison::poison_map, poison::poison_flat_map, poison::poison_filter, poison::poison_add,
+    poison::poison_update, poison::poison_total, poison::PoisonPartition, poison::PoisonBatch,
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A case that fits its topology. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::file::{Batches, CaseEntry};
@@ -24,6 +26,8 @@ pub struct Case {
     pub ordered: bool,
     /// The process dies after each of these batches (from 1), and another goes on.
     pub restart_after: Vec<u64>,
+    /// How many rows operators leave out of each batch, by their names.
+    pub left_out: BTreeMap<String, Vec<u64>>,
     /// Part of the message of an error that must come.
     pub expect_error: Option<String>,
 }
@@ -31,12 +35,12 @@ pub struct Case {
 /// A case that does not fit the topology.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitCase {
-    /// A name that no source or sink has.
+    /// A name that no source, operator or sink has.
     #[error("case {case:?}: the topology has no {kind} `{name}`; {help}")]
     UnknownName {
         /// The case.
         case: String,
-        /// `source` or `sink`.
+        /// `source`, `operator` or `sink`.
         kind: &'static str,
         /// As written.
         name: String,
@@ -119,6 +123,14 @@ impl Case {
         let names = topology.sinks.iter().map(|sink| sink.name.as_str());
         refuse_unknown(&case, "sink", expected.keys().next(), names)?;
 
+        let unknown = entry.left_out.keys().find(|name| {
+            let mut operators = topology.operators.iter();
+            !operators.any(|operator| operator.name.as_str() == **name)
+        });
+        let names = topology.operators.iter();
+        let names = names.map(|operator| operator.name.as_str());
+        refuse_unknown(&case, "operator", unknown, names)?;
+
         let longest = sources.iter().map(Vec::len).max().unwrap_or(0);
         let batches = entry.batches.unwrap_or(longest as u64);
         if batches == 0 {
@@ -142,6 +154,7 @@ impl Case {
             expect,
             ordered: entry.ordered,
             restart_after: entry.restart_after,
+            left_out: entry.left_out,
             expect_error: entry.expect_error,
         })
     }

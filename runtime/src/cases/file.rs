@@ -36,6 +36,10 @@ pub struct CaseEntry {
     /// The process dies after each of these batches (from 1), and another goes on.
     #[serde(default)]
     pub restart_after: Vec<u64>,
+    /// How many rows each operator with `on-error` leaves out of each batch; one that is not named is
+    /// not compared.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, Vec<u64>>,
     /// Part of the message of an error that must come, at load or in a batch.
     pub expect_error: Option<String>,
 }
@@ -110,7 +114,7 @@ mod tests {
             @r#"
         EOF while parsing an object at line 1 column 1
         there is no case
-        unknown field `expects`, expected one of `name`, `sources`, `batches`, `expect`, `ordered`, `restart-after`, `expect-error` at line 2 column 9
+        unknown field `expects`, expected one of `name`, `sources`, `batches`, `expect`, `ordered`, `restart-after`, `left-out`, `expect-error` at line 2 column 9
         missing field `name` at line 1 column 23
         invalid type: integer `1`, expected a sequence at line 1 column 43
         two cases are called "a"

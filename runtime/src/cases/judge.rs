@@ -1,5 +1,7 @@
 //! Whether a case came out as it was to. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Number, Value};
 
 use super::{Captured, Case};
@@ -12,6 +14,8 @@ pub struct Got {
     pub sinks: Vec<Captured>,
     /// Batches that were run, in order, with the errors of those that failed.
     pub batches: Vec<(BatchTime, Vec<String>)>,
+    /// How many rows operators left out of each batch, by their names.
+    pub left_out: Vec<BTreeMap<String, u64>>,
     /// Nothing could be run.
     pub load_error: Option<String>,
 }
@@ -54,6 +58,19 @@ pub enum Difference {
         ran: usize,
         /// Batches in the list.
         listed: usize,
+    },
+    /// An operator left out another number of rows.
+    LeftOut {
+        /// The operator.
+        operator: String,
+        /// From 1.
+        number: usize,
+        /// When.
+        time: BatchTime,
+        /// Rows.
+        expected: u64,
+        /// Rows.
+        got: u64,
     },
     /// An error came that was not expected, or another than expected.
     Error {
@@ -111,6 +128,20 @@ pub fn judge(case: &Case, got: &Got) -> Verdict {
 }
 
 fn compare(case: &Case, at: usize, time: BatchTime, got: &Got, differences: &mut Vec<Difference>) {
+    for (operator, expected) in &case.left_out {
+        let expected = expected.get(at).copied().unwrap_or(0);
+        let got = got.left_out.get(at).and_then(|counts| counts.get(operator));
+        let got = got.copied().unwrap_or(0);
+        if got != expected {
+            differences.push(Difference::LeftOut {
+                operator: operator.clone(),
+                number: at + 1,
+                time,
+                expected,
+                got,
+            });
+        }
+    }
     for (sink, (expect, captured)) in case.expect.iter().zip(&got.sinks).enumerate() {
         let Some(expected) = expect.as_ref().and_then(|batches| batches.get(at)) else {
             continue;
@@ -189,6 +220,7 @@ mod tests {
             expect,
             ordered,
             restart_after: Vec::new(),
+            left_out: BTreeMap::new(),
             expect_error: expect_error.map(Into::into),
         }
     }

@@ -1,6 +1,6 @@
 //! Runs a case: the topology as it is, with other sources and sinks.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use super::{CaptureSink, Case, Got, file::Batches};
 use crate::{
@@ -83,6 +83,7 @@ impl CaseRunner {
         Got {
             sinks: sinks.iter().map(CaptureSink::captured).collect(),
             batches: batches.batches,
+            left_out: batches.left_out,
             load_error: None,
         }
     }
@@ -138,6 +139,7 @@ fn queue(source: &topology::Source, batches: Batches) -> Box<dyn Source> {
 #[derive(Default)]
 struct Ended {
     batches: Vec<(BatchTime, Vec<String>)>,
+    left_out: Vec<BTreeMap<String, u64>>,
     dies: Option<(u64, MemoryDisk)>,
 }
 
@@ -151,6 +153,9 @@ impl Listener for Ended {
             }
         });
         self.batches.push((batch.time, errors.collect()));
+        let left_out = batch.left_out.iter();
+        let left_out = left_out.map(|of| (of.operator.to_string(), of.rows));
+        self.left_out.push(left_out.collect());
         if let Some((after, disk)) = &self.dies
             && self.batches.len() as u64 >= *after
         {

@@ -69,6 +69,18 @@ pub enum CheckpointError {
         /// Where the checkpoint is.
         place: String,
     },
+    /// There is no room for more dead letters.
+    #[error(
+        "the dead letters in {place} take {bytes} bytes, and these would make it more than {limit}: look at them with rsrt dead-letters show, write them out with export, remove them with drop, and run again; or raise `dead-letters` in [limits]"
+    )]
+    LettersFull {
+        /// Where the checkpoint is.
+        place: String,
+        /// What is there.
+        bytes: u64,
+        /// What may be.
+        limit: u64,
+    },
     /// A file is missing or is not what was written.
     #[error("{file} in {place} {why}; restore it from a copy, or start anew with --fresh")]
     Damaged {

@@ -8,13 +8,15 @@
 //! those that are committed to the sinks, and goes on.
 //!
 //! All of it lies in one directory, or in one folder of an object store: `manifest` (what this is, and where the state is), `state-N`,
-//! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `lock`.
+//! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `letters-…` (rows
+//! on which functions fail), `lock`.
 
 mod blocks;
 mod chain;
 mod error;
 mod fact;
 mod inside;
+mod letters;
 mod lock;
 mod manifest;
 mod needs;
@@ -29,6 +31,7 @@ mod written;
 pub use error::CheckpointError;
 pub use fact::{ClaimFact, Fact, SourceFact};
 pub use inside::Inside;
+pub use letters::{BatchLetters, DeadLetter};
 pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};

@@ -7,6 +7,7 @@ use super::{
     blocks::LoggedBlocks,
     chain,
     fact::{ClaimFact, Fact, SourceFact},
+    letters,
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
@@ -34,6 +35,7 @@ pub struct Checkpoint {
     pub(super) logged: LoggedBlocks,
     manifest: Mutex<Manifest>,
     references: References,
+    pub(super) letters: Mutex<letters::Sizes>,
     /// Batches that can be made again behind the newest state.
     retain: u64,
     _lock: Option<Lock>,
@@ -164,6 +166,7 @@ impl Checkpoint {
             claims,
             finished: history.finished,
         };
+        let letters = Mutex::new(letters::sizes(&*disk)?);
         let checkpoint = Self {
             shared: Arc::new(Shared {
                 disk,
@@ -173,6 +176,7 @@ impl Checkpoint {
             logged,
             manifest: Mutex::new(manifest),
             references: References::new(topology),
+            letters,
             retain,
             _lock: lock,
         };

@@ -9,6 +9,7 @@ mod check;
 mod checkpoint;
 mod compile_component;
 mod console;
+mod dead_letters;
 mod environment;
 mod failure;
 mod flow;
@@ -57,6 +58,7 @@ enum Command {
     Check(check::Arguments),
     Inspect(inspect::Arguments),
     Checkpoint(checkpoint::Arguments),
+    DeadLetters(dead_letters::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
     CompileComponent(compile_component::Arguments),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
+        Command::DeadLetters(arguments) => dead_letters::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),

@@ -45,6 +45,16 @@ pub fn rows_to_bytes(schema: &Schema, chunks: &[RecordBatch]) -> Result<Vec<u8>,
     Ok(writer.into_inner()?)
 }
 
+/// One chunk, with whatever columns it has.
+///
+/// # Errors
+/// When Arrow cannot write them.
+pub fn rows_to_ipc(chunk: &RecordBatch) -> Result<Vec<u8>, IpcError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &chunk.schema())?;
+    writer.write(chunk)?;
+    Ok(writer.into_inner()?)
+}
+
 /// The chunks in `bytes`, as they were written.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ mod timestamp;
 pub use cells::WrongColumns;
 pub(crate) use cells::{Cell, Cells};
 pub use decode::{DecodeError, Decoded, InvalidLine, LineDecoder, LineSplitter, Lines};
-pub use ipc::{IpcError, read_rows, rows_as_text, rows_from_bytes, rows_to_bytes};
+pub use ipc::{IpcError, read_rows, rows_as_text, rows_from_bytes, rows_to_bytes, rows_to_ipc};
 pub use ipc_rows::IpcRows;
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;

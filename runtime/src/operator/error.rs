@@ -100,9 +100,40 @@ pub enum StepError {
         /// The limit on memory.
         limit: usize,
     },
+    /// More was to be left out of a batch than may be.
+    #[error(
+        "the function fails on more than {most} rows, keys or partitions of one batch, so none is left out; raise `faults` in [limits] if that is meant to be; {first}"
+    )]
+    TooManyFaults {
+        /// The limit.
+        most: usize,
+        /// Why the first was to be left out.
+        first: String,
+    },
     /// Rows that Arrow cannot hold, such as 2 GiB of text in one column of a partition.
     #[error("the rows do not fit: {0}")]
     Arrow(String),
+}
+
+impl StepError {
+    /// The function is to blame, and fails again on the same rows.
+    pub fn is_poison(&self) -> bool {
+        match self {
+            StepError::Plugin { fault, .. } => fault.is_deterministic(),
+            StepError::NotOneToOne { .. }
+            | StepError::NoOrigins { .. }
+            | StepError::GroupTooLarge { .. } => true,
+            StepError::TaskOutput { .. }
+            | StepError::Saved(_)
+            | StepError::NoSide { .. }
+            | StepError::JoinTooLarge { .. }
+            | StepError::NotInWindow
+            | StepError::Underflow
+            | StepError::Overflow { .. }
+            | StepError::TooManyFaults { .. }
+            | StepError::Arrow(_) => false,
+        }
+    }
 }
 
 impl From<ArrowError> for StepError {

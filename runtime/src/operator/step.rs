@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 
-use super::{PartitionState, StepError};
+use super::{Letter, PartitionState, StepError};
 use crate::plugin::Usage;
 
 /// A link of a chain.
@@ -51,4 +51,6 @@ pub struct Emitted {
     pub rejected: Vec<RecordBatch>,
     /// For the operator's `snapshots` output, in order.
     pub snapshots: Vec<RecordBatch>,
+    /// What was left out because the function fails on it, in order.
+    pub letters: Vec<Letter>,
 }

@@ -46,6 +46,17 @@ pub struct Usage {
     pub memory_peak: usize,
 }
 
+impl Usage {
+    /// Of two instances: CPU time of both, memory of the larger.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            memory_peak: self.memory_peak.max(other.memory_peak),
+        }
+    }
+}
+
 /// Rows brought together by key, ready for an `aggregate` or `stateful` function.
 #[derive(Debug, Clone, Copy)]
 pub struct Grouped<'a> {

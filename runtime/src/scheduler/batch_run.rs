@@ -10,6 +10,7 @@ use super::{
     StepSpec, TaskError,
     executor::References,
     flow::Flow,
+    left_out::LeftOutSoFar,
     memory::{Lost, Memory},
     steps::{For, Given},
     task::{self, Chain, TaskOutput},
@@ -31,6 +32,7 @@ pub(super) struct BatchRun<'a> {
     pub(super) flow: Flow,
     /// Stages that were run as part of the one before them.
     merged: BTreeSet<usize>,
+    left_out: LeftOutSoFar,
 }
 
 impl<'a> BatchRun<'a> {
@@ -49,6 +51,7 @@ impl<'a> BatchRun<'a> {
             references,
             flow: Flow::of(readers),
             merged: BTreeSet::new(),
+            left_out: LeftOutSoFar::default(),
         }
     }
 
@@ -84,8 +87,13 @@ impl<'a> BatchRun<'a> {
     }
 
     pub(super) fn into_output(self) -> BatchOutput {
-        self.flow
-            .into_output(&self.executor.topology, &self.presence)
+        let output = self
+            .flow
+            .into_output(&self.executor.topology, &self.presence);
+        BatchOutput {
+            left_out: self.left_out.into_all(),
+            ..output
+        }
     }
 
     pub(super) fn operator(&self, id: OperatorId) -> &'a Operator {
@@ -271,6 +279,13 @@ impl<'a> BatchRun<'a> {
                 let time = self.time;
                 blame(BatchError::Task { time, error })
             })?);
+        }
+        let topology = &self.executor.topology;
+        if let Err(error) = self.left_out.take(&mut made, topology, self.time) {
+            for operator in states.keys() {
+                memory.lose(*operator, self.lost(*operator));
+            }
+            return Err(blame(error));
         }
         keep(&mut made, memory);
         let plan = &self.executor.plan;

@@ -9,8 +9,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    BatchError, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun, memory::Memory,
-    presence::Known, presence::Presence, steps::StepMaker,
+    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun,
+    memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
     model::{Batch, BatchTime, NodeName},
@@ -56,6 +56,8 @@ pub struct BatchOutput {
     pub replaced: u64,
     /// Rejected rows that nothing reads, by who rejected them, with the first reason.
     pub dropped: Vec<(NodeName, u64, String)>,
+    /// What operators left out, in the order of stages and partitions.
+    pub left_out: Vec<LeftOut>,
     /// CPU time of all tasks.
     pub cpu: Duration,
     /// What instances used.

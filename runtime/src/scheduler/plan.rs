@@ -335,7 +335,10 @@ impl Planner<'_> {
     /// Lets a fused function stand for the chain's last step and the first part of this
     /// reduce-by-key.
     fn fuse(&self, chain: &mut Chain, reduce: OperatorId) -> bool {
+        // A row to blame could not be told from the others of its key.
+        let goes_on = |id: OperatorId| self.topology.operators[id.0].on_error.goes_on();
         let (reducer, keys) = match &self.topology.operators[reduce.0].verb {
+            _ if goes_on(reduce) => return false,
             Verb::ReduceByKey { reducer, keys, .. } => (reducer, keys),
             Verb::ReduceByKeyAndWindow { reduce, keys, .. } => (&reduce.reducer, keys),
             _ => return false,
@@ -343,6 +346,9 @@ impl Planner<'_> {
         let Some(last) = chain.steps.last_mut().filter(|_| self.fusion) else {
             return false;
         };
+        if goes_on(last.operator) {
+            return false;
+        }
         let before = &self.topology.operators[last.operator.0];
         let (Verb::Map { call, fused } | Verb::FlatMap { call, fused }) = &before.verb else {
             return false;

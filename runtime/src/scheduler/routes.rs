@@ -45,6 +45,13 @@ pub(super) fn routes(operator: &Operator) -> Routes {
         | Verb::Sort { .. }
         | Verb::Top { .. }
         | Verb::Limit { .. } => Routes::Move(Exchange::Gather),
+        // Whoever leaves out keys must have all rows of each, as they are.
+        Verb::ReduceByKey {
+            keys, partitions, ..
+        } if operator.on_error.goes_on() => Routes::Move(by(keys, *partitions)),
+        Verb::CombineByKey {
+            keys, partitions, ..
+        } if operator.on_error.goes_on() => Routes::Move(by(keys, *partitions)),
         Verb::ReduceByKey {
             keys, partitions, ..
         }

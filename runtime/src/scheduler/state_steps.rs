@@ -12,6 +12,7 @@ use crate::{
         Exchange, Inverting, Kept, MapSpec, MapStates, MapStep, PartitionState, StateTime,
         StepError, UpdateSpec, UpdateStates, UpdateStep, WindowSpec, WindowStates, WindowStep,
     },
+    plugin::Usage,
     topology::{
         Inverse, KeyedState, MapWithState, Operator, OperatorId, Reducer, StdFunction, UpdateState,
         Verb, WindowReduce,
@@ -98,6 +99,7 @@ impl StepMaker {
             input: self.0.topology.schema(operator.inputs[0]).clone(),
             state: keyed.state.clone(),
             output: operator.output.clone(),
+            most: self.most(operator),
         };
         Some(UpdateStep::new(spec, kept))
     }
@@ -130,6 +132,7 @@ impl StepMaker {
                 time: to.to.time,
                 checkpoint: to.to.number.is_multiple_of(keyed.checkpoint.get()),
             },
+            most: self.most(operator),
         };
         Some(MapStep::new(spec, kept))
     }
@@ -185,6 +188,7 @@ impl StepMaker {
             let making = Making {
                 to: &to_fold,
                 permit: &permit,
+                spent: Usage::default(),
             };
             let operator = &maker.0.topology.operators[step.operator.0];
             maker.reduction(&step, operator, reduce.reducer.clone(), &columns, &making)

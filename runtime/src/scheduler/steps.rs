@@ -9,7 +9,7 @@ use crate::{
         Aggregate, AggregateSpec, Filter, Glom, GroupValues, JoinStep, Limit, PartitionState,
         Phase, Reduction, Sandbox, Sort, Step, Transform,
     },
-    plugin::{InstanceLimits, Plugin, Task},
+    plugin::{InstanceLimits, Plugin, Task, Usage},
     topology::{
         Call, Operator, OperatorId, PluginId, Reducer, StdFunction, Topology, Verb, WindowReduce,
     },
@@ -36,6 +36,8 @@ pub(super) struct Inner {
 pub(super) struct Making<'a> {
     pub(super) to: &'a For,
     pub(super) permit: &'a Arc<Permit>,
+    /// By instances of the same operator in the same task.
+    pub(super) spent: Usage,
 }
 
 /// How a function over chunks is made.
@@ -94,12 +96,16 @@ impl StepMaker {
 
     /// The links of a chain, in order, less those that have nothing to do.
     pub(super) fn links(&self, given: Vec<Given>, to: &For, permit: &Arc<Permit>) -> Vec<Link> {
-        let making = Making { to, permit };
+        let making = Making {
+            to,
+            permit,
+            spent: Usage::default(),
+        };
         let link = |Given { spec, state, feeds }| {
             Some(Link {
                 operator: spec.operator,
                 name: self.0.topology.operators[spec.operator.0].name.clone(),
-                step: self.make(&spec, state, &making)?,
+                step: self.guarded(&spec, state, &making)?,
                 feeds,
             })
         };
@@ -107,7 +113,7 @@ impl StepMaker {
     }
 
     /// A fresh step; none if this part of the operator does nothing.
-    fn make(
+    pub(super) fn make(
         &self,
         spec: &StepSpec,
         state: Option<PartitionState>,
@@ -184,6 +190,11 @@ impl StepMaker {
             | Verb::Transform { .. }
             | Verb::GroupByKey { .. }
             | Verb::GroupByKeyAndWindow { .. } => return None,
+            Verb::Reduce(_) | Verb::ReduceByKey { .. } | Verb::CombineByKey { .. }
+                if operator.on_error.goes_on() && spec.part.is_before_shuffle() =>
+            {
+                return None;
+            }
             Verb::CombineByKey {
                 map_side: false, ..
             } if spec.part.is_before_shuffle() => return None,
@@ -246,7 +257,9 @@ impl StepMaker {
             Some(Reducer::Plugin { call, .. }) => call.input.clone(),
             _ => values,
         };
-        let after = spec.part == Part::AfterShuffle;
+        // Whoever leaves out keys must have all rows of each.
+        let is_whole = spec.part == Part::Whole || operator.on_error.goes_on();
+        let after = spec.part == Part::AfterShuffle && !is_whole;
         let (key_count, value_count) = (keys.len(), values.len());
         let reduction = reduction.map(|r| self.reduction(spec, operator, r, &keys, to));
         let made_by_count = matches!(reduction, Some(Reduction::Std(StdFunction::Count)));
@@ -258,7 +271,6 @@ impl StepMaker {
         } else {
             (keys, values)
         };
-        let whole = spec.part == Part::Whole;
         Aggregate::new(
             AggregateSpec {
                 keys,
@@ -267,7 +279,7 @@ impl StepMaker {
                 counts_nothing: operator.verb == Verb::Count,
                 output: operator.output.clone(),
             },
-            match (whole, after) {
+            match (is_whole, after) {
                 (true, _) => Phase::Whole,
                 (_, true) => Phase::Final,
                 (_, false) => Phase::Partial,
@@ -284,7 +296,8 @@ impl StepMaker {
         (keys, map_side): (&[usize], bool),
         to: &Making<'_>,
     ) -> Aggregate {
-        let merges = map_side && spec.part == Part::AfterShuffle;
+        let goes_on = operator.on_error.goes_on();
+        let merges = map_side && spec.part == Part::AfterShuffle && !goes_on;
         let combined: Vec<usize> = (0..operator.output.fields().len()).collect();
         let first: Vec<usize> = (0..keys.len()).collect();
         let input = self.0.topology.schema(operator.inputs[0]).fields().len();
@@ -355,6 +368,7 @@ impl StepMaker {
             self.0.limits.clone(),
             to.permit.clone(),
         )
+        .having_spent(to.spent)
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::{Permit, TaskError, pane::SpilledPartition, stage_input::Feeds};
 use crate::{
     model::{NodeName, Partition},
-    operator::{Emitted, Exchange, PartitionState, Step},
+    operator::{Emitted, Exchange, Letter, PartitionState, Step},
     plugin::{Preempt as _, Tick},
     source::PartitionReader,
     topology::{OperatorId, SourceId},
@@ -49,6 +49,8 @@ pub(super) struct TaskOutput {
     pub(super) rejected: Vec<(OperatorId, Vec<RecordBatch>)>,
     /// Snapshots of each operator.
     pub(super) snapshots: Vec<(OperatorId, Vec<RecordBatch>)>,
+    /// What each operator left out.
+    pub(super) letters: Vec<(OperatorId, Vec<Letter>)>,
     /// What each operator remembers from now on.
     pub(super) states: Vec<(OperatorId, PartitionState)>,
     /// What was read from a source, if it was one.
@@ -189,6 +191,11 @@ impl Driver {
     fn pass_on(&mut self, level: usize, mut out: Emitted) -> Result<(), TaskError> {
         self.rejected[level].append(&mut out.rejected);
         self.snapshots[level].append(&mut out.snapshots);
+        if !out.letters.is_empty() {
+            let operator = self.chain.links[level].operator;
+            let letters = std::mem::take(&mut out.letters);
+            self.output.letters.push((operator, letters));
+        }
         for chunk in out.rows.drain(..) {
             self.push(level + 1, chunk)?;
         }

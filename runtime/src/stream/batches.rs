@@ -15,7 +15,7 @@ use crate::{
     crash_points::around,
     model::{BatchTime, NodeName},
     receiver::BatchTimes,
-    scheduler::{BatchError, BatchInput, BatchOutput, Executor, References},
+    scheduler::{BatchError, BatchInput, BatchOutput, Executor, LeftOutRows, References},
     sink::Sink,
     source::{Claim, DataSet, Source, SourceError},
     topology::{OnFailedBatch, ReferenceId, SourceId, StreamRef, Topology},
@@ -255,11 +255,17 @@ impl Batches {
         let untouched = untouched && made.is_err() && !fatal;
         let (output, sinks, mut errors) = match made {
             Ok(output) if committed.is_some() => (output, Vec::new(), Vec::new()),
-            Ok(output) => {
-                let (sinks, errors) =
-                    around("sinks-before", "sinks-after", || self.write(time, &output));
-                (output, sinks, errors)
-            }
+            Ok(output) => match self.keep_letters(time, &output, &sources) {
+                Ok(()) => {
+                    let (sinks, errors) =
+                        around("sinks-before", "sinks-after", || self.write(time, &output));
+                    (output, sinks, errors)
+                }
+                Err(error) => {
+                    fatal = true;
+                    (output, Vec::new(), vec![Arc::new(error)])
+                }
+            },
             Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),
         };
         // A batch that was given up because of an abort has not failed: the next run makes it.
@@ -299,6 +305,7 @@ impl Batches {
                 bytes: output.bytes,
                 replaced: output.replaced,
                 dropped: output.dropped,
+                left_out: LeftOutRows::count(&output.left_out),
                 sinks,
                 scheduling_delay: began.saturating_sub(at),
                 processing: ended.saturating_sub(began),

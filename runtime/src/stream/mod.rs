@@ -5,6 +5,7 @@
 
 mod batches;
 mod grid;
+mod letters;
 mod plugins;
 mod remembered;
 mod report;

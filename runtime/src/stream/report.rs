@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     model::{BatchTime, NodeName},
-    scheduler::{BatchError, OperatorUsage, Outcome},
+    scheduler::{BatchError, LeftOutRows, OperatorUsage, Outcome},
+    topology::OnError,
 };
 
 /// Hears of batches, in order, on the batch loop: it must be quick.
@@ -31,6 +32,8 @@ pub struct BatchReport {
     pub replaced: u64,
     /// Rejected rows that nothing reads, by who rejected them, with the first reason.
     pub dropped: Vec<(NodeName, u64, String)>,
+    /// What operators left out because their functions fail on it.
+    pub left_out: Vec<LeftOutRows>,
     /// What sinks took, in the order of definition; a sink without a batch is not there.
     pub sinks: Vec<SinkReport>,
     /// From when the batch was claimed to when it began.
@@ -78,6 +81,10 @@ pub struct Summary {
     pub replaced: u64,
     /// Rejected rows that nothing read.
     pub dropped: u64,
+    /// Rows that operators skipped because their functions fail on them.
+    pub skipped: u64,
+    /// Those that became dead letters.
+    pub dead_lettered: u64,
     /// CPU time of all tasks.
     pub cpu: Duration,
     /// CPU time inside the sandbox.
@@ -98,6 +105,8 @@ impl Summary {
             bytes: 0,
             replaced: 0,
             dropped: 0,
+            skipped: 0,
+            dead_lettered: 0,
             cpu: Duration::ZERO,
             sandbox: Duration::ZERO,
             elapsed: Duration::ZERO,
@@ -112,6 +121,12 @@ impl Summary {
         self.bytes += batch.bytes;
         self.replaced += batch.replaced;
         self.dropped += batch.dropped.iter().map(|(_, rows, _)| rows).sum::<u64>();
+        for of in &batch.left_out {
+            match of.on_error {
+                OnError::DeadLetter => self.dead_lettered += of.rows,
+                OnError::Skip | OnError::Fail => self.skipped += of.rows,
+            }
+        }
         self.cpu += batch.cpu;
         self.sandbox += batch.sandbox();
         if let Some(error) = batch.errors.last() {

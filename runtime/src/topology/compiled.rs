@@ -114,6 +114,10 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// Log lines; more are dropped and counted.
     pub log_lines: u32,
+    /// Rows, keys or partitions of one operator that may be left out of a batch.
+    pub faults: usize,
+    /// Bytes of dead letters in the checkpoint.
+    pub dead_letters: usize,
 }
 
 impl Default for Limits {
@@ -124,6 +128,8 @@ impl Default for Limits {
             output: 64 << 20,
             fuel: None,
             log_lines: 100,
+            faults: 100,
+            dead_letters: 64 << 20,
         }
     }
 }

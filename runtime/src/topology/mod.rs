@@ -11,6 +11,7 @@ mod compile;
 mod compiled;
 mod join;
 mod manifest;
+mod on_error;
 mod operator;
 mod postgres_url;
 mod problem;
@@ -30,6 +31,7 @@ pub use compiled::{CatchUp, Checkpoint, Limits, OnFailedBatch, Plugin, Topology}
 pub use join::{Join, JoinKind};
 pub use manifest::Manifest;
 pub(crate) use manifest::parse_duration;
+pub use on_error::OnError;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,
 };

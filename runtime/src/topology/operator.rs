@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Join, KeyedState, MapWithState, PaneStorage, PluginId, ReferenceId, StreamRef, UpdateState,
-    Window, WindowReduce,
+    Join, KeyedState, MapWithState, OnError, PaneStorage, PluginId, ReferenceId, StreamRef,
+    UpdateState, Window, WindowReduce,
 };
 use crate::model::{NodeName, Schema};
 
@@ -33,6 +33,8 @@ pub struct Operator {
     pub snapshots: Option<Schema>,
     /// Text for the function.
     pub settings: BTreeMap<String, String>,
+    /// What a fault of its function means.
+    pub on_error: OnError,
     /// Its name in the version before: it goes on with what that remembered.
     pub renamed_from: Option<String>,
 }

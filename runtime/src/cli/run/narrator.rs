@@ -11,6 +11,7 @@ use crate::{
     scheduler::BatchError,
     sink::SinkProblem,
     stream::{BatchReport, Listener, Stop},
+    topology::OnError,
 };
 
 /// Hears of batches and tells people.
@@ -64,6 +65,17 @@ impl Listener for Narrator {
             self.console.warning(&format!(
                 "batch {}: {node}: {rows} rejected, and nothing reads `{node}.rejected`; the first: {reason}",
                 batch.time
+            ));
+        }
+        for of in &batch.left_out {
+            let rows = counted(of.rows, "row was", "rows were");
+            let what = match of.on_error {
+                OnError::DeadLetter => "put with the dead letters",
+                OnError::Skip | OnError::Fail => "skipped",
+            };
+            self.console.warning(&format!(
+                "batch {}: {}: {rows} {what}; the first: {}",
+                batch.time, of.operator, of.reason
             ));
         }
         if batch.replaced > 0 {

@@ -70,6 +70,17 @@ pub(super) fn text(ended: &Ended) -> String {
         let rows = counted(run.dropped, "row was", "rows were");
         let _ = writeln!(text, "{rows} rejected and dropped");
     }
+    if run.skipped > 0 {
+        let rows = counted(run.skipped, "row was", "rows were");
+        let _ = writeln!(text, "{rows} skipped after a fault");
+    }
+    if run.dead_lettered > 0 {
+        let rows = counted(run.dead_lettered, "row", "rows");
+        let _ = writeln!(
+            text,
+            "{rows} became dead letters: see rsrt dead-letters show"
+        );
+    }
     if run.failed > 0 {
         let failed = counted(run.failed, "batch", "batches");
         let _ = writeln!(text, "{failed} failed");
@@ -105,6 +116,8 @@ pub(super) fn json(ended: &Ended) -> Value {
         "records": run.records,
         "bytes": run.bytes,
         "rejected": run.dropped,
+        "skipped": run.skipped,
+        "dead-lettered": run.dead_lettered,
         "replaced": run.replaced,
         "seconds": run.elapsed.as_secs_f64(),
         "records-per-second": rate(run.records, run.elapsed),
@@ -166,6 +179,8 @@ mod tests {
             bytes: 50_000_000,
             replaced: 3,
             dropped: 1,
+            skipped: 2,
+            dead_lettered: 1,
             cpu: Duration::from_millis(800),
             sandbox: Duration::from_millis(200),
             elapsed: Duration::from_millis(500),
@@ -180,6 +195,8 @@ mod tests {
         0.800 s of CPU in tasks, 0.200 s of it in the sandbox (25 %)
         3 lines were no UTF-8 and repaired
         1 row was rejected and dropped
+        2 rows were skipped after a fault
+        1 row became dead letters: see rsrt dead-letters show
         1 batch failed
         ");
         let ended = Ended {
@@ -187,7 +204,7 @@ mod tests {
             run: run(),
             left: None,
         };
-        insta::assert_snapshot!(json(&ended), @r#"{"outcome":"failed","batches":12,"failed-batches":1,"records":1234567,"bytes":50000000,"rejected":1,"replaced":3,"seconds":0.5,"records-per-second":2469134.0,"bytes-per-second":100000000.0,"cpu-seconds":0.8,"sandbox-seconds":0.2,"last-error":null}"#);
+        insta::assert_snapshot!(json(&ended), @r#"{"outcome":"failed","batches":12,"failed-batches":1,"records":1234567,"bytes":50000000,"rejected":1,"skipped":2,"dead-lettered":1,"replaced":3,"seconds":0.5,"records-per-second":2469134.0,"bytes-per-second":100000000.0,"cpu-seconds":0.8,"sandbox-seconds":0.2,"last-error":null}"#);
     }
 
     #[test]

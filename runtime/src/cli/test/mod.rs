@@ -29,6 +29,7 @@ A file of cases:
     "expect": {"out": [[["a", 2], ["b", 1]], [], null, []]},
     "ordered": false,
     "restart-after": [2],
+    "left-out": {"prices": [1, 0]},
     "expect-error": "part of a message"
   }]}
 
@@ -36,7 +37,8 @@ One list of rows per batch, null for no batch; time starts at 0, so batch i is a
 interval. Sources of any type have the given batches, then empty ones. A row is a scalar for a plain
 stream, [key, value] for a pair, [key, [left, right]] for a join, an object for a record. Without
 `ordered`, the rows of a batch may come in any order. With `restart-after` the process dies after each
-of these batches (from 1) and another goes on from what is durable. With `expect-error` an error must come, at load
+of these batches (from 1) and another goes on from what is durable. `left-out` says how many rows an
+operator with `on-error` skips or makes dead letters of, batch by batch. With `expect-error` an error must come, at load
 or in a batch, and batches that did not fail are still compared.
 
 Exit codes: 0 all cases passed, 1 one failed, 2 what was given is wrong."#;
@@ -175,6 +177,7 @@ fn judge_load(file: CaseFile, failure: Failure) -> Result<Vec<Judged>, Failure> 
             expect: Vec::new(),
             ordered: false,
             restart_after: Vec::new(),
+            left_out: std::collections::BTreeMap::new(),
             expect_error: entry.expect_error,
         };
         let got = Got {

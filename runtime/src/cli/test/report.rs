@@ -65,6 +65,16 @@ fn describe(case: &Judged, difference: &Difference) -> String {
             "  sink {}: {ran} batches were run, but {listed} are listed in `expect`; write [] for an empty batch, null for none\n",
             case.sink(*sink)
         ),
+        Difference::LeftOut {
+            operator,
+            number,
+            time,
+            expected,
+            got,
+        } => format!(
+            "  operator {operator}, batch {number} ({time})\n    expected {} left out\n    got      {got}\n",
+            counted(*expected, "row", "rows"),
+        ),
         Difference::Error { expected, got } => {
             let expected = match expected {
                 Some(expected) => format!("an error with {expected:?}"),
@@ -134,6 +144,20 @@ fn difference(case: &Judged, difference: &Difference) -> Value {
             "sink": case.sink(*sink),
             "expected": ran,
             "got": listed,
+        }),
+        Difference::LeftOut {
+            operator,
+            number,
+            time,
+            expected,
+            got,
+        } => json!({
+            "kind": "left-out",
+            "operator": operator,
+            "batch": number,
+            "time": time.as_millis(),
+            "expected": expected,
+            "got": got,
         }),
         Difference::Error { expected, got } => json!({
             "kind": "error",

@@ -36,6 +36,25 @@ pub(super) struct Call {
     pub(super) rows: Range<usize>,
 }
 
+impl Call {
+    /// The first half of its groups, and the others.
+    fn halves(self, lengths: &[usize]) -> (Self, Self) {
+        let middle = self.groups.start + self.groups.len() / 2;
+        let first: usize = lengths[self.groups.start..middle].iter().sum();
+        let row = self.rows.start + first;
+        (
+            Self {
+                groups: self.groups.start..middle,
+                rows: self.rows.start..row,
+            },
+            Self {
+                groups: middle..self.groups.end,
+                rows: row..self.rows.end,
+            },
+        )
+    }
+}
+
 /// Cuts groups into calls of about a chunk each, rows and groups counted; no group is cut.
 fn calls(lengths: &[usize]) -> Vec<Call> {
     let mut calls = Vec::new();
@@ -60,44 +79,85 @@ fn calls(lengths: &[usize]) -> Vec<Call> {
     calls
 }
 
-/// Calls the function for all groups; `take` gets what it made of each call.
+/// Which groups were left out, by their number, and why.
+pub(super) type Faults = Vec<(usize, StepError)>;
+
+/// Calls the function for all groups; `take` gets what it made of each call, or none for a group
+/// that is left out. At most `most` are; if that is none, a fault fails the task.
 pub(super) fn update(
     sandbox: &mut Sandbox,
     groupings: &Groupings<'_>,
-    (state, output): (&Schema, Option<&Schema>),
-    mut take: impl FnMut(&Call, Updated) -> Result<(), StepError>,
-) -> Result<(), StepError> {
+    schemas: (&Schema, Option<&Schema>),
+    most: Option<usize>,
+    mut take: impl FnMut(&Call, Option<Updated>) -> Result<(), StepError>,
+) -> Result<Faults, StepError> {
+    let mut faults = Vec::new();
     for call in calls(groupings.lengths) {
-        let slice = |columns: &[ArrayRef], range: &Range<usize>| -> Vec<ArrayRef> {
-            let columns = columns.iter();
-            columns.map(|c| c.slice(range.start, range.len())).collect()
-        };
-        let lengths = groupings.lengths[call.groups.clone()].iter().copied();
-        let groups = Groups::from_lengths(lengths);
-        let values = slice(groupings.values, &call.rows);
-        check_size(sandbox, &call, &values)?;
-        let keys = slice(groupings.keys, &call.groups);
-        let states = slice(groupings.states, &call.groups);
-        let bits = |bits: &BooleanBuffer| bits.slice(call.groups.start, call.groups.len());
-        let (present, expired) = (bits(groupings.present), bits(groupings.expired));
-        let made = sandbox.call(|instance, function| {
-            let grouped = Grouped {
-                keys: &keys,
-                groups: &groups?,
-                values: &values,
-            };
-            instance.update(
-                function,
-                grouped,
-                &states,
-                &present,
-                &expired,
-                (state, output),
-            )
-        })?;
-        take(&call, made)?;
+        match (update_one(sandbox, groupings, schemas, &call), most) {
+            (Ok(made), _) => take(&call, Some(made))?,
+            (Err(fault), Some(most)) if fault.is_poison() => {
+                let mut todo = vec![call];
+                while let Some(call) = todo.pop() {
+                    sandbox.renew();
+                    match update_one(sandbox, groupings, schemas, &call) {
+                        Ok(made) => take(&call, Some(made))?,
+                        Err(fault) if !fault.is_poison() => return Err(fault),
+                        Err(fault) if call.groups.len() == 1 => {
+                            if faults.len() == most {
+                                let first = fault.to_string();
+                                return Err(StepError::TooManyFaults { most, first });
+                            }
+                            faults.push((call.groups.start, fault));
+                            take(&call, None)?;
+                        }
+                        Err(_) => {
+                            let (left, right) = call.halves(groupings.lengths);
+                            todo.push(right);
+                            todo.push(left);
+                        }
+                    }
+                }
+                sandbox.renew();
+            }
+            (Err(error), _) => return Err(error),
+        }
     }
-    Ok(())
+    Ok(faults)
+}
+
+fn update_one(
+    sandbox: &mut Sandbox,
+    groupings: &Groupings<'_>,
+    (state, output): (&Schema, Option<&Schema>),
+    call: &Call,
+) -> Result<Updated, StepError> {
+    let slice = |columns: &[ArrayRef], range: &Range<usize>| -> Vec<ArrayRef> {
+        let columns = columns.iter();
+        columns.map(|c| c.slice(range.start, range.len())).collect()
+    };
+    let lengths = groupings.lengths[call.groups.clone()].iter().copied();
+    let groups = Groups::from_lengths(lengths);
+    let values = slice(groupings.values, &call.rows);
+    check_size(sandbox, call, &values)?;
+    let keys = slice(groupings.keys, &call.groups);
+    let states = slice(groupings.states, &call.groups);
+    let bits = |bits: &BooleanBuffer| bits.slice(call.groups.start, call.groups.len());
+    let (present, expired) = (bits(groupings.present), bits(groupings.expired));
+    sandbox.call(|instance, function| {
+        let grouped = Grouped {
+            keys: &keys,
+            groups: &groups?,
+            values: &values,
+        };
+        instance.update(
+            function,
+            grouped,
+            &states,
+            &present,
+            &expired,
+            (state, output),
+        )
+    })
 }
 
 /// One group that does not fit into the function's memory is told before it is tried.

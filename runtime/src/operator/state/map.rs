@@ -17,6 +17,7 @@ use crate::{
     model::{BatchTime, Schema, pieces},
     operator::{
         Emitted, Sandbox, Step, StepError,
+        letter::letters_of_groups,
         reducer::{in_group_order, lengths},
     },
     plugin::Usage,
@@ -44,6 +45,8 @@ pub struct MapSpec {
     pub snapshots: Option<Schema>,
     /// Which batch it is.
     pub at: StateTime,
+    /// So many keys may be left out of a batch; none: a fault fails the task.
+    pub most: Option<usize>,
 }
 
 /// Gathers the rows of each key and calls the function once the batch is there.
@@ -52,6 +55,8 @@ pub struct MapStep {
     kept: MapStates,
     keys: Vec<u32>,
     pieces: Vec<Vec<ArrayRef>>,
+    /// All columns of what came, if keys may be left out.
+    chunks: Vec<RecordBatch>,
 }
 
 impl MapStep {
@@ -62,6 +67,7 @@ impl MapStep {
             kept,
             keys: Vec::new(),
             pieces: Vec::new(),
+            chunks: Vec::new(),
         }
     }
 
@@ -100,6 +106,10 @@ impl MapStep {
             let lengths = vec![0; idle.len()];
             self.call(&idle, &lengths, &none, &[], Some(rows), &mut answers)?;
         }
+        let letters = letters_of_groups(&answers.faults, &self.chunks, &self.keys, |key| {
+            self.key_of(key)
+        });
+        out.letters.extend(letters?);
         match &self.spec.output {
             Some(output) => answers.put_out(output, out),
             None => Ok(()),
@@ -140,12 +150,21 @@ impl MapStep {
         };
         let (kept, time) = (&mut self.kept, self.spec.at.time);
         let schemas = (&self.spec.state, self.spec.output.as_ref());
-        calls::update(
+        let most = self.spec.most.map(|most| most - answers.faults.len());
+        let faults = calls::update(
             &mut self.spec.sandbox,
             &groupings,
             schemas,
+            most,
             |call, updated| {
                 let keys = &keys[call.groups.clone()];
+                let Some(updated) = updated else {
+                    // What is left out keeps its state, and its time.
+                    for key in keys {
+                        kept.stay(*key);
+                    }
+                    return Ok(());
+                };
                 if let Some((rows, origins)) = updated.output {
                     let arrival = |origin: &u32| {
                         let origin = *origin as usize;
@@ -179,7 +198,18 @@ impl MapStep {
                     .write(keys.iter().copied(), updated.states.columns().to_vec())?;
                 Ok(())
             },
-        )
+        )?;
+        let faults = faults.into_iter();
+        answers
+            .faults
+            .extend(faults.map(|(group, fault)| (keys[group], fault)));
+        Ok(())
+    }
+
+    /// A key, by itself.
+    fn key_of(&self, key: u32) -> Result<RecordBatch, StepError> {
+        let schema = self.kept.schemas().0.to_arrow();
+        Ok(RecordBatch::try_new(schema, self.kept.keys.read(&[key])?)?)
     }
 
     fn snapshots(&self, schema: &Schema, out: &mut Emitted) -> Result<(), StepError> {
@@ -206,6 +236,8 @@ fn threshold(time: BatchTime, timeout: Duration) -> BatchTime {
 struct Answers {
     rows: Vec<RecordBatch>,
     arrivals: Vec<u32>,
+    /// Keys that were left out.
+    faults: Vec<(u32, StepError)>,
 }
 
 impl Answers {
@@ -237,6 +269,9 @@ impl Step for MapStep {
         let mut numbers = self.kept.number(&pick(&self.spec.keys), chunk.num_rows())?;
         self.keys.append(&mut numbers);
         self.pieces.push(pick(&self.spec.values));
+        if self.spec.most.is_some() {
+            self.chunks.push(chunk);
+        }
         Ok(())
     }
 

@@ -135,6 +135,16 @@ impl MapStates {
         }
     }
 
+    /// The key stays as it is, also if it was [idle](Self::idle_since).
+    pub(super) fn stay(&mut self, key: u32) {
+        if let Some(time) = self.touched[key as usize] {
+            let keys = self.by_time.entry(time).or_default();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+
     /// The key has no state any more.
     pub(super) fn forget(&mut self, key: u32) {
         let touched = &mut self.touched[key as usize];

@@ -1,5 +1,7 @@
 //! `update-state-by-key`: a new state for every key, in every batch (spec 6.1).
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_select::{concat::concat, filter::filter, take::take};
@@ -13,6 +15,7 @@ use crate::{
     operator::{
         Emitted, Sandbox, Step, StepError,
         group::Grouper,
+        letter::letters_of_groups,
         reducer::{in_group_order, lengths},
     },
     plugin::Usage,
@@ -50,7 +53,12 @@ pub struct UpdateSpec {
     pub state: Schema,
     /// Key columns, then the state's.
     pub output: Schema,
+    /// So many keys may be left out of a batch; none: a fault fails the task.
+    pub most: Option<usize>,
 }
+
+/// At which places a key was left out, and why.
+type Faults = Vec<(u32, StepError)>;
 
 /// Gathers the values of each key and calls the function once the batch is there.
 pub struct UpdateStep {
@@ -58,6 +66,8 @@ pub struct UpdateStep {
     kept: UpdateStates,
     groups: Vec<u32>,
     pieces: Vec<Vec<ArrayRef>>,
+    /// All columns of what came, if keys may be left out.
+    chunks: Vec<RecordBatch>,
 }
 
 impl UpdateStates {
@@ -208,10 +218,11 @@ impl UpdateStep {
             kept,
             groups: Vec::new(),
             pieces: Vec::new(),
+            chunks: Vec::new(),
         }
     }
 
-    fn update(&mut self) -> Result<(), StepError> {
+    fn update(&mut self, out: &mut Emitted) -> Result<(), StepError> {
         let known = self.kept.len();
         // Keys that were known before have a state.
         self.kept.add_new(false)?;
@@ -250,7 +261,11 @@ impl UpdateStep {
             busy.filter_map(|(place, _)| u32::try_from(place).ok())
                 .collect()
         });
-        let (states, keep) = self.call(called.as_deref(), &lengths, &values, &present)?;
+        let (states, keep, faults) = self.call(called.as_deref(), &lengths, &values, &present)?;
+        let letters = letters_of_groups(&faults, &self.chunks, &places, |place| {
+            self.key_of(place as usize)
+        });
+        out.letters.extend(letters?);
         self.kept.states = states;
         if keep.count_set_bits() < all {
             self.kept.retain(keep)?;
@@ -258,14 +273,25 @@ impl UpdateStep {
         Ok(())
     }
 
-    /// The states from now on, and which keys stay.
+    /// The key at a place, by itself.
+    fn key_of(&self, place: usize) -> Result<RecordBatch, StepError> {
+        let keys = self.kept.keys.iter().map(|column| column.slice(place, 1));
+        let schema = self.spec.output.to_arrow();
+        let names: Vec<usize> = (0..self.kept.keys.len()).collect();
+        Ok(RecordBatch::try_new(
+            Arc::new(schema.project(&names)?),
+            keys.collect(),
+        )?)
+    }
+
+    /// The states from now on, which keys stay, and at which places one was left out.
     fn call(
         &mut self,
         called: Option<&[u32]>,
         lengths: &[usize],
         values: &[ArrayRef],
         present: &BooleanBuffer,
-    ) -> Result<(Vec<ArrayRef>, BooleanBuffer), StepError> {
+    ) -> Result<(Vec<ArrayRef>, BooleanBuffer, Faults), StepError> {
         let all = lengths.len();
         let picked: Option<UInt32Array> = called.map(|called| called.to_vec().into());
         let pick =
@@ -294,19 +320,31 @@ impl UpdateStep {
         };
         let (mut made, mut kept) = (Vec::new(), BooleanBufferBuilder::new(places.len()));
         let schema = &self.spec.state;
-        calls::update(
+        let faults = calls::update(
             &mut self.spec.sandbox,
             &groupings,
             (schema, None),
-            |_, updated| {
-                made.push(updated.states.columns().to_vec());
-                kept.append_buffer(&updated.keep);
+            self.spec.most,
+            |call, updated| {
+                if let Some(updated) = updated {
+                    made.push(updated.states.columns().to_vec());
+                    kept.append_buffer(&updated.keep);
+                } else {
+                    // What is left out keeps its state, if it has one.
+                    let (from, length) = (call.groups.start, call.groups.len());
+                    made.push(states.iter().map(|s| s.slice(from, length)).collect());
+                    kept.append_buffer(&present.slice(from, length));
+                }
                 Ok(())
             },
         )?;
+        let faults = faults
+            .into_iter()
+            .map(|(group, fault)| (u32::try_from(places[group]).unwrap_or(u32::MAX), fault));
+        let faults: Vec<_> = faults.collect();
         let (made, kept) = (joined(&made, schema)?, kept.finish());
         let Some(called) = called else {
-            return Ok((made, kept));
+            return Ok((made, kept, faults));
         };
         // States that were not looked at lie where they were, the others behind them.
         let mut from: Vec<u32> = (0..u32::try_from(all).unwrap_or(u32::MAX)).collect();
@@ -320,7 +358,7 @@ impl UpdateStep {
         let states = self.kept.states.iter().zip(&made);
         let states =
             states.map(|(old, new)| take(&concat(&[old.as_ref(), new.as_ref()])?, &from, None));
-        Ok((states.collect::<Result<_, _>>()?, keep.finish()))
+        Ok((states.collect::<Result<_, _>>()?, keep.finish(), faults))
     }
 }
 
@@ -338,6 +376,9 @@ impl Step for UpdateStep {
             .assign(&keys, chunk.num_rows(), &mut groups)?;
         self.groups.append(&mut groups);
         self.pieces.push(pick(&self.spec.values));
+        if self.spec.most.is_some() {
+            self.chunks.push(chunk);
+        }
         Ok(())
     }
 
@@ -345,7 +386,7 @@ impl Step for UpdateStep {
         if self.kept.table.len() == 0 {
             return Ok(());
         }
-        self.update()?;
+        self.update(out)?;
         let columns = [&*self.kept.keys, &*self.kept.states].concat();
         let all = RecordBatch::try_new(self.spec.output.to_arrow(), columns)?;
         if all.num_rows() > 0 {

@@ -36,9 +36,9 @@ use std::{
 };
 
 use super::{
-    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnFailedBatch, Operator, OperatorId,
-    PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef, Topology,
-    problem::ProblemKind,
+    Catalog, Checkpoint, InvalidTopology, Manifest, NodeId, OnError, OnFailedBatch, Operator,
+    OperatorId, PaneStorage, Reference, Sink, SinkKind, Source, SourceId, SourceKind, StreamRef,
+    Topology, problem::ProblemKind,
 };
 use functions::Functions;
 use names::Names;
@@ -204,6 +204,7 @@ impl Assembly<'_> {
                 rejected: self.streams.operators[at].rejected.clone()?,
                 snapshots: self.streams.operators[at].snapshots.clone(),
                 settings: entry.settings.clone(),
+                on_error: entry.on_error.as_ref().map_or(OnError::Fail, |on| on.value),
                 renamed_from: entry.renamed_from.as_ref().map(|old| old.value.clone()),
             })
         });

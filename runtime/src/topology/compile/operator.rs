@@ -20,7 +20,7 @@ use super::{
 use crate::{
     model::{BatchInterval, Schema, StatefulVerb, TransformVerb},
     topology::{
-        Reference, Verb,
+        OnError, Reference, Verb,
         manifest::{OperatorEntry, VerbEntry},
         problem::{ProblemKind, Problems},
     },
@@ -122,6 +122,15 @@ pub(crate) fn check(
         rows::check_union(entry, inputs, problems);
     } else {
         check_inputs(entry, &verb.value, problems);
+    }
+    if let Some(on_error) = &entry.on_error
+        && on_error.value == OnError::DeadLetter
+        && !whole.has_checkpoint
+    {
+        let what = "`on-error = \"dead-letter\"`".to_owned();
+        problems
+            .report(ProblemKind::NoCheckpoint { what }, on_error.at)
+            .help("dead letters are kept there: write checkpoint = \"checkpoints\" at the top, or on-error = \"skip\"");
     }
     let (verb, output) = meaning(&verb.value, site, problems);
     let snapshots = match &verb {

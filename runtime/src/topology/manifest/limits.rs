@@ -31,6 +31,12 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> Limits {
             Err(_) => drop(value.is_bad("must be below 2^32", problems)),
         }
     }
+    if let Some(faults) = table.positive("faults", problems) {
+        limits.faults = usize::try_from(faults).unwrap_or(usize::MAX);
+    }
+    if let Some(letters) = table.bytes("dead-letters", problems) {
+        limits.dead_letters = letters.get();
+    }
     table.finish(problems);
     limits
 }

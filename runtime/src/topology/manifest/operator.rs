@@ -15,12 +15,9 @@ use super::{
     verb::{self, FunctionOwner, FunctionRef, VerbEntry},
 };
 use crate::topology::{
-    PaneStorage,
+    OnError, PaneStorage,
     problem::{ProblemKind, Problems},
 };
-
-/// `on-error`: what happens when a function fails.
-const ON_ERROR: &str = "fail";
 
 /// Keys of other verbs, which are worth more than "unknown key".
 const KEYS_OF_VERBS: [(&str, &str); 11] = [
@@ -76,6 +73,8 @@ pub(crate) struct OperatorEntry {
     /// The verb at its key; none if it could not be read, which has been reported.
     pub(crate) verb: Option<Spanned<VerbEntry>>,
     pub(crate) settings: BTreeMap<String, String>,
+    /// What a fault means; none: the batch fails.
+    pub(crate) on_error: Option<Spanned<OnError>>,
     /// None if the stream's own key is meant; empty if it could not be read, which has been
     /// reported.
     pub(crate) key: Option<Vec<Spanned<String>>>,
@@ -126,6 +125,7 @@ impl OperatorEntry {
             inputs,
             verb: None,
             settings: BTreeMap::new(),
+            on_error: None,
             key: None,
             partitions: None,
             map_side: true,
@@ -210,7 +210,7 @@ fn read_keys<'t>(
             entry.settings = read_settings(&settings, problems);
         }
         if let Some(on_error) = table.take("on-error") {
-            check_on_error(&on_error, problems);
+            entry.on_error = read_on_error(&on_error, verb, problems);
         }
     }
     if verb.has_key() {
@@ -401,22 +401,36 @@ fn read_key(value: &Value<'_>, problems: &mut Problems) -> Option<Vec<Spanned<St
     columns.collect()
 }
 
-fn check_on_error(value: &Value<'_>, problems: &mut Problems) {
-    let Some(text) = value.text("text", problems) else {
-        return;
+/// What a fault means; only what is not the default is kept.
+fn read_on_error(
+    value: &Value<'_>,
+    verb: &VerbEntry,
+    problems: &mut Problems,
+) -> Option<Spanned<OnError>> {
+    let text = value.text("text", problems)?;
+    let Some(on_error) = OnError::ALL.into_iter().find(|on| on.name() == text.value) else {
+        value
+            .is_bad("is none of fail, skip, dead-letter", problems)
+            .help("write \"fail\", or leave it out");
+        return None;
     };
-    match text.value {
-        ON_ERROR => {}
-        later @ ("skip" | "dead-letter") => {
-            let what = format!("`on-error = \"{later}\"`");
-            problems
-                .report(ProblemKind::NotYet { what }, value.at)
-                .help("with \"fail\", the default, a fault fails the batch");
-        }
-        _ => {
-            value
-                .is_bad("is none of fail, skip, dead-letter", problems)
-                .help("write \"fail\", or leave it out");
-        }
+    if !on_error.goes_on() {
+        return None;
     }
+    if verb.has_window() {
+        value
+            .is_bad("must be \"fail\" for a window", problems)
+            .help("rows in a window are of several batches; check them in a `map` or `filter` before it");
+        return None;
+    }
+    if verb
+        .function()
+        .is_some_and(|function| function.owner == FunctionOwner::Std)
+    {
+        value
+            .is_bad("must be \"fail\" for a function of std", problems)
+            .help("it is for functions of plugins");
+        return None;
+    }
+    Some(Spanned::new(on_error, value.at))
 }
