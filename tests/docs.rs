@@ -146,8 +146,10 @@ impl Page {
 /// The word after each `before` at which a command can start.
 fn words_after(commands: &str, before: &str) -> BTreeSet<String> {
     let words = commands.split(before).skip(1).filter_map(|rest| {
-        let word: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
-        (!word.is_empty()).then_some(word)
+        let is_of_word = |c: &char| c.is_ascii_lowercase() || *c == '-';
+        let word: String = rest.chars().take_while(is_of_word).collect();
+        // What begins with a dash is a flag.
+        word.starts_with(|c| c != '-').then_some(word)
     });
     words.collect()
 }
