@@ -215,7 +215,7 @@ fn what_is_damaged_or_missing_is_told() {
     let flow = Flow::new(0, 2);
     for (begins, why) in [
         ("state-", "is not what was written"),
-        ("manifest", "a record of the checkpoint"),
+        ("manifest", "is not what was written"),
     ] {
         let disk = MemoryDisk::new();
         flow.attempt(&disk).unwrap();
