@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    CheckpointError, Manifest, Pending, RecoveredClaim,
+    CheckpointError, Manifest, Pending, Program, RecoveredClaim,
     fact::Fact,
     opening::{look_at, unusable},
     program,
@@ -53,12 +53,12 @@ impl Inside {
 }
 
 impl Pending {
-    /// Batches in the checkpoint in this place that only their own program can make again; none
-    /// if there are none, or there is no checkpoint.
+    /// Batches in the checkpoint in this place that only another program than `now` can make again;
+    /// none if there are none, or there is no checkpoint.
     ///
     /// # Errors
     /// When the checkpoint is damaged.
-    pub fn read(location: &Location) -> Result<Option<Self>, CheckpointError> {
+    pub fn read(location: &Location, now: &Program) -> Result<Option<Self>, CheckpointError> {
         if matches!(location, Location::Directory(path) if !path.is_dir()) {
             return Ok(None);
         }
@@ -66,15 +66,14 @@ impl Pending {
         let Some(manifest) = read_manifest(&*disk)? else {
             return Ok(None);
         };
+        if manifest.program == *now {
+            return Ok(None); // without a look at the journal, which is read anyway
+        }
         let files = program::read(&*disk, &manifest.program)?;
         let history = read_history(disk, &manifest)?;
         let bound = history.claims.values().filter(|claim| !claim.is_free());
         let batches = bound.count();
-        Ok((batches > 0).then_some(Self {
-            program: manifest.program,
-            files,
-            batches,
-        }))
+        Ok((batches > 0).then_some(Self { files, batches }))
     }
 }
 

@@ -20,9 +20,7 @@ pub struct ProgramFiles {
 /// Batches that only the program that claimed them can make again.
 #[derive(Debug)]
 pub struct Pending {
-    /// That program.
-    pub program: Program,
-    /// What it is made of; none: it was not kept.
+    /// What that program is made of; none: it was not kept.
     pub files: Option<ProgramFiles>,
     /// How many batches.
     pub batches: usize,

@@ -39,9 +39,8 @@ pub(super) fn pending(
     location: &Location,
     files: &ProgramFiles,
 ) -> Result<Option<ProgramFiles>, Failure> {
-    let pending = Pending::read(location).map_err(Failure::input)?;
-    let other = pending.filter(|pending| pending.program != Program::of(files));
-    Ok(other.and_then(|pending| {
+    let pending = Pending::read(location, &Program::of(files)).map_err(Failure::input)?;
+    Ok(pending.and_then(|pending| {
         tracing::info!(
             "{} claimed by another version of the topology or its plugins, which makes them again first",
             counted(pending.batches as u64, "batch was", "batches were")
