@@ -39,16 +39,20 @@ input = "sums"
 type = "null"
 "#;
 
-/// Time goes on with each batch; after some the process dies.
+/// Time goes on with each of some batches; when none is due any more the process dies.
 struct Ticking {
     clock: Arc<ManualClock>,
     stop: Stop,
+    ticks: u32,
     left: u32,
 }
 
 impl Listener for Ticking {
     fn batch_ended(&mut self, _: &BatchReport) {
-        self.clock.advance(Duration::from_millis(100));
+        if self.ticks > 0 {
+            self.clock.advance(Duration::from_millis(100));
+            self.ticks -= 1;
+        }
         self.left -= 1;
         if self.left == 0 {
             self.stop.abort();
@@ -56,8 +60,14 @@ impl Listener for Ticking {
     }
 }
 
-/// Runs so many batches from 100 ms after a time on; answers with what the sink was given.
-fn run(toml: &str, disk: &MemoryDisk, at: i64, batches: u32) -> Vec<(i64, Vec<Value>)> {
+/// Runs from 100 ms after a time on, for so many ticks more and until so many batches are over, which
+/// are all that are due then; answers with what the sink was given.
+fn run(
+    toml: &str,
+    disk: &MemoryDisk,
+    at: i64,
+    (ticks, batches): (u32, u32),
+) -> Vec<(i64, Vec<Value>)> {
     let one = NonZeroUsize::MIN;
     let defaults = Defaults {
         parallelism: one,
@@ -89,6 +99,7 @@ fn run(toml: &str, disk: &MemoryDisk, at: i64, batches: u32) -> Vec<(i64, Vec<Va
     let mut ticking = Ticking {
         clock: clock.clone(),
         stop: stop.clone(),
+        ticks,
         left: batches,
     };
     let run = Run {
@@ -114,9 +125,9 @@ fn times(given: &[(i64, Vec<Value>)]) -> Vec<i64> {
 #[test]
 fn every_missed_batch_is_made_or_one_for_all_of_them() {
     let disk = MemoryDisk::new();
-    assert_eq!(times(&run(TOPOLOGY, &disk, 0, 6)), [200, 400, 600]);
+    assert_eq!(times(&run(TOPOLOGY, &disk, 0, (5, 6))), [200, 400, 600]);
     // Batches 700 to 2,100 were missed.
-    let every = run(TOPOLOGY, &disk, 2_050, 14);
+    let every = run(TOPOLOGY, &disk, 2_050, (0, 15));
     assert_eq!(times(&every), (4..=10).map(|t| t * 200).collect::<Vec<_>>());
 
     let one = TOPOLOGY.replace(
@@ -124,9 +135,9 @@ fn every_missed_batch_is_made_or_one_for_all_of_them() {
         "checkpoint = \"x\"\ncatch-up = \"one\"",
     );
     let disk = MemoryDisk::new();
-    let before = run(&one, &disk, 0, 7);
+    let before = run(&one, &disk, 0, (6, 7));
     assert_eq!(times(&before), [200, 400, 600]);
-    let after = run(&one, &disk, 2_050, 6);
+    let after = run(&one, &disk, 2_050, (3, 5));
     // The last in the rhythm of the slide; then the grid goes on.
     assert_eq!(times(&after), [2_000, 2_200, 2_400]);
     let sums: Vec<_> = after.into_iter().map(|(_, rows)| rows).collect();
