@@ -18,6 +18,8 @@ mod loading;
 mod new;
 mod output;
 mod run;
+mod secret;
+mod secret_values;
 mod test;
 
 use std::process::ExitCode;
@@ -57,6 +59,7 @@ enum Command {
     Check(check::Arguments),
     Inspect(inspect::Arguments),
     Checkpoint(checkpoint::Arguments),
+    Secret(secret::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
     CompileComponent(compile_component::Arguments),
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),
