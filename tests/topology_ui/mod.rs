@@ -1,7 +1,7 @@
 //! What a person who wrote a topology sees. A case is a file: `topology/valid/*.toml` compile to
 //! what is beside them, `topology/invalid/*.toml` to a report.
 
-mod catalog;
+pub(crate) mod catalog;
 mod laws;
 
 use std::{

@@ -87,7 +87,11 @@ mod tests {
     fn a_variable_comes_first_and_an_empty_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let store = local(&folder.path().join("s")).unwrap();
-        let (a, b, c) = ("a".parse().unwrap(), "b".parse().unwrap(), "c".parse().unwrap());
+        let (a, b, c) = (
+            "a".parse().unwrap(),
+            "b".parse().unwrap(),
+            "c".parse().unwrap(),
+        );
         for name in [&a, &b] {
             store.set(name, &Secret::new("stored".into())).unwrap();
         }

@@ -36,7 +36,9 @@ impl fmt::Debug for Secret {
 
 /// A secret stands where its value is needed, and nobody has put it there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secret `{0}` has no value here: a topology is run as `Topology::with_secrets` made it")]
+#[error(
+    "the secret `{0}` has no value here: a topology is run as `Topology::with_secrets` made it"
+)]
 pub struct NoValue(pub SecretName);
 
 /// A text of a topology: as written, or a secret. Prints as the name of the secret, never as its
@@ -180,13 +182,20 @@ mod tests {
     #[test]
     fn a_secret_without_a_value_says_so() {
         let error = text(None).expose().unwrap_err();
-        assert!(error.to_string().starts_with("the secret `key` has no value here"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("the secret `key` has no value here")
+        );
         assert_eq!(Text::from("a").expose(), Ok("a"));
     }
 
     #[test]
     fn values_are_taken_out_of_messages_the_longest_first() {
-        let hidden = hide("no hunter22, no hunter, no ab", ["hunter", "hunter22", "ab"]);
+        let hidden = hide(
+            "no hunter22, no hunter, no ab",
+            ["hunter", "hunter22", "ab"],
+        );
         assert_eq!(hidden, "no [secret], no [secret], no ab");
         let lines = hide("line 2: second-line", ["first-line\nsecond-line"]);
         assert_eq!(lines, "line 2: [secret]");

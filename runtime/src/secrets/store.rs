@@ -237,7 +237,9 @@ impl StoreFile {
             serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         match content.format {
             FORMAT => Ok(content),
-            other => Err(damaged(format!("its form is {other}, and {FORMAT} is known"))),
+            other => Err(damaged(format!(
+                "its form is {other}, and {FORMAT} is known"
+            ))),
         }
     }
 
