@@ -10,6 +10,7 @@ mod cli;
 mod databases;
 mod docs;
 mod examples;
+mod fuzz;
 mod guests;
 mod histories;
 mod laws;

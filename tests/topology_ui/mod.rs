@@ -16,7 +16,7 @@ use rsrt::topology::{Defaults, InvalidTopology, Manifest, Topology, compile};
 
 use catalog::Plugins;
 
-fn defaults() -> Defaults {
+pub(crate) fn defaults() -> Defaults {
     Defaults {
         parallelism: NonZeroUsize::new(2).unwrap(),
         base_dir: PathBuf::from("dir"),
@@ -31,7 +31,7 @@ fn check(file: &str, text: &str) -> String {
     }
 }
 
-fn report(invalid: &InvalidTopology) -> String {
+pub(crate) fn report(invalid: &InvalidTopology) -> String {
     let mut report = String::new();
     GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .with_width(100)

@@ -7,6 +7,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
 use arrow_schema::{ArrowError, Schema as ArrowSchema, SchemaRef};
 
+use super::ipc_frames;
 use crate::model::Schema;
 
 /// Bytes that are not the rows that were to be there.
@@ -67,6 +68,7 @@ pub fn rows_from_bytes(schema: &Schema, bytes: &[u8]) -> Result<Vec<RecordBatch>
 /// # Errors
 /// When the bytes are no rows.
 pub fn read_rows(bytes: &[u8]) -> Result<(SchemaRef, Vec<RecordBatch>), IpcError> {
+    ipc_frames::check(bytes).map_err(IpcError::Arrow)?;
     let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
     let schema = reader.schema();
     Ok((schema, reader.collect::<Result<_, _>>()?))

@@ -26,6 +26,7 @@ mod cells;
 mod columns;
 mod decode;
 mod ipc;
+mod ipc_frames;
 mod json;
 mod layout;
 mod number;
