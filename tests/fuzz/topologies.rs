@@ -38,7 +38,7 @@ fn mixed() -> impl Strategy<Value = String> {
         let mut text: Vec<&str> = base.get(&TEXTS).lines().collect();
         for (file, line, at, replaces) in lines {
             let other: Vec<&str> = file.get(&TEXTS).lines().collect();
-            let (Some(line), false) = (line_of(&other, &line), text.is_empty()) else {
+            let (Some(line), false) = (line_of(&other, line), text.is_empty()) else {
                 continue;
             };
             let at = at.index(text.len());
@@ -51,7 +51,7 @@ fn mixed() -> impl Strategy<Value = String> {
     })
 }
 
-fn line_of<'t>(lines: &[&'t str], index: &Index) -> Option<&'t str> {
+fn line_of<'t>(lines: &[&'t str], index: Index) -> Option<&'t str> {
     (!lines.is_empty()).then(|| *index.get(lines))
 }
 

@@ -332,17 +332,27 @@ impl Checkpoint {
 }
 
 pub(super) fn read_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, CheckpointError> {
-    let bytes = read_whole(disk, MANIFEST)?;
-    let manifest = bytes.map(|bytes| codec::decode(VERSION, &bytes));
-    Ok(manifest.transpose()?)
+    let Some(bytes) = read_whole(disk, MANIFEST)? else {
+        return Ok(None);
+    };
+    // Everything else has a checksum of its own or is named here by its digest.
+    match bytes.split_last_chunk::<{ blake3::OUT_LEN }>() {
+        Some((manifest, sum)) if blake3::hash(manifest) == *sum => {
+            Ok(Some(codec::decode(VERSION, manifest)?))
+        }
+        _ => Err(CheckpointError::Damaged {
+            file: MANIFEST.to_owned(),
+            place: disk.place(),
+            why: "is not what was written, or another version of rsrt wrote it".to_owned(),
+        }),
+    }
 }
 
 fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
-    Ok(write_whole(
-        disk,
-        MANIFEST,
-        &codec::encode(VERSION, manifest)?,
-    )?)
+    let mut bytes = codec::encode(VERSION, manifest)?;
+    let sum = blake3::hash(&bytes);
+    bytes.extend_from_slice(sum.as_bytes());
+    Ok(write_whole(disk, MANIFEST, &bytes)?)
 }
 
 fn retained(topology: &Topology) -> u64 {

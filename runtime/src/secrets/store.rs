@@ -134,12 +134,11 @@ impl StoreFile {
             let name = name.clone();
             return Err(StoreError::BadValue { name, why });
         }
-        let key = match Key::read(&self.key)? {
-            Some(key) => key,
-            None => {
-                self.check_no_values()?;
-                Key::make(&self.key)?
-            }
+        let key = if let Some(key) = Key::read(&self.key)? {
+            key
+        } else {
+            self.check_no_values()?;
+            Key::make(&self.key)?
         };
         key.lock(&self.key)?;
         let mut content = self.read()?;
