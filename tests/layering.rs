@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 8] = [
         "toolchain",
         "journal",
         "spill",
+        "secrets",
     ],
     &["receiver", "operator", "sink"],
     &["source"],
@@ -35,7 +36,7 @@ const SIDEWAYS: [(&str, &str); 3] = [
 ];
 
 /// A word that only some files may say: (word, who may, why).
-const WORDS: [(&str, &[&str], &str); 9] = [
+const WORDS: [(&str, &[&str], &str); 10] = [
     (
         "wasmtime::",
         &["plugin/"],
@@ -62,6 +63,11 @@ const WORDS: [(&str, &[&str], &str); 9] = [
         "databases are where rows go, and a URL is checked before anything runs",
     ),
     (
+        "chacha20poly1305::",
+        &["secrets/"],
+        "values are encrypted in one folder",
+    ),
+    (
         "object_store::",
         &["journal/objects/"],
         "a disk is a disk, wherever it lies",
@@ -79,6 +85,7 @@ const WORDS: [(&str, &[&str], &str); 9] = [
             "sink/",
             "journal/directory.rs",
             "spill/",
+            "secrets/",
             "checkpoint/lock.rs",
             "plugin/cache.rs",
             "plugin/wasi/", // cap_std: what is granted

@@ -21,4 +21,5 @@ mod recovery;
 mod sandbox;
 mod sdk_bindings;
 mod sdk_signatures;
+mod secrets;
 mod topology_ui;

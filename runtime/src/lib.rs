@@ -14,6 +14,7 @@ pub mod operator;
 pub mod plugin;
 pub mod receiver;
 pub mod scheduler;
+pub mod secrets;
 pub mod sink;
 pub mod source;
 pub mod spill;

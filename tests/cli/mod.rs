@@ -24,10 +24,10 @@ use std::{
 };
 
 /// A folder of its own, with files; gone at the end.
-pub(super) struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         for (name, text) in files {
             folder.write(name, text.as_bytes());
@@ -35,16 +35,16 @@ impl Folder {
         folder
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path().join(name), bytes).unwrap();
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Names of what lies in it, sorted.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).unwrap();
         let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.collect();
@@ -53,7 +53,7 @@ impl Folder {
     }
 
     /// `rsrt` with these arguments, started in the folder.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut rsrt = Command::new(env!("CARGO_BIN_EXE_rsrt"));
         rsrt.args(arguments)
             .current_dir(self.path())
@@ -63,12 +63,12 @@ impl Folder {
         rsrt
     }
 
-    pub(super) fn rsrt(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn rsrt(&self, arguments: &[&str]) -> Ended {
         Ended::of(self.command(arguments).output().unwrap())
     }
 
     /// `rsrt run --topology topo.toml` with a plugin of `plugins/`.
-    pub(super) fn run_with(&self, plugin: &str, arguments: &[&str]) -> Ended {
+    pub(crate) fn run_with(&self, plugin: &str, arguments: &[&str]) -> Ended {
         let plugin = crate::guests::plugin(plugin);
         let run = ["run", plugin.to_str().unwrap(), "-t", "topo.toml"];
         self.rsrt(&[&run[..], arguments].concat())
@@ -82,14 +82,14 @@ fn cache() -> PathBuf {
 }
 
 /// What came of a process.
-pub(super) struct Ended {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
-    pub(super) fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -99,7 +99,7 @@ impl Ended {
 
     /// It ended with this code and said all of this on standard error, without falling over.
     #[track_caller]
-    pub(super) fn says(&self, code: i32, words: &[&str]) -> &Self {
+    pub(crate) fn says(&self, code: i32, words: &[&str]) -> &Self {
         for word in words {
             assert!(
                 self.stderr.contains(word),
@@ -113,7 +113,7 @@ impl Ended {
     }
 
     /// What `print` put out of each batch: its rows.
-    pub(super) fn printed(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn printed(&self) -> Vec<Vec<&str>> {
         let rule = "-------------------------------------------\n";
         let batches = self.stdout.split(rule).skip(2).step_by(2);
         batches
@@ -124,7 +124,7 @@ impl Ended {
 
 /// A topology that reads `in.txt` line by line, a line a batch, and prints what `operators` make of
 /// `lines` as `result`.
-pub(super) fn lines_topology(head: &str, operators: &str, result: &str) -> String {
+pub(crate) fn lines_topology(head: &str, operators: &str, result: &str) -> String {
     format!(
         "name = \"lines\"\nbatch-interval = \"1s\"\n{head}\n\
          [source.lines]\ntype = \"file\"\npath = \"in.txt\"\nbatch-bytes = 1\npartitions = 1\n\

@@ -6,6 +6,7 @@ mod lost;
 mod postgres;
 mod proxy;
 mod rights;
+mod secret;
 mod server;
 
 use rsrt::{

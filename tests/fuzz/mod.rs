@@ -6,6 +6,7 @@
 mod checkpoints;
 mod components;
 mod rows;
+mod stores;
 mod topologies;
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::Config};

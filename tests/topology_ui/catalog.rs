@@ -52,6 +52,7 @@ impl Default for Plugins {
             transform("swap", Map, WORD, "key int64, value utf8"),
             transform("whole", MapPartitions, "", "value int64"),
             function("is-long", "value utf8", Role::Filter),
+            function("tell", "value utf8", Role::Foreach),
             function("is-rich", "amount float64?", Role::Filter),
             aggregate("add", None, "value int64", "value int64"),
             aggregate("mean", None, "value int64", "value float64"),

@@ -4,6 +4,7 @@
 //! are plain; those in [`lies`] return columns that the SDK could not, so this plugin writes its
 //! exports itself and hands everything else to the SDK's.
 
+mod leaks;
 mod lies;
 mod logs;
 mod poison;
@@ -32,7 +33,7 @@ rsrt::plugin! {
     traps::spins, traps::eats_memory, traps::PanicsAtTheEnd,
     rejects::rejects_all, rejects::rejects_with_control_characters, rejects::rejects_with_huge_reasons,
     logs::floods_the_log, logs::logs_control_characters, logs::logs_huge_lines,
-    lies::lies,
+    leaks::leaks, lies::lies,
     poison::poison_map, poison::poison_flat_map, poison::poison_filter, poison::poison_add,
     poison::poison_update, poison::poison_total, poison::PoisonPartition, poison::PoisonBatch,
 }

@@ -5,12 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::model::{Secret, SecretError, SecretName, SecretSource};
+
 /// `{"cases": [...]}`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
     /// In order.
     pub cases: Vec<CaseEntry>,
+    /// Values of secrets that operators have.
+    #[serde(default)]
+    pub secrets: BTreeMap<SecretName, String>,
+}
+
+impl SecretSource for CaseFile {
+    fn secret(&self, name: &SecretName) -> Result<Option<Secret>, SecretError> {
+        Ok(self.secrets.get(name).cloned().map(Secret::new))
+    }
+
+    fn advice(&self, name: &SecretName) -> String {
+        format!("give it in the file of cases, as in \"secrets\": {{\"{name}\": \"…\"}}")
+    }
 }
 
 /// One list of rows per batch; null is "no batch".
@@ -119,7 +134,7 @@ mod tests {
         invalid type: integer `1`, expected a sequence at line 1 column 43
         two cases are called "a"
         invalid value: integer `-1`, expected u64 at line 1 column 34
-        unknown field `case`, expected `cases` at line 1 column 7
+        unknown field `case`, expected `cases` or `secrets` at line 1 column 7
         "#
         );
     }

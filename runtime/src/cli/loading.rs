@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, ProgramFiles},
-    model::{Location, PluginName},
+    model::{Location, PluginName, SecretSource},
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
     },
     source::DataSet,
     stream::Plugins,
     toolchain::componentize,
-    topology::{self, Assignment, Defaults, Manifest, Topology},
+    topology::{self, Assignment, Defaults, Manifest, SecretsOf, Topology},
 };
 
 /// What a topology is loaded from, besides its file.
@@ -233,6 +233,19 @@ pub(super) fn check_initial(loaded: Loaded) -> Result<Loaded, Failure> {
         read.map_err(Failure::input)?;
     }
     Ok(loaded)
+}
+
+/// Puts the values of secrets into the topology, before anything runs.
+pub(super) fn with_secrets(
+    loaded: Loaded,
+    source: &dyn SecretSource,
+    of: SecretsOf,
+) -> Result<Loaded, Failure> {
+    let topology = loaded.topology.with_secrets(source, of);
+    Ok(Loaded {
+        topology: Arc::new(topology.map_err(Failure::input)?),
+        ..loaded
+    })
 }
 
 /// The topology's text, with what was given put into it.

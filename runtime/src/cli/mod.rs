@@ -19,6 +19,8 @@ mod loading;
 mod new;
 mod output;
 mod run;
+mod secret;
+mod secret_values;
 mod test;
 
 use std::process::ExitCode;
@@ -59,6 +61,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Checkpoint(checkpoint::Arguments),
     DeadLetters(dead_letters::Arguments),
+    Secret(secret::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
     CompileComponent(compile_component::Arguments),
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),

@@ -10,6 +10,7 @@ mod persist;
 mod pieces;
 mod position;
 mod schema;
+mod secret;
 mod shape;
 mod time;
 
@@ -21,10 +22,11 @@ pub use function::{
 pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
 pub use location::{InvalidLocation, Location, ObjectUrl};
-pub use name::{InvalidName, NodeName, PluginName, TopologyName};
+pub use name::{InvalidName, Namespace, NodeName, PluginName, SecretName, TopologyName};
 pub use persist::PersistLevel;
 pub use pieces::pieces;
 pub use position::Position;
 pub use schema::{Field, InvalidSchema, Kind, Schema, TypeExpr};
+pub use secret::{NoValue, Secret, SecretError, SecretSource, Text, hide};
 pub use shape::{Shape, Tree};
 pub use time::{BatchInterval, BatchTime, InvalidInterval};

@@ -63,6 +63,10 @@ names! {
     NodeName => "node";
     /// A plugin as a topology calls it: `text` in `[plugin.text]` and in `"text:split"`.
     PluginName => "plugin";
+    /// A secret: what stands in the text instead of its value.
+    SecretName => "secret";
+    /// Whose secrets: those of a tenant of a daemon, or `local`.
+    Namespace => "namespace";
 }
 
 fn is_valid(name: &str) -> bool {

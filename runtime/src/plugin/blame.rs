@@ -37,6 +37,7 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
                 limit: host.limits.cpu_time,
             };
         }
+        Some(Interrupt::NoValue(error)) => return PluginFault::Host(error.to_string()),
         Some(Interrupt::NoTask) => {
             return PluginFault::BadOutput(
                 "host.current-task was called where there is no task".into(),

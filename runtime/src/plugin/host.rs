@@ -1,6 +1,6 @@
 //! What a guest may ask of the host (`interface host`), and what one instance has used.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, component::Linker};
@@ -12,6 +12,7 @@ use super::{
     task::{InstanceLimits, Task},
     wasi::World,
 };
+use crate::model::{NoValue, Secret, hide};
 
 /// Bytes of a log line that are kept.
 const LONGEST_LINE: usize = 4_000;
@@ -74,8 +75,19 @@ impl Host {
         }
     }
 
+    /// A guest's words without the values of secrets that it was given.
+    pub(super) fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let settings = self.task.iter().flat_map(|task| task.settings.iter());
+        let values = settings.filter_map(|(_, text)| text.secret_value());
+        let values: Vec<&str> = values.map(Secret::expose).collect();
+        match values.is_empty() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(hide(text, values)),
+        }
+    }
+
     fn log(&mut self, level: Level, message: &str) {
-        let line = printable(message, LONGEST_LINE);
+        let line = printable(&self.hide(message), LONGEST_LINE);
         if level == Level::Error {
             self.last_error = Some(line.clone());
         }
@@ -143,7 +155,7 @@ impl ResourceLimiter for Host {
 }
 
 /// Why the host ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Interrupt {
     #[error("aborted")]
     Aborted,
@@ -151,6 +163,8 @@ pub(super) enum Interrupt {
     OutOfTime,
     #[error("there is no task while the plugin is asked who it is")]
     NoTask,
+    #[error(transparent)]
+    NoValue(#[from] NoValue),
 }
 
 /// CPU time of this thread while calls run, so that a busy neighbour costs nobody anything.
@@ -192,9 +206,11 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         "current-task",
         |store: wasmtime::StoreContextMut<Host>, (): ()| {
             let task = store.data().task.as_ref().ok_or(Interrupt::NoTask)?;
-            let settings = task.settings.iter().map(|(name, value)| Setting {
-                name: name.clone(),
-                value: value.clone(),
+            let settings = task.settings.iter().map(|(name, value)| {
+                Ok(Setting {
+                    name: name.clone(),
+                    value: value.expose()?.to_owned(),
+                })
             });
             Ok((AbiTask {
                 topology: task.topology.to_string(),
@@ -202,7 +218,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
                 batch_time: task.batch_time.as_millis(),
                 partition: task.partition,
                 seed: task.seed(),
-                settings: settings.collect(),
+                settings: settings.collect::<Result<_, Interrupt>>()?,
             },))
         },
     )?;

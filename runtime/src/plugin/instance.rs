@@ -138,7 +138,7 @@ impl Instance {
         let outcome: TransformOutcome = self
             .call(index, (function, staged.batch(&columns)), Called::answer)
             .map_err(|fault| fault.within(rows_in))?;
-        self.checked(|| {
+        let done = self.checked(|| {
             let rows = lift::batch(outcome.rows, output)?;
             let origins = outcome
                 .origins
@@ -156,6 +156,10 @@ impl Instance {
                 origins,
                 rejected: lift::rejected(outcome.rejected, rows_in)?,
             })
+        })?;
+        Ok(Transformed {
+            rejected: self.without_secrets(done.rejected),
+            ..done
         })
     }
 
@@ -211,7 +215,7 @@ impl Instance {
         let selection: Selection = self
             .call(index, (function, staged.batch(&columns)), Called::answer)
             .map_err(|fault| fault.within(rows))?;
-        self.checked(|| {
+        let done = self.checked(|| {
             let rejected = lift::rejected(selection.rejected, rows)?;
             let mut keep = lift::bitmap(selection.keep, rows, "keep")?;
             if !rejected.is_empty() {
@@ -222,6 +226,10 @@ impl Instance {
                     .collect();
             }
             Ok(Selected { keep, rejected })
+        })?;
+        Ok(Selected {
+            rejected: self.without_secrets(done.rejected),
+            ..done
         })
     }
 
@@ -347,7 +355,8 @@ impl Instance {
         let rejected: Vec<Rejected> = self
             .call(index, (function, staged.batch(&columns)), Called::answer)
             .map_err(|fault| fault.within(rows))?;
-        self.checked(|| lift::rejected(rejected, rows))
+        let done = self.checked(|| lift::rejected(rejected, rows))?;
+        Ok(self.without_secrets(done))
     }
 
     /// Calls `foreach.finish`.
@@ -382,7 +391,12 @@ impl Instance {
         T: 'static,
     {
         let (returned,): (Result<T, Fault>,) = self.call_raw(index, params)?;
-        let answered = answer(returned);
+        let host = self.store.data();
+        let answered = answer(returned.map_err(|fault| Fault {
+            message: host.hide(&fault.message).into_owned(),
+            detail: host.hide(&fault.detail).into_owned(),
+            ..fault
+        }));
         self.faulted |= answered.is_err();
         answered
     }
@@ -434,6 +448,15 @@ impl Instance {
                 printable(&format!("{error:#}"), 1_000)
             ))
         })
+    }
+
+    /// Reasons are read by people, so they get no values of secrets.
+    fn without_secrets(&self, mut rejected: Vec<RejectedRow>) -> Vec<RejectedRow> {
+        let host = self.store.data();
+        for row in &mut rejected {
+            row.reason = host.hide(&row.reason).into_owned();
+        }
+        rejected
     }
 
     /// Checks a result that was lifted; what does not pass counts as the plugin's fault.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::model::BatchTime;
+use crate::model::{BatchTime, Text};
 
 /// The task an instance serves: what `host.current-task` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Task {
     /// The partition.
     pub partition: u32,
     /// The operator's settings; no name twice.
-    pub settings: Arc<[(String, String)]>,
+    pub settings: Arc<[(String, Text)]>,
 }
 
 impl Task {

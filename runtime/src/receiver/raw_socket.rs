@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Receiver, ReceiverError, Receiving, Store};
 use crate::{
     format::LineDecoder,
-    model::{Kind, Position, Schema},
+    model::{Kind, Position, Schema, Text},
 };
 
 /// Bytes of the length before a block.
@@ -23,7 +23,7 @@ const LENGTH: usize = 4;
 /// received whole is no block.
 #[derive(Debug)]
 pub struct RawSocketReceiver {
-    address: String,
+    address: Text,
     /// Bytes of a block, at most.
     longest: NonZeroUsize,
     decoder: Arc<LineDecoder>,
@@ -32,24 +32,27 @@ pub struct RawSocketReceiver {
 impl RawSocketReceiver {
     /// For the server at `address` (`host:port`), whose blocks hold lines for `decoder`, or are
     /// one record each if that reads bytes as they are.
-    pub fn new(address: &str, longest: NonZeroUsize, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(address: impl Into<Text>, longest: NonZeroUsize, decoder: Arc<LineDecoder>) -> Self {
         Self {
-            address: address.to_owned(),
+            address: address.into(),
             longest,
             decoder,
         }
     }
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
+        let unreachable = |error| ReceiverError::Unreachable {
+            source_name: self.address.to_string(),
+            error,
+        };
+        let address = self.address.expose();
+        let address = address.map_err(|error| unreachable(error.into()))?;
         let connected = tokio::select! {
-            connected = TcpStream::connect(&self.address) => connected,
+            connected = TcpStream::connect(address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
-        let stream = connected.map_err(|error| ReceiverError::Unreachable {
-            source_name: self.address.clone(),
-            error: error.into(),
-        })?;
-        tracing::info!(address = self.address, "connected");
+        let stream = connected.map_err(|error| unreachable(error.into()))?;
+        tracing::info!(address = %self.address, "connected");
         let mut stream = BufReader::new(stream);
         let mut has_header = self.decoder.has_header();
         loop {
@@ -130,7 +133,7 @@ impl RawSocketReceiver {
 
     fn lost(&self, why: String) -> ReceiverError {
         ReceiverError::Lost {
-            source_name: self.address.clone(),
+            source_name: self.address.to_string(),
             error: why.into(),
         }
     }

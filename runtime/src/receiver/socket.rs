@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Receiver, ReceiverError, Receiving, Store};
 use crate::{
     format::{LineDecoder, LineSplitter},
-    model::Position,
+    model::{Position, Text},
 };
 
 /// Bytes read at once.
@@ -18,29 +18,32 @@ const PIECE: usize = 64 << 10;
 /// received and not yet in a block is lost with the process: nobody can be asked to send it again.
 #[derive(Debug)]
 pub struct SocketReceiver {
-    address: String,
+    address: Text,
     decoder: Arc<LineDecoder>,
 }
 
 impl SocketReceiver {
     /// For the server at `address` (`host:port`), which sends lines for `decoder`.
-    pub fn new(address: &str, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(address: impl Into<Text>, decoder: Arc<LineDecoder>) -> Self {
         Self {
-            address: address.to_owned(),
+            address: address.into(),
             decoder,
         }
     }
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
+        let unreachable = |error| ReceiverError::Unreachable {
+            source_name: self.address.to_string(),
+            error,
+        };
+        let address = self.address.expose();
+        let address = address.map_err(|error| unreachable(error.into()))?;
         let connected = tokio::select! {
-            connected = TcpStream::connect(&self.address) => connected,
+            connected = TcpStream::connect(address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
-        let mut stream = connected.map_err(|error| ReceiverError::Unreachable {
-            source_name: self.address.clone(),
-            error: error.into(),
-        })?;
-        tracing::info!(address = self.address, "connected");
+        let mut stream = connected.map_err(|error| unreachable(error.into()))?;
+        tracing::info!(address = %self.address, "connected");
         let mut lines = Connection {
             splitter: self.decoder.splitter(),
             header: self.decoder.has_header(),
@@ -53,7 +56,7 @@ impl SocketReceiver {
                 () = stop.cancelled() => return Ok(()),
             };
             let read = read.map_err(|error| ReceiverError::Lost {
-                source_name: self.address.clone(),
+                source_name: self.address.to_string(),
                 error: error.into(),
             })?;
             if read == 0 {

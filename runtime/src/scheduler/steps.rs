@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Part, Permit, StepSpec, stage_input::Feeds, task::Link};
 use crate::{
-    model::{BatchTime, Schema},
+    model::{BatchTime, Schema, Text},
     operator::{
         Aggregate, AggregateSpec, Filter, Glom, GroupValues, JoinStep, Limit, PartitionState,
         Phase, Reduction, Sandbox, Sort, Step, Transform,
@@ -29,7 +29,7 @@ pub(super) struct Inner {
     /// Of each operator.
     pub(super) names: Vec<Arc<str>>,
     /// Of each operator.
-    pub(super) settings: Vec<Arc<[(String, String)]>>,
+    pub(super) settings: Vec<Arc<[(String, Text)]>>,
 }
 
 /// Which task a step is for, and what the task holds.

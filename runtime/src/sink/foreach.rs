@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Sink, SinkError, SinkProblem};
 use crate::{
-    model::{Batch, BatchTime, NodeName, Partition, pieces},
+    model::{Batch, BatchTime, NodeName, Partition, Text, pieces},
     plugin::{InstanceLimits, Plugin, PluginFault, Task, Unhurried},
 };
 
@@ -28,7 +28,7 @@ pub struct ForeachSpec {
     /// The topology's name.
     pub topology: Arc<str>,
     /// Text for the function.
-    pub settings: Arc<[(String, String)]>,
+    pub settings: Arc<[(String, Text)]>,
 }
 
 impl ForeachSink {

@@ -4,7 +4,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use crate::{
     format::{InvalidLine, RowError},
-    model::NodeName,
+    model::{NoValue, NodeName},
     receiver::StoreError,
     spill::SpillError,
 };
@@ -55,6 +55,9 @@ pub enum SourceProblem {
         /// Bytes now.
         found: u64,
     },
+    /// Its address is a secret that nobody has put there.
+    #[error("{0}")]
+    NoValue(#[source] NoValue),
     /// What an earlier run took is not there, or the source is of another type now.
     #[error("cannot take again what a batch of an earlier run took: {0}")]
     NotThere(String),

@@ -55,6 +55,9 @@ pub fn open_source(
             storage,
             decoder,
         } => {
+            // Only one that has its value can ever be reached.
+            let known = address.expose();
+            known.map_err(|error| SourceError::new(name, SourceProblem::NoValue(error)))?;
             let decoder = Arc::new(line_decoder(decoder));
             let receiver: Box<dyn Receiver> = match framing {
                 Framing::Lines => Box::new(SocketReceiver::new(address, decoder.clone())),
@@ -351,7 +354,7 @@ mod tests {
         });
         assert_eq!(partitions(open(generator)), 3);
         let socket = SourceKind::Socket {
-            address: "127.0.0.1:9".to_owned(),
+            address: "127.0.0.1:9".into(),
             framing: Framing::Lines,
             connect_attempts: None,
             block_interval: Duration::from_millis(200),

@@ -16,6 +16,7 @@ mod operator;
 mod postgres_url;
 mod problem;
 mod reference;
+mod secrets;
 mod sink;
 mod source;
 mod stateful;
@@ -40,6 +41,7 @@ pub(crate) use problem::choices;
 pub(crate) use problem::suggest;
 pub use problem::{InvalidTopology, Problem, ProblemKind};
 pub use reference::{Reference, ReferenceId};
+pub use secrets::{SecretUse, SecretsOf, UnusableSecret, UnusableSecrets};
 pub use sink::{FileFormat, Sink, SinkKind};
 pub use source::{
     Backpressure, BlockStorage, Decoder, FileRows, Format, Framing, GeneratorSpec, Intake,

@@ -9,7 +9,7 @@ use super::{
     Join, KeyedState, MapWithState, OnError, PaneStorage, PluginId, ReferenceId, StreamRef,
     UpdateState, Window, WindowReduce,
 };
-use crate::model::{NodeName, Schema};
+use crate::model::{NodeName, Schema, Text};
 
 /// An operator, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub struct Operator {
     /// Columns of `x.snapshots`, key then state: only `map-with-state` has it.
     pub snapshots: Option<Schema>,
     /// Text for the function.
-    pub settings: BTreeMap<String, String>,
+    pub settings: BTreeMap<String, Text>,
     /// What a fault of its function means.
     pub on_error: OnError,
     /// Its name in the version before: it goes on with what that remembered.

@@ -3,10 +3,18 @@
 use std::{error::Error, fmt};
 
 use tokio_postgres::config::{Config, Host, SslMode};
+use zeroize::Zeroizing;
 
-/// `postgres://user:password@host:port/database`. Prints without the password.
+use crate::model::{Secret, SecretName, hide};
+
+/// `postgres://user:password@host:port/database`. Prints without the password; one that is a secret
+/// prints as the secret's name.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PostgresUrl(Box<Config>);
+pub struct PostgresUrl {
+    /// None: a secret that has no value yet.
+    config: Option<Box<Config>>,
+    secret: Option<(SecretName, Option<Secret>)>,
+}
 
 /// A text that leads to no server. Says nothing of the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,34 +63,97 @@ impl PostgresUrl {
         if config.get_ssl_mode() == SslMode::Require {
             return Err(InvalidUrl::Tls);
         }
-        Ok(Self(Box::new(config)))
+        Ok(Self {
+            config: Some(Box::new(config)),
+            secret: None,
+        })
     }
 
-    /// What to connect with, the password included.
-    pub(crate) fn config(&self) -> &Config {
-        &self.0
+    /// One that is a secret, which has no value yet.
+    pub fn secret(name: SecretName) -> Self {
+        Self {
+            config: None,
+            secret: Some((name, None)),
+        }
+    }
+
+    /// The secret that it is, if it is one.
+    pub fn secret_name(&self) -> Option<&SecretName> {
+        self.secret.as_ref().map(|(name, _)| name)
+    }
+
+    /// Puts the value of the secret there.
+    pub(super) fn fill(&mut self, value: &Secret) -> Result<(), InvalidUrl> {
+        if let Some((_, secret)) = &mut self.secret {
+            self.config = Self::parse(value.expose())?.config;
+            *secret = Some(value.clone());
+        }
+        Ok(())
+    }
+
+    /// What to connect with, the password included; none if nobody gave the secret its value.
+    pub(crate) fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
+    }
+
+    /// The text without the password; without anything else of a URL that is a secret, too.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let Some(config) = &self.config else {
+            return text.to_owned();
+        };
+        let password = config.get_password().map(String::from_utf8_lossy);
+        let mut hidden: Vec<String> = password.map(Into::into).into_iter().collect();
+        if let Some((_, value)) = &self.secret {
+            hidden.extend(value.iter().map(|value| value.expose().to_owned()));
+            let words = [config.get_user(), config.get_dbname(), config.get_options()];
+            hidden.extend(words.into_iter().flatten().map(ToOwned::to_owned));
+            let hosts = config.get_hosts().iter().map(|host| match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(path) => path.display().to_string(),
+            });
+            hidden.extend(hosts);
+            let addresses = config.get_hostaddrs().iter();
+            hidden.extend(addresses.map(ToString::to_string));
+        }
+        let hidden = Zeroizing::new(hidden);
+        hide(text, hidden.iter().map(String::as_str))
+    }
+}
+
+impl InvalidUrl {
+    /// The same of a URL that is a secret: without words of it.
+    pub(super) fn in_secret(&self) -> String {
+        match self {
+            Self::Unreadable(_) => "is no URL of a PostgreSQL server".to_owned(),
+            other => other.to_string(),
+        }
     }
 }
 
 impl fmt::Display for PostgresUrl {
-    /// `postgres://user@host:port/database`.
+    /// `postgres://user@host:port/database`, or `secret:NAME`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = match (&self.secret, &self.config) {
+            (Some((name, _)), _) => return write!(f, "secret:{name}"),
+            (None, Some(config)) => config,
+            (None, None) => return Ok(()), // it is one or the other
+        };
         f.write_str("postgres://")?;
-        if let Some(user) = self.0.get_user() {
+        if let Some(user) = config.get_user() {
             write!(f, "{user}@")?;
         }
-        let names = self.0.get_hosts().iter().map(|host| match host {
+        let names = config.get_hosts().iter().map(|host| match host {
             Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
             Host::Tcp(name) => name.clone(),
             Host::Unix(path) => path.display().to_string(),
         });
         let mut hosts: Vec<_> = names.collect();
         if hosts.is_empty() {
-            let addresses = self.0.get_hostaddrs().iter();
+            let addresses = config.get_hostaddrs().iter();
             hosts = addresses.map(ToString::to_string).collect();
         }
         // One port may stand for all hosts.
-        let ports = self.0.get_ports();
+        let ports = config.get_ports();
         for (at, host) in hosts.iter().enumerate() {
             let comma = if at == 0 { "" } else { "," };
             match ports.get(at).or(ports.first()) {
@@ -90,7 +161,7 @@ impl fmt::Display for PostgresUrl {
                 None => write!(f, "{comma}{host}")?,
             }
         }
-        write!(f, "/{}", self.0.get_dbname().unwrap_or_default())
+        write!(f, "/{}", config.get_dbname().unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{Call, PostgresUrl, StreamRef, TableName};
-use crate::model::NodeName;
+use crate::model::{NodeName, Text};
 
 /// A sink, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub enum SinkKind {
         /// The function.
         call: Call,
         /// Text for it.
-        settings: BTreeMap<String, String>,
+        settings: BTreeMap<String, Text>,
     },
     /// Rows of a table in a file of SQLite, a transaction a batch.
     Sqlite {

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use crate::model::{NodeName, PersistLevel, Schema};
+use crate::model::{NodeName, PersistLevel, Schema, Text};
 
 /// A source, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub enum SourceKind {
     /// Bytes from a TCP server, as a client (spec 12.1, 12.2).
     Socket {
         /// `host:port`.
-        address: String,
+        address: Text,
         /// Where a record ends.
         framing: Framing,
         /// Gives up after so many failed attempts in a row; none: never.
@@ -221,4 +221,10 @@ pub enum OnInvalid {
     Reject,
     /// The batch fails.
     Fail,
+}
+
+/// Whether a text is `host:port`.
+pub(super) fn is_address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && matches!(port.parse::<u16>(), Ok(1..)))
 }

@@ -19,10 +19,11 @@ use super::{
     console::Console,
     loading::{self, Given, GivenPlugin, State},
     output::Format,
+    secret_values::SecretValues,
 };
 use crate::{
     telemetry::{self, LogFilter},
-    topology,
+    topology::{self, SecretsOf},
 };
 use host::{Host, Options};
 use summary::How;
@@ -70,6 +71,9 @@ pub(super) struct Arguments {
     /// Abort a graceful stop that takes longer, such as 30s
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     stop_timeout: Option<Duration>,
+    /// Where secrets are that no variable RSRT_SECRET_NAME has; see `rsrt secret`
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
     /// Only warnings and errors: no progress, no text summary
     #[arg(long, short)]
     quiet: bool,
@@ -116,6 +120,8 @@ fn run_topology(
     let file = &arguments.topology;
     let loaded = loading::load(file, &given, cores, State::Kept, environment)?;
     let loaded = loading::check_initial(loaded)?;
+    let values = SecretValues::new(arguments.secrets.as_deref())?;
+    let loaded = loading::with_secrets(loaded, &values, SecretsOf::Everything)?;
     let host = Host::start(cores, console)?;
     host.stop_as(arguments)?;
     let base_dir = file.parent().unwrap_or(Path::new(""));
@@ -131,6 +137,7 @@ fn run_topology(
     let mut recovered = None;
     if let Some(kept) = earlier {
         let earlier = loading::load_kept(file, &kept, &given, cores, environment)?;
+        let earlier = loading::with_secrets(earlier, &values, SecretsOf::Everything)?;
         let ended = host.recover(earlier, place.as_ref(), options)?;
         recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
     }

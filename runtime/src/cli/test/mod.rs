@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cases::{Case, CaseFile, CaseRunner, Got, Verdict, judge},
     scheduler::{Plan, Pool},
-    topology::{Assignment, Topology},
+    topology::{Assignment, SecretsOf, Topology},
 };
 use report::Judged;
 
@@ -39,7 +39,8 @@ stream, [key, value] for a pair, [key, [left, right]] for a join, an object for 
 `ordered`, the rows of a batch may come in any order. With `restart-after` the process dies after each
 of these batches (from 1) and another goes on from what is durable. `left-out` says how many rows an
 operator with `on-error` skips or makes dead letters of, batch by batch. With `expect-error` an error must come, at load
-or in a batch, and batches that did not fail are still compared.
+or in a batch, and batches that did not fail are still compared. Secrets of operators have the values of
+"secrets": {"NAME": "VALUE"}, beside "cases".
 
 Exit codes: 0 all cases passed, 1 one failed, 2 what was given is wrong."#;
 
@@ -87,6 +88,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         environment,
     )
     .and_then(loading::check_initial)
+    .and_then(|loaded| loading::with_secrets(loaded, &file, SecretsOf::Operators))
     {
         Ok(loaded) => run_cases(file, loaded, arguments)?,
         Err(failure) => judge_load(file, failure)?,

@@ -71,6 +71,8 @@ enum Broken {
     Database(&'static str, Error),
     /// The server took too long to let us in.
     Late,
+    /// The URL is a secret, and nobody gave its value.
+    NoUrl,
 }
 
 fn while_it(action: &'static str) -> impl Fn(Error) -> Broken + Copy {
@@ -103,7 +105,7 @@ impl Postgres {
 
     /// Connects, and makes the tables.
     async fn connect(&self, with_identities: bool) -> Result<Open, Broken> {
-        let mut config = self.url.config().clone();
+        let mut config = self.url.config().cloned().ok_or(Broken::NoUrl)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -276,13 +278,18 @@ impl Postgres {
     fn failed(&self, broken: Broken) -> Failed {
         let (action, why, advice, again) = match broken {
             Broken::Columns(wrong) => return wrong.into(),
+            Broken::NoUrl => {
+                let why = "its URL is a secret that was given no value".to_owned();
+                let advice = "run the topology as `Topology::with_secrets` made it".to_owned();
+                ("reach", why, advice, false)
+            }
             Broken::Late => {
                 let why = format!("the server did not answer within {LOGIN:?}");
                 ("reach", why, advice::REACH.to_owned(), true)
             }
             Broken::Database(action, error) => (
                 action,
-                advice::why(&error),
+                self.url.hide(&advice::why(&error)),
                 advice::advice(&self.spec, action, &error),
                 advice::may_pass(&error),
             ),

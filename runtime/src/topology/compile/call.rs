@@ -1,5 +1,7 @@
 //! A call of a function: its columns, and what comes out.
 
+use std::collections::BTreeMap;
+
 use miette::SourceSpan;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     operator::Site,
 };
 use crate::{
-    model::Schema,
+    model::{Schema, Text},
     topology::{
         Call,
         problem::{ProblemKind, Problems},
@@ -88,9 +90,17 @@ pub(crate) fn resolve(
     let answer = input
         .map_err(|invalid| invalid.to_string())
         .and_then(|input| {
-            let settings = &site.entry.settings;
+            let settings = shown(&site.entry.settings);
             let catalog = site.functions.catalog;
-            catalog.resolve(function.alias, name, settings, &input)
+            catalog.resolve(function.alias, name, &settings, &input)
         });
     Some(answer)
+}
+
+/// The settings as a plugin sees them that is asked before anything runs: nobody has the values of
+/// secrets then, so it sees `secret:NAME`.
+pub(crate) fn shown(settings: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
+    let settings = settings.iter();
+    let shown = settings.map(|(key, text)| (key.clone(), text.to_string()));
+    shown.collect()
 }

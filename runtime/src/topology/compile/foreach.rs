@@ -28,9 +28,9 @@ pub(crate) fn check(
         let fields = selected.iter().map(|column| column.field.clone());
         let columns = Schema::new(fields.collect()).map_err(|invalid| invalid.to_string());
         let name = &found.function.name;
-        let catalog = functions.catalog;
-        let answer = columns
-            .and_then(|columns| catalog.resolve(found.alias, name, &entry.settings, &columns));
+        let (catalog, shown) = (functions.catalog, call::shown(&entry.settings));
+        let answer =
+            columns.and_then(|columns| catalog.resolve(found.alias, name, &shown, &columns));
         if let Err(reason) = answer {
             let function = name.clone();
             problems.report(ProblemKind::Refused { function, reason }, at);

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::table::Table;
-use crate::topology::{InvalidUrl, PostgresUrl, SinkKind, TableName, problem::Problems};
+use crate::{
+    model::Text,
+    topology::{InvalidUrl, PostgresUrl, SinkKind, TableName, problem::Problems},
+};
 
 /// Bytes of a name that PostgreSQL keeps; it cuts the rest off in silence.
 pub(crate) const POSTGRES_NAME: usize = 63;
@@ -32,8 +35,11 @@ pub(super) fn read_postgres(table: &mut Table<'_>, problems: &mut Problems) -> O
 
 fn read_url(table: &mut Table<'_>, problems: &mut Problems) -> Option<PostgresUrl> {
     let value = table.require("url", problems)?;
-    let text = value.text("the URL of a database", problems)?;
-    match PostgresUrl::parse(text.value) {
+    let text = match value.text_or_secret("the URL of a database", problems)? {
+        Text::Written(text) => text,
+        Text::Secret { name, .. } => return Some(PostgresUrl::secret(name)),
+    };
+    match PostgresUrl::parse(&text) {
         Ok(url) => Some(url),
         Err(invalid) => {
             let help = match invalid {

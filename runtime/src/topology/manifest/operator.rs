@@ -14,9 +14,12 @@ use super::{
     value,
     verb::{self, FunctionOwner, FunctionRef, VerbEntry},
 };
-use crate::topology::{
-    OnError, PaneStorage,
-    problem::{ProblemKind, Problems},
+use crate::{
+    model::Text,
+    topology::{
+        OnError, PaneStorage,
+        problem::{ProblemKind, Problems},
+    },
 };
 
 /// Keys of other verbs, which are worth more than "unknown key".
@@ -72,7 +75,7 @@ pub(crate) struct OperatorEntry {
     pub(crate) inputs: Vec<Spanned<String>>,
     /// The verb at its key; none if it could not be read, which has been reported.
     pub(crate) verb: Option<Spanned<VerbEntry>>,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) settings: BTreeMap<String, Text>,
     /// What a fault means; none: the batch fails.
     pub(crate) on_error: Option<Spanned<OnError>>,
     /// None if the stream's own key is meant; empty if it could not be read, which has been
@@ -361,26 +364,25 @@ pub(super) fn read_inputs(table: &mut Table<'_>, problems: &mut Problems) -> Vec
         .collect()
 }
 
-pub(super) fn read_settings(
-    value: &Value<'_>,
-    problems: &mut Problems,
-) -> BTreeMap<String, String> {
+pub(super) fn read_settings(value: &Value<'_>, problems: &mut Problems) -> BTreeMap<String, Text> {
     const WANTED: &str = "a table of text such as { separator = \",\" }";
+    const ONE: &str = "text, a number, true or false";
     let mut settings = BTreeMap::new();
     let Some(table) = value.table(WANTED, problems) else {
         return settings;
     };
     for entry in value::entries(table) {
         let text = match entry.toml {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Boolean(value) => value.to_string(),
-            DeValue::Float(float) => float.as_str().to_owned(),
-            DeValue::Integer(integer) => value::integer_value(integer)
-                .map_or_else(|| integer.to_string(), |integer| integer.to_string()),
-            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                entry.is_not("text, a number, true or false", problems);
-                continue;
-            }
+            DeValue::Boolean(value) => Text::Written(value.to_string()),
+            DeValue::Float(float) => Text::from(float.as_str()),
+            DeValue::Integer(integer) => Text::Written(
+                value::integer_value(integer)
+                    .map_or_else(|| integer.to_string(), |integer| integer.to_string()),
+            ),
+            _ => match entry.text_or_secret(ONE, problems) {
+                Some(text) => text,
+                None => continue,
+            },
         };
         settings.insert(entry.key.to_owned(), text);
     }

@@ -11,9 +11,12 @@ use super::{
     table::{Table, Value},
     verb::{FunctionRef, read_function},
 };
-use crate::topology::{
-    FileFormat, SinkKind,
-    problem::{ProblemKind, Problems, suggest},
+use crate::{
+    model::Text,
+    topology::{
+        FileFormat, SinkKind,
+        problem::{ProblemKind, Problems, suggest},
+    },
 };
 
 /// `n` of print (spec 13.1).
@@ -47,7 +50,7 @@ pub(crate) struct SinkEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct ForeachEntry {
     pub(crate) function: FunctionRef,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) settings: BTreeMap<String, Text>,
 }
 
 pub(super) fn read(

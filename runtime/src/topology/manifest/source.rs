@@ -19,10 +19,11 @@ use super::{
     verb::{FunctionRef, read_function},
 };
 use crate::{
-    model::{BatchInterval, Kind, Schema},
+    model::{BatchInterval, Kind, Schema, Text},
     topology::{
         FileRows, Format, Framing, GeneratorSpec, QueueOrder, SourceKind,
         problem::{ProblemKind, Problems, suggest},
+        source::is_address,
     },
 };
 
@@ -72,7 +73,7 @@ pub(crate) struct SourceEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct ConverterEntry {
     pub(crate) function: FunctionRef,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) settings: BTreeMap<String, Text>,
 }
 
 pub(super) fn read(
@@ -221,18 +222,17 @@ fn read_block_interval(
     block_interval.map_or(BLOCK_INTERVAL.min(longest), |b| b.value)
 }
 
-fn read_address(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+fn read_address(table: &mut Table<'_>, problems: &mut Problems) -> Option<Text> {
     const WANTED: &str = "host and port such as \"127.0.0.1:9999\"";
     let value = table.require("address", problems)?;
-    let text = value.text(WANTED, problems)?;
-    let parts = text.value.rsplit_once(':');
-    let is_valid = parts
-        .is_some_and(|(host, port)| !host.is_empty() && matches!(port.parse::<u16>(), Ok(1..)));
-    if !is_valid {
+    let text = value.text_or_secret(WANTED, problems)?;
+    if let Text::Written(written) = &text
+        && !is_address(written)
+    {
         value.is_bad(format!("must be {WANTED}"), problems);
         return None;
     }
-    Some(text.value.to_owned())
+    Some(text)
 }
 
 fn read_file(

@@ -4,7 +4,10 @@ use miette::SourceSpan;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::spanned::Spanned;
-use crate::topology::problem::{ProblemKind, Problems};
+use crate::{
+    model::Text,
+    topology::problem::{ProblemKind, Problems},
+};
 
 /// A value and the key that it stands under.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,14 @@ pub(crate) struct Value<'t> {
 impl<'t> Value<'t> {
     /// Reports that the value is not `wanted`.
     pub(crate) fn is_not(&self, wanted: &'static str, problems: &mut Problems) {
+        if self.is_secret() {
+            let key = self.key.to_owned();
+            let problem = problems.report(ProblemKind::SecretHere { key }, self.at);
+            problem.help(
+                "a secret can stand at the `address` of a socket, at the `url` of a database, and in `settings`; write a text here",
+            );
+            return;
+        }
         let kind = ProblemKind::WrongType {
             key: self.key.to_owned(),
             wanted,
@@ -49,6 +60,33 @@ impl<'t> Value<'t> {
         }
         self.is_not(wanted, problems);
         None
+    }
+
+    /// Whether it looks like `{ secret = "NAME" }`.
+    fn is_secret(&self) -> bool {
+        matches!(self.toml, DeValue::Table(table) if table.len() == 1 && table.contains_key("secret"))
+    }
+
+    /// A text, or `{ secret = "NAME" }`.
+    pub(crate) fn text_or_secret(
+        &self,
+        wanted: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Text> {
+        match self.toml {
+            DeValue::Table(table) if self.is_secret() => {
+                let name = entries(table).into_iter().next()?;
+                let text = name.text("the name of a secret", problems)?;
+                match text.value.parse() {
+                    Ok(name) => Some(Text::secret(name)),
+                    Err(invalid) => {
+                        problems.report(ProblemKind::BadName(invalid), name.at);
+                        None
+                    }
+                }
+            }
+            _ => Some(Text::from(self.text(wanted, problems)?.value)),
+        }
     }
 
     pub(crate) fn boolean(&self, problems: &mut Problems) -> Option<bool> {

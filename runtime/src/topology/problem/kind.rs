@@ -34,6 +34,10 @@ pub enum ProblemKind {
     #[diagnostic(code(rsrt::topology::bad_value))]
     BadValue { key: String, why: String },
 
+    #[error("`{key}` cannot be a secret: whoever checks the topology must read it")]
+    #[diagnostic(code(rsrt::topology::secret_here))]
+    SecretHere { key: String },
+
     #[error("{what} cannot be {name:?}")]
     #[diagnostic(code(rsrt::topology::unknown_choice))]
     UnknownChoice { what: String, name: String },
@@ -268,6 +272,7 @@ impl ProblemKind {
             Self::UnknownKey { .. } => "unknown key",
             Self::MissingKey { .. } => "missing here",
             Self::WrongType { .. } | Self::BadType { .. } => "wrong type",
+            Self::SecretHere { .. } => "not here",
             Self::BadValue { .. } | Self::InitialState { .. } => "not valid",
             Self::NoMultiple { .. } | Self::CheckpointInterval { .. } => "no multiple",
             Self::SlideOverLength { .. } => "too long",
