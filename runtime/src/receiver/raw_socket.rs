@@ -3,14 +3,12 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use arrow_array::{Array, BinaryArray, RecordBatch, builder::BinaryBuilder};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, BufReader},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use super::{Receiver, ReceiverError, Receiving, Store};
+use super::{Receiver, ReceiverError, Receiving, Store, dial::connect};
 use crate::{
+    confine::Address,
     format::LineDecoder,
     model::{Kind, Position, Schema},
 };
@@ -23,7 +21,7 @@ const LENGTH: usize = 4;
 /// received whole is no block.
 #[derive(Debug)]
 pub struct RawSocketReceiver {
-    address: String,
+    address: Address,
     /// Bytes of a block, at most.
     longest: NonZeroUsize,
     decoder: Arc<LineDecoder>,
@@ -32,9 +30,13 @@ pub struct RawSocketReceiver {
 impl RawSocketReceiver {
     /// For the server at `address` (`host:port`), whose blocks hold lines for `decoder`, or are
     /// one record each if that reads bytes as they are.
-    pub fn new(address: &str, longest: NonZeroUsize, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(
+        address: impl Into<Address>,
+        longest: NonZeroUsize,
+        decoder: Arc<LineDecoder>,
+    ) -> Self {
         Self {
-            address: address.to_owned(),
+            address: address.into(),
             longest,
             decoder,
         }
@@ -42,14 +44,14 @@ impl RawSocketReceiver {
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
         let connected = tokio::select! {
-            connected = TcpStream::connect(&self.address) => connected,
+            connected = connect(&self.address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
         let stream = connected.map_err(|error| ReceiverError::Unreachable {
-            source_name: self.address.clone(),
+            source_name: self.address.text().to_owned(),
             error: error.into(),
         })?;
-        tracing::info!(address = self.address, "connected");
+        tracing::info!(address = self.address.text(), "connected");
         let mut stream = BufReader::new(stream);
         let mut has_header = self.decoder.has_header();
         loop {
@@ -130,7 +132,7 @@ impl RawSocketReceiver {
 
     fn lost(&self, why: String) -> ReceiverError {
         ReceiverError::Lost {
-            source_name: self.address.clone(),
+            source_name: self.address.text().to_owned(),
             error: why.into(),
         }
     }

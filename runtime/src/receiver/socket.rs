@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{Receiver, ReceiverError, Receiving, Store};
+use super::{Receiver, ReceiverError, Receiving, Store, dial::connect};
 use crate::{
+    confine::Address,
     format::{LineDecoder, LineSplitter},
     model::Position,
 };
@@ -18,29 +19,29 @@ const PIECE: usize = 64 << 10;
 /// received and not yet in a block is lost with the process: nobody can be asked to send it again.
 #[derive(Debug)]
 pub struct SocketReceiver {
-    address: String,
+    address: Address,
     decoder: Arc<LineDecoder>,
 }
 
 impl SocketReceiver {
     /// For the server at `address` (`host:port`), which sends lines for `decoder`.
-    pub fn new(address: &str, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(address: impl Into<Address>, decoder: Arc<LineDecoder>) -> Self {
         Self {
-            address: address.to_owned(),
+            address: address.into(),
             decoder,
         }
     }
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
         let connected = tokio::select! {
-            connected = TcpStream::connect(&self.address) => connected,
+            connected = connect(&self.address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
         let mut stream = connected.map_err(|error| ReceiverError::Unreachable {
-            source_name: self.address.clone(),
+            source_name: self.address.text().to_owned(),
             error: error.into(),
         })?;
-        tracing::info!(address = self.address, "connected");
+        tracing::info!(address = self.address.text(), "connected");
         let mut lines = Connection {
             splitter: self.decoder.splitter(),
             header: self.decoder.has_header(),
@@ -53,7 +54,7 @@ impl SocketReceiver {
                 () = stop.cancelled() => return Ok(()),
             };
             let read = read.map_err(|error| ReceiverError::Lost {
-                source_name: self.address.clone(),
+                source_name: self.address.text().to_owned(),
                 error: error.into(),
             })?;
             if read == 0 {

@@ -317,7 +317,7 @@ mod tests {
         file.set_times(times).unwrap();
 
         let file = SourceKind::File {
-            path: old.clone(),
+            path: (&old).into(),
             batch_bytes: NonZeroUsize::MIN,
             partitions: None,
             decoder: decoder(),
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(partitions(open(file)), 3);
         for (new_files_only, expected) in [(true, 0), (false, 1)] {
             let directory = SourceKind::Directory {
-                path: root.path().to_owned(),
+                path: root.path().into(),
                 new_files_only,
                 remember: Duration::from_mins(1),
                 rows: FileRows::Lines(decoder()),
@@ -338,7 +338,7 @@ mod tests {
             default: Vec::new(),
             partitions: NonZeroUsize::MIN,
         };
-        assert_eq!(partitions(open(queue(Some(old)))), 1);
+        assert_eq!(partitions(open(queue(Some(old.into())))), 1);
         assert_eq!(
             open(queue(None)).err().unwrap(),
             "source in: a queue needs `path`, the JSON file with its batches"
@@ -351,7 +351,7 @@ mod tests {
         });
         assert_eq!(partitions(open(generator)), 3);
         let socket = SourceKind::Socket {
-            address: "127.0.0.1:9".to_owned(),
+            address: "127.0.0.1:9".into(),
             framing: Framing::Lines,
             connect_attempts: None,
             block_interval: Duration::from_millis(200),

@@ -1,9 +1,10 @@
 //! `[sink.x]` with `type = "sqlite"` or `type = "postgres"`.
 
-use std::path::PathBuf;
-
 use super::table::Table;
-use crate::topology::{InvalidUrl, PostgresUrl, SinkKind, TableName, problem::Problems};
+use crate::{
+    confine::Place,
+    topology::{InvalidUrl, PostgresUrl, SinkKind, TableName, problem::Problems},
+};
 
 /// Bytes of a name that PostgreSQL keeps; it cuts the rest off in silence.
 pub(crate) const POSTGRES_NAME: usize = 63;
@@ -13,7 +14,7 @@ pub(super) fn read_sqlite(table: &mut Table<'_>, problems: &mut Problems) -> Opt
     let name = read_table(table, Dialect::Sqlite, problems);
     let create = table.boolean("create", problems).unwrap_or(true);
     Some(SinkKind::Sqlite {
-        path: PathBuf::from(path?.value),
+        path: Place::from(path?.value),
         table: name?,
         create,
     })

@@ -1,6 +1,6 @@
 //! `[sink.x]`: where rows go.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
@@ -11,9 +11,12 @@ use super::{
     table::{Table, Value},
     verb::{FunctionRef, read_function},
 };
-use crate::topology::{
-    FileFormat, SinkKind,
-    problem::{ProblemKind, Problems, suggest},
+use crate::{
+    confine::Place,
+    topology::{
+        FileFormat, SinkKind,
+        problem::{ProblemKind, Problems, suggest},
+    },
 };
 
 /// `n` of print (spec 13.1).
@@ -126,7 +129,7 @@ fn read_files(
         Some(text.value.to_owned())
     });
     path.map(|path| SinkKind::Files {
-        path: PathBuf::from(path.value),
+        path: Place::from(path.value),
         suffix,
         format,
     })
