@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 use cap_std::{ambient_authority, fs::Dir};
 
 use super::{Address, AllowedAddress, Place, address::refused_name, root::Root};
-use crate::model::ObjectUrl;
+use crate::model::{Location, ObjectUrl};
 
 /// What a topology may reach: everything that the process may, or what is named.
 #[derive(Debug, Clone)]
@@ -165,6 +165,20 @@ impl Confinement {
     /// What may be connected to; none: everything.
     pub(crate) fn allowed_addresses(&self) -> Option<Arc<[AllowedAddress]>> {
         self.0.as_ref().map(|rules| rules.addresses.clone())
+    }
+
+    /// The place of a checkpoint, which starts at `base` if it is relative, tied to what is allowed.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn location(&self, location: &Location, base: &Path) -> Result<Location, String> {
+        match location.under(base) {
+            Location::Directory(place) => Ok(Location::Directory(self.to_write(&place)?)),
+            Location::Objects(url) => {
+                self.may_use_bucket(&url)?;
+                Ok(Location::Objects(url))
+            }
+        }
     }
 
     /// Whether a folder of an object store may be used.

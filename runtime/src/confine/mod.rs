@@ -12,6 +12,7 @@ mod place;
 mod root;
 mod seen;
 
+pub(crate) use address::allowed_of;
 pub use address::{Address, Refused};
 pub use allowed::{AllowedAddress, InvalidAllowed};
 pub use confinement::{Confinement, NoRoot};

@@ -286,15 +286,12 @@ impl Place {
     /// # Errors
     /// As of [`open`](Self::open).
     pub fn nameless_file(&self) -> io::Result<File> {
-        self.act(
-            tempfile::tempfile_in,
-            |root, rest| {
-                let held = root.open_dir(rest)?;
-                // This name leads to the open directory, wherever it is.
-                let made = tempfile::tempfile_in(format!("/proc/self/fd/{}", held.as_raw_fd()));
-                made.map_err(|error| error.kind().into())
-            },
-        )
+        self.act(tempfile::tempfile_in, |root, rest| {
+            let held = root.open_dir(rest)?;
+            // This name leads to the open directory, wherever it is.
+            let made = tempfile::tempfile_in(format!("/proc/self/fd/{}", held.as_raw_fd()));
+            made.map_err(|error| error.kind().into())
+        })
     }
 
     /// The names in a directory, in no order.

@@ -1,12 +1,21 @@
 //! Where a PostgreSQL server is, and who speaks to it.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use tokio_postgres::config::{Config, Host, SslMode};
 
+use crate::confine::{AllowedAddress, Confinement};
+
+/// Where a URL names none.
+const PORT: u16 = 5432;
+
 /// `postgres://user:password@host:port/database`. Prints without the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PostgresUrl(Box<Config>);
+pub struct PostgresUrl {
+    config: Box<Config>,
+    /// What its hosts may lead to; none: anything.
+    allowed: Option<Arc<[AllowedAddress]>>,
+}
 
 /// A text that leads to no server. Says nothing of the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,12 +64,61 @@ impl PostgresUrl {
         if config.get_ssl_mode() == SslMode::Require {
             return Err(InvalidUrl::Tls);
         }
-        Ok(Self(Box::new(config)))
+        Ok(Self {
+            config: Box::new(config),
+            allowed: None,
+        })
     }
 
     /// What to connect with, the password included.
     pub(crate) fn config(&self) -> &Config {
-        &self.0
+        &self.config
+    }
+
+    /// What its hosts may lead to; none: anything.
+    pub(crate) fn allowed(&self) -> Option<&[AllowedAddress]> {
+        self.allowed.as_deref()
+    }
+
+    /// Each host, or the address that the URL says it has, with its port; none for a socket of this
+    /// machine.
+    pub(crate) fn servers(&self) -> Vec<Option<(String, u16)>> {
+        let config = &self.config;
+        let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
+        let ports = config.get_ports();
+        let servers = (0..hosts.len().max(addresses.len())).map(|at| {
+            let port = *ports.get(at).or(ports.first()).unwrap_or(&PORT);
+            match (addresses.get(at), hosts.get(at)) {
+                (Some(address), _) => Some((address.to_string(), port)),
+                (None, Some(Host::Tcp(name))) => Some((name.clone(), port)),
+                (None, Some(Host::Unix(_)) | None) => None,
+            }
+        });
+        servers.collect()
+    }
+
+    /// The same, to be connected to only where that is allowed.
+    ///
+    /// # Errors
+    /// Says which host is not.
+    pub fn confined(&self, confinement: &Confinement) -> Result<Self, String> {
+        let Some(allowed) = confinement.allowed_addresses() else {
+            return Ok(self.clone());
+        };
+        for server in self.servers() {
+            let Some((host, port)) = server else {
+                return Err("sockets of this machine are not allowed; name a host".to_owned());
+            };
+            let host = match host.contains(':') {
+                true => format!("[{host}]"),
+                false => host,
+            };
+            confinement.to_connect(&format!("{host}:{port}").into())?;
+        }
+        Ok(Self {
+            config: self.config.clone(),
+            allowed: Some(allowed),
+        })
     }
 }
 
@@ -68,21 +126,21 @@ impl fmt::Display for PostgresUrl {
     /// `postgres://user@host:port/database`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgres://")?;
-        if let Some(user) = self.0.get_user() {
+        if let Some(user) = self.config.get_user() {
             write!(f, "{user}@")?;
         }
-        let names = self.0.get_hosts().iter().map(|host| match host {
+        let names = self.config.get_hosts().iter().map(|host| match host {
             Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
             Host::Tcp(name) => name.clone(),
             Host::Unix(path) => path.display().to_string(),
         });
         let mut hosts: Vec<_> = names.collect();
         if hosts.is_empty() {
-            let addresses = self.0.get_hostaddrs().iter();
+            let addresses = self.config.get_hostaddrs().iter();
             hosts = addresses.map(ToString::to_string).collect();
         }
         // One port may stand for all hosts.
-        let ports = self.0.get_ports();
+        let ports = self.config.get_ports();
         for (at, host) in hosts.iter().enumerate() {
             let comma = if at == 0 { "" } else { "," };
             match ports.get(at).or(ports.first()) {
@@ -90,7 +148,7 @@ impl fmt::Display for PostgresUrl {
                 None => write!(f, "{comma}{host}")?,
             }
         }
-        write!(f, "/{}", self.0.get_dbname().unwrap_or_default())
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
     }
 }
 

@@ -1,10 +1,11 @@
 //! A PostgreSQL server.
 
 mod advice;
+mod dial;
 
 use std::{
     future::{Future, poll_fn},
-    io::Cursor,
+    io::{self, Cursor},
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -71,6 +72,8 @@ enum Broken {
     Database(&'static str, Error),
     /// The server took too long to let us in.
     Late,
+    /// No address of it may be connected to, or its name is not known.
+    Refused(io::Error),
 }
 
 fn while_it(action: &'static str) -> impl Fn(Error) -> Broken + Copy {
@@ -103,7 +106,9 @@ impl Postgres {
 
     /// Connects, and makes the tables.
     async fn connect(&self, with_identities: bool) -> Result<Open, Broken> {
-        let mut config = self.url.config().clone();
+        let config = time::timeout(LOGIN, dial::config(&self.url)).await;
+        let config = config.map_err(|_| Broken::Late)?;
+        let mut config = config.map_err(Broken::Refused)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -279,6 +284,10 @@ impl Postgres {
             Broken::Late => {
                 let why = format!("the server did not answer within {LOGIN:?}");
                 ("reach", why, advice::REACH.to_owned(), true)
+            }
+            Broken::Refused(error) => {
+                let again = error.kind() != io::ErrorKind::PermissionDenied;
+                ("reach", error.to_string(), advice::REACH.to_owned(), again)
             }
             Broken::Database(action, error) => (
                 action,

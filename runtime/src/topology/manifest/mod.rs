@@ -32,11 +32,7 @@ pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{
-    num::NonZeroUsize,
-    path::Path,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use toml::de::DeTable;
 
