@@ -326,7 +326,13 @@ impl Place {
     /// # Errors
     /// As of the system.
     pub fn create_directories(&self) -> io::Result<()> {
-        self.act(fs::create_dir_all, |root, rest| root.create_dir_all(rest))
+        self.act(fs::create_dir_all, |root, rest| {
+            root.create_dir_all(rest).map_err(|error| {
+                // A link that leads out stands where a directory is to be made.
+                let seen = root.metadata(rest).err();
+                seen.filter(Root::leads_out).unwrap_or(error)
+            })
+        })
     }
 
     /// Gives it another name.

@@ -23,12 +23,14 @@ impl Root {
         path.strip_prefix(&self.path).ok()
     }
 
+    /// It is no error of the system, which has a number for each, but of `cap-std`.
+    pub(super) fn leads_out(error: &io::Error) -> bool {
+        error.get_ref().is_some() && error.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// Says that a path leads out, instead of what the system says.
     pub(super) fn told(&self, error: io::Error) -> io::Error {
-        // The system has a number for every error of its own; this one is of `cap-std`.
-        let leads_out =
-            error.get_ref().is_some() && error.kind() == io::ErrorKind::PermissionDenied;
-        match leads_out {
+        match Self::leads_out(&error) {
             true => io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!(

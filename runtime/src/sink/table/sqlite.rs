@@ -219,6 +219,14 @@ impl Sqlite {
             rusqlite::Error::SqlInputError { msg, .. } => msg,
             other => other.to_string(),
         };
+        // SQLite says which file it cannot open; where a confined one lies is nobody's business.
+        let why = match self.path.is_confined().then(|| self.path.by_name()) {
+            Some(Ok(Some(name))) => {
+                let shown = self.path.shown().display().to_string();
+                why.replace(&name.display().to_string(), &shown)
+            }
+            _ => why,
+        };
         let problem = self.problem(action, why, advice);
         Failed {
             problem: problem.into(),
