@@ -391,7 +391,7 @@ fn a_commit_is_on_the_disk_when_it_returns() {
     let place = Place::new();
     let batch = counts(&[json!([["a", 1]])]);
     let mut database = Sqlite::new(
-        &place.path(),
+        place.path().into(),
         TableSpec::new(&batch.schema, &TableName::parse("words").unwrap()),
     );
     let put = database.put(&Transaction {
