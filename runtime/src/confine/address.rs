@@ -97,12 +97,11 @@ pub(super) fn refused_name(text: &str, allowed: &[AllowedAddress]) -> Result<(),
     };
     let (name, port) = split(text).ok_or_else(|| format!("{text} is no host:port"))?;
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let may = match bare.parse::<IpAddr>() {
-        Ok(ip) => allowed.iter().any(|it| it.allows(name, plain(ip), port)),
-        Err(_) => {
-            let same = same_name(name);
-            allowed.iter().any(|it| it.may_allow(&same, port))
-        }
+    let may = if let Ok(ip) = bare.parse::<IpAddr>() {
+        allowed.iter().any(|it| it.allows(name, plain(ip), port))
+    } else {
+        let same = same_name(name);
+        allowed.iter().any(|it| it.may_allow(&same, port))
     };
     match may {
         true => Ok(()),

@@ -75,19 +75,19 @@ pub(super) fn plain(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else {
         return ip;
     };
-    let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| {
-        let ([w, x], [y, z]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(w, x, y, z))
+        let ([first, second], [third, fourth]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::V4(Ipv4Addr::new(first, second, third, fourth))
     };
-    match [a, b, c, d, e, f] {
-        // Mapped, and as it was once written; the latter is not for `::` and `::1`.
-        [0, 0, 0, 0, 0, 0xffff] => v4(g, h),
-        [0, 0, 0, 0, 0, 0] if g != 0 => v4(g, h),
-        // Translated on the way, by two prefixes, and tunnelled.
-        [0x64, 0xff9b, 0, 0, 0, 0] => v4(g, h),
-        [0x64, 0xff9b, 1, ..] => v4(g, h),
-        [0x2002, high, low, ..] => v4(high, low),
+    match v6.segments() {
+        // As it was once written; that is not for `::` and `::1`.
+        [0, 0, 0, 0, 0, 0, 0, _] => ip,
+        // That, mapped, and translated on the way, by two prefixes.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        // Tunnelled.
+        | [0x2002, high, low, ..] => v4(high, low),
         _ => ip,
     }
 }

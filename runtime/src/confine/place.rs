@@ -90,13 +90,13 @@ impl Place {
     pub fn sibling(&self, path: &Path) -> io::Result<Self> {
         match &self.within {
             None => Ok(path.into()),
-            Some(Within { root, .. }) => match root.rest(path) {
-                Some(rest) => Ok(Self::beneath(root, path, rest)),
-                None => {
+            Some(Within { root, .. }) => {
+                let rest = root.rest(path).ok_or_else(|| {
                     let why = format!("it does not lie in `{}`", root.name);
-                    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
-                }
-            },
+                    io::Error::new(io::ErrorKind::PermissionDenied, why)
+                })?;
+                Ok(Self::beneath(root, path, rest))
+            }
         }
     }
 
@@ -216,14 +216,12 @@ impl Place {
     /// # Errors
     /// As of [`open`](Self::open).
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        match self.within {
-            None => fs::read(&self.path),
-            Some(_) => {
-                let mut bytes = Vec::new();
-                io::Read::read_to_end(&mut self.open()?, &mut bytes)?;
-                Ok(bytes)
-            }
+        if !self.is_confined() {
+            return fs::read(&self.path);
         }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut self.open()?, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Makes the file, or empties the one that is there, to be written.

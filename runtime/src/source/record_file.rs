@@ -60,13 +60,11 @@ impl PartitionReader for RecordFile {
             .min(CHUNK_BYTES.div_ceil(record))
             .min(left / record);
         let mut bytes = vec![0; rows * record];
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let opened = self.path.open();
-                opened.map_err(|error| self.error(unreadable(&self.path, error)))?
-            }
+        let opened = match self.file.take() {
+            Some(file) => Ok(file),
+            None => self.path.open(),
         };
+        let file = opened.map_err(|error| self.error(unreadable(&self.path, error)))?;
         let read = read_at(&file, &mut bytes, self.position)
             .map_err(|error| self.error(unreadable(&self.path, error)))?;
         if read < bytes.len() {
