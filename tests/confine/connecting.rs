@@ -1,12 +1,6 @@
 //! A confined source connects where it may, by the address that its name resolved to.
 
-use std::{
-    io::Write,
-    net::TcpListener,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io::Write, net::TcpListener, num::NonZeroUsize, sync::Arc};
 
 use rsrt::{
     clock::ManualClock,
@@ -38,9 +32,8 @@ fn received(address: &str, allowed: &[&str]) -> Result<Vec<String>, String> {
         logs: None,
     };
     let mut source = open_source(&topology.sources[0], setup).unwrap();
-    let begun = Instant::now();
     for batch in 1.. {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing came");
+        assert!(batch < 100_000_000, "nothing came");
         let claim = source.claim(BatchTime::from_millis(batch * 1_000));
         let rows = read(claim.map_err(|error| error.to_string())?)?;
         if !rows.is_empty() {
