@@ -8,7 +8,14 @@ use std::{
 
 /// Lower layers first. A module may import those below and what its own layer's line allows.
 const LAYERS: [&[&str]; 8] = [
-    &["model", "clock", "codec", "telemetry", "crash_points"],
+    &[
+        "model",
+        "clock",
+        "codec",
+        "telemetry",
+        "crash_points",
+        "confine",
+    ],
     &[
         "topology",
         "plugin",
@@ -27,12 +34,15 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Imports inside a layer that are meant: (who, whom).
-const SIDEWAYS: [(&str, &str); 3] = [
+const SIDEWAYS: [(&str, &str); 5] = [
     // A format's decoder is part of what a topology says of a source.
     ("format", "topology"),
     ("cases", "stream"),
     // Vocabulary builds on vocabulary.
     ("telemetry", "model"),
+    // A location may be a place, and an object store's folder is allowed by its URL.
+    ("model", "confine"),
+    ("confine", "model"),
 ];
 
 /// A word that only some files may say: (word, who may, why).
@@ -86,7 +96,7 @@ const WORDS: [(&str, &[&str], &str); 10] = [
             "journal/directory.rs",
             "spill/",
             "secrets/",
-            "checkpoint/lock.rs",
+            "confine/", // every file of a topology
             "plugin/cache.rs",
             "plugin/wasi/", // cap_std: what is granted
             "toolchain/",

@@ -7,6 +7,7 @@
 
 mod choices;
 mod cli;
+mod confine;
 mod databases;
 mod docs;
 mod examples;

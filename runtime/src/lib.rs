@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod clock;
 pub mod codec;
+pub mod confine;
 mod crash_points;
 pub mod format;
 pub mod journal;

@@ -59,7 +59,7 @@ impl Pending {
     /// # Errors
     /// When the checkpoint is damaged.
     pub fn read(location: &Location, now: &Program) -> Result<Option<Self>, CheckpointError> {
-        if matches!(location, Location::Directory(path) if !path.is_dir()) {
+        if matches!(location, Location::Directory(path) if !path.is_directory()) {
             return Ok(None);
         }
         let disk = look_at(location)?;

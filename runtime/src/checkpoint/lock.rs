@@ -1,12 +1,12 @@
 //! One process at a time.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{Read, Seek, Write},
-    path::Path,
 };
 
 use super::CheckpointError;
+use crate::confine::Place;
 
 /// Held as long as this lives; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -15,21 +15,19 @@ pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")
 impl Lock {
     /// Takes the lock of a checkpoint's directory. `now` (milliseconds since the epoch) is told to
     /// whoever comes while it is held.
-    pub(super) fn take(directory: &Path, now: i64) -> Result<Self, CheckpointError> {
+    pub(super) fn take(directory: &Place, now: i64) -> Result<Self, CheckpointError> {
         let failed = |error| CheckpointError::Directory {
-            path: directory.to_owned(),
+            path: directory.shown(),
             error,
         };
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(directory.join("lock")).map_err(failed)?;
+        let mut file = directory.join("lock").open_or_create().map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder); // only for the message
                 return Err(CheckpointError::InUse {
-                    path: directory.to_owned(),
+                    path: directory.shown(),
                     holder: match holder.trim() {
                         "" => "by another process".to_owned(),
                         holder => holder.to_owned(),

@@ -1,6 +1,6 @@
 //! A checkpoint's place: opened, looked at, moved aside.
 
-use std::{ffi::OsString, io, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{io, num::NonZeroUsize, sync::Arc};
 
 use super::{
     Checkpoint, CheckpointError, Opened, Program,
@@ -10,6 +10,7 @@ use super::{
     store::read_manifest,
 };
 use crate::{
+    confine::Place,
     journal::{DirectoryDisk, Disk, Holder, ObjectDisk},
     model::{Location, ObjectUrl},
     topology::Topology,
@@ -105,13 +106,13 @@ impl Checkpoint {
 }
 
 fn open_directory(
-    path: &Path,
+    path: &Place,
     topology: &Topology,
     program: Program,
     now: i64,
 ) -> Result<Opened, CheckpointError> {
-    let disk = DirectoryDisk::open(path).map_err(|error| CheckpointError::Directory {
-        path: path.to_owned(),
+    let disk = DirectoryDisk::open(path.clone()).map_err(|error| CheckpointError::Directory {
+        path: path.shown(),
         error,
     })?;
     let lock = Lock::take(disk.path(), now)?;
@@ -125,26 +126,25 @@ fn open_directory(
     Checkpoint::open_locked(Arc::new(disk), topology, program, &unique, Some(lock))
 }
 
-fn move_directory(path: &Path, now: i64) -> Result<Option<Location>, CheckpointError> {
-    if !path.exists() {
+fn move_directory(path: &Place, now: i64) -> Result<Option<Location>, CheckpointError> {
+    if path.look().is_err() {
         return Ok(None);
     }
     let _lock = Lock::take(path, now)?;
-    let mut aside: OsString = path.into();
-    aside.push(format!(".before-{now}"));
-    DirectoryDisk::rename_all(path, Path::new(&aside)).map_err(|error| {
-        CheckpointError::Directory {
-            path: path.to_owned(),
-            error,
-        }
+    let aside = path.with_suffix(&format!(".before-{now}"));
+    DirectoryDisk::rename_all(path, &aside).map_err(|error| CheckpointError::Directory {
+        path: path.shown(),
+        error,
     })?;
-    Ok(Some(Location::Directory(aside.into())))
+    Ok(Some(Location::Directory(aside)))
 }
 
 /// A disk on which nothing is changed.
 pub(super) fn look_at(location: &Location) -> Result<Arc<dyn Disk>, CheckpointError> {
     let disk: io::Result<Arc<dyn Disk>> = match location {
-        Location::Directory(path) => DirectoryDisk::look_at(path).map(|disk| Arc::new(disk) as _),
+        Location::Directory(path) => {
+            DirectoryDisk::look_at(path.clone()).map(|disk| Arc::new(disk) as _)
+        }
         Location::Objects(url) => ObjectDisk::connect(url).map(|disk| Arc::new(disk) as _),
     };
     disk.map_err(|error| unusable(location, error))
@@ -153,7 +153,7 @@ pub(super) fn look_at(location: &Location) -> Result<Arc<dyn Disk>, CheckpointEr
 pub(super) fn unusable(location: &Location, error: io::Error) -> CheckpointError {
     match location {
         Location::Directory(path) => CheckpointError::Directory {
-            path: path.clone(),
+            path: path.shown(),
             error,
         },
         Location::Objects(url) => failed(url, error),

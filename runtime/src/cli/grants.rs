@@ -4,6 +4,7 @@ use std::{env, fmt, path::Path, str::FromStr};
 
 use super::Failure;
 use crate::{
+    confine::{Confinement, Place},
     model::{Grant, InvalidGrant, PluginName},
     plugin::{Access, Grants},
     topology::{Plugin, choices},
@@ -97,21 +98,42 @@ fn of_command_line<'a>(
 }
 
 /// Opens what a plugin is granted: variables of this program's environment, directories below the
-/// topology's own; those of the command line where that was typed.
+/// topology's own, and only what it may reach; those of the command line where that was typed, by
+/// someone who may give everything.
 pub(super) fn open(
     plugin: &Plugin,
     given: &[GivenGrant],
     base_dir: &Path,
+    confinement: &Confinement,
 ) -> Result<Grants, Failure> {
-    let topology = plugin.grants.iter().map(|grant| (grant, base_dir));
-    let typed = of_command_line(plugin, given).map(|grant| (grant, Path::new("")));
+    let everything = Confinement::everything();
+    let topology = plugin.grants.iter();
+    let topology = topology.map(|grant| (grant, base_dir, confinement));
+    let typed = of_command_line(plugin, given);
+    let typed = typed.map(|grant| (grant, Path::new(""), &everything));
     topology
         .chain(typed)
-        .try_fold(Grants::default(), |grants, (grant, base)| match grant {
-            Grant::Env(name) => variable(grants, name),
-            Grant::Read(path) => directory(grants, path, base, Access::Read),
-            Grant::Write(path) => directory(grants, path, base, Access::Write),
-            Grant::Stdout => Ok(grants.stdout()),
+        .try_fold(Grants::default(), |grants, (grant, base, confinement)| {
+            let place = |path: &Path| Place::from(base.join(path));
+            let refused = |why| Failure::input(format!("{grant} cannot be granted: {why}"));
+            match grant {
+                Grant::Env(name) => {
+                    confinement.may_grant_variable(name).map_err(refused)?;
+                    variable(grants, name)
+                }
+                Grant::Read(path) => {
+                    let place = confinement.to_read(&place(path)).map_err(refused)?;
+                    directory(grants, path, place, Access::Read)
+                }
+                Grant::Write(path) => {
+                    let place = confinement.to_write(&place(path)).map_err(refused)?;
+                    directory(grants, path, place, Access::Write)
+                }
+                Grant::Stdout => {
+                    confinement.may_grant_stdout().map_err(refused)?;
+                    Ok(grants.stdout())
+                }
+            }
         })
 }
 
@@ -129,12 +151,12 @@ fn variable(grants: Grants, name: &str) -> Result<Grants, Failure> {
     }
 }
 
-fn directory(grants: Grants, path: &Path, base: &Path, access: Access) -> Result<Grants, Failure> {
+fn directory(grants: Grants, path: &Path, place: Place, access: Access) -> Result<Grants, Failure> {
     let name = path
         .to_str()
         .ok_or_else(|| Failure::input(format!("the path {} is no UTF-8", path.display())))?;
     grants
-        .directory(name, &base.join(path), access)
+        .directory(name, place, access)
         .map_err(Failure::input)
 }
 

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, ProgramFiles},
+    confine::Confinement,
     model::{Location, PluginName, SecretSource},
     plugin::{
         CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
@@ -189,7 +190,12 @@ fn assemble(
                 None => loader.insert(plugin_loader(options, environment)?),
             };
             let loaded = load_bytes(loader, &bytes, &name)?;
-            let grants = grants::open(&plugin, &given.grants, &base_dir)?;
+            let grants = grants::open(
+                &plugin,
+                &given.grants,
+                &base_dir,
+                &Confinement::everything(),
+            )?;
             if !grants.is_empty() && !loaded.imports_wasi() {
                 tracing::warn!("{name} imports nothing of WASI, so its grants give it nothing");
             }

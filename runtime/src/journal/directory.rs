@@ -1,20 +1,19 @@
 //! A directory of the file system.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Write},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use super::Disk;
-use crate::crash_points::around;
+use crate::{confine::Place, crash_points::around};
 
 /// A directory. The file that was written last stays open.
 #[derive(Debug)]
 pub struct DirectoryDisk {
-    path: PathBuf,
+    path: Place,
     /// Nothing is changed; what was cut off is left as it is.
     only_read: bool,
     open: Mutex<Option<(String, Arc<File>)>>,
@@ -25,8 +24,8 @@ impl DirectoryDisk {
     ///
     /// # Errors
     /// When it cannot be made, or made durable.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(path)?;
+    pub fn open(path: impl Into<Place>) -> io::Result<Self> {
+        let path = path.into().absolute()?;
         make_directories(&path)?;
         Ok(Self {
             path,
@@ -39,13 +38,14 @@ impl DirectoryDisk {
     ///
     /// # Errors
     /// When there is none.
-    pub fn look_at(path: &Path) -> io::Result<Self> {
-        if !path.is_dir() {
+    pub fn look_at(path: impl Into<Place>) -> io::Result<Self> {
+        let path = path.into();
+        if !path.is_directory() {
             let why = "there is no such directory";
             return Err(io::Error::new(io::ErrorKind::NotFound, why));
         }
         Ok(Self {
-            path: path.to_owned(),
+            path,
             only_read: true,
             open: Mutex::default(),
         })
@@ -55,8 +55,8 @@ impl DirectoryDisk {
     ///
     /// # Errors
     /// As of the system.
-    pub fn rename_all(from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+    pub fn rename_all(from: &Place, to: &Place) -> io::Result<()> {
+        from.rename(to)
     }
 
     fn may_write(&self) -> io::Result<()> {
@@ -67,7 +67,7 @@ impl DirectoryDisk {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &Place {
         &self.path
     }
 
@@ -77,11 +77,17 @@ impl DirectoryDisk {
         if let Some((_, file)) = open.as_ref().filter(|(held, _)| held == name) {
             return Ok(file.clone());
         }
-        let mut options = OpenOptions::new();
-        let options = options.create(true).append(true);
-        let file = Arc::new(options.open(self.path.join(name))?);
+        let file = Arc::new(self.path.join(name).append()?);
         *open = Some((name.to_owned(), file.clone()));
         Ok(file)
+    }
+
+    /// One that goes away meanwhile was none.
+    fn is_file(&self, name: &str) -> io::Result<bool> {
+        match self.path.join(name).look_at_link() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            seen => Ok(seen?.is_file),
+        }
     }
 
     fn forget(&self, name: &str) {
@@ -97,13 +103,14 @@ impl DirectoryDisk {
 ///
 /// # Errors
 /// When one cannot be made, or made durable.
-pub fn make_directories(path: &Path) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
-    let missing = path.ancestors().take_while(|path| !path.exists()).count();
-    fs::create_dir_all(&path)?;
+pub fn make_directories(path: &Place) -> io::Result<()> {
+    let path = path.absolute()?;
+    let ancestors = || std::iter::successors(Some(path.clone()), Place::parent);
+    let missing = ancestors().take_while(|path| path.look().is_err()).count();
+    path.create_directories()?;
     around("directories-before", "directories-after", || {
-        for (at, parent) in path.ancestors().skip(1).enumerate() {
-            let synced = File::open(parent).and_then(|parent| parent.sync_all());
+        for (at, parent) in ancestors().skip(1).enumerate() {
+            let synced = parent.sync();
             // One that was there may be none that can be read or synced; then nobody made it now.
             if let Err(error) = synced
                 && (at < missing || !is_not_ours(&error))
@@ -130,11 +137,10 @@ impl Disk for DirectoryDisk {
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            // What has no name that is text is none of ours.
-            if entry.file_type()?.is_file()
-                && let Ok(name) = entry.file_name().into_string()
+        for name in self.path.names()? {
+            // What has no name that is text is none of ours, and neither is what is no file.
+            if let Ok(name) = name.into_string()
+                && self.is_file(&name)?
             {
                 names.push(name);
             }
@@ -144,12 +150,15 @@ impl Disk for DirectoryDisk {
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.path.join(name))
+        self.path.join(name).read()
     }
 
     fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        File::open(self.path.join(name))?.read_exact_at(&mut bytes, offset)?;
+        self.path
+            .join(name)
+            .open()?
+            .read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
     }
 
@@ -186,7 +195,7 @@ impl Disk for DirectoryDisk {
         self.forget(from);
         self.forget(to);
         around("disk-rename-before", "disk-rename-after", || {
-            fs::rename(self.path.join(from), self.path.join(to))
+            self.path.join(from).rename(&self.path.join(to))
         })
     }
 
@@ -194,7 +203,7 @@ impl Disk for DirectoryDisk {
         self.may_write()?;
         self.forget(name);
         around("disk-remove-before", "disk-remove-after", || {
-            fs::remove_file(self.path.join(name))
+            self.path.join(name).remove()
         })
     }
 
@@ -202,8 +211,6 @@ impl Disk for DirectoryDisk {
         if self.only_read {
             return Ok(());
         }
-        around("disk-names-before", "disk-names-after", || {
-            File::open(&self.path)?.sync_all()
-        })
+        around("disk-names-before", "disk-names-after", || self.path.sync())
     }
 }

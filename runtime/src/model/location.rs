@@ -1,16 +1,14 @@
 //! Where a checkpoint lies.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::Path, str::FromStr};
+
+use crate::confine::Place;
 
 /// A directory, or a folder in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A directory of this machine; a relative one starts at the topology's.
-    Directory(PathBuf),
+    Directory(Place),
     /// A folder of a bucket.
     Objects(ObjectUrl),
 }
@@ -56,7 +54,7 @@ impl Location {
     #[must_use]
     pub fn under(&self, base: &Path) -> Self {
         match self {
-            Self::Directory(path) => Self::Directory(base.join(path)),
+            Self::Directory(path) => Self::Directory(path.under(base)),
             Self::Objects(url) => Self::Objects(url.clone()),
         }
     }

@@ -15,6 +15,7 @@ mod block_generator;
 mod block_log;
 mod block_store;
 mod channel;
+mod dial;
 mod error;
 mod pid;
 mod rate_limit;

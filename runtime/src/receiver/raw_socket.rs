@@ -3,16 +3,14 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use arrow_array::{Array, BinaryArray, RecordBatch, builder::BinaryBuilder};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, BufReader},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use super::{Receiver, ReceiverError, Receiving, Store};
+use super::{Receiver, ReceiverError, Receiving, Store, dial::connect};
 use crate::{
+    confine::Address,
     format::LineDecoder,
-    model::{Kind, Position, Schema, Text},
+    model::{Kind, Position, Schema},
 };
 
 /// Bytes of the length before a block.
@@ -23,7 +21,7 @@ const LENGTH: usize = 4;
 /// received whole is no block.
 #[derive(Debug)]
 pub struct RawSocketReceiver {
-    address: Text,
+    address: Address,
     /// Bytes of a block, at most.
     longest: NonZeroUsize,
     decoder: Arc<LineDecoder>,
@@ -32,7 +30,11 @@ pub struct RawSocketReceiver {
 impl RawSocketReceiver {
     /// For the server at `address` (`host:port`), whose blocks hold lines for `decoder`, or are
     /// one record each if that reads bytes as they are.
-    pub fn new(address: impl Into<Text>, longest: NonZeroUsize, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(
+        address: impl Into<Address>,
+        longest: NonZeroUsize,
+        decoder: Arc<LineDecoder>,
+    ) -> Self {
         Self {
             address: address.into(),
             longest,
@@ -41,17 +43,14 @@ impl RawSocketReceiver {
     }
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
-        let unreachable = |error| ReceiverError::Unreachable {
-            source_name: self.address.to_string(),
-            error,
-        };
-        let address = self.address.expose();
-        let address = address.map_err(|error| unreachable(error.into()))?;
         let connected = tokio::select! {
-            connected = TcpStream::connect(address) => connected,
+            connected = connect(&self.address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
-        let stream = connected.map_err(|error| unreachable(error.into()))?;
+        let stream = connected.map_err(|error| ReceiverError::Unreachable {
+            source_name: self.address.to_string(),
+            error: error.into(),
+        })?;
         tracing::info!(address = %self.address, "connected");
         let mut stream = BufReader::new(stream);
         let mut has_header = self.decoder.has_header();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{Receiver, ReceiverError, Receiving, Store};
+use super::{Receiver, ReceiverError, Receiving, Store, dial::connect};
 use crate::{
+    confine::Address,
     format::{LineDecoder, LineSplitter},
-    model::{Position, Text},
+    model::Position,
 };
 
 /// Bytes read at once.
@@ -18,13 +19,13 @@ const PIECE: usize = 64 << 10;
 /// received and not yet in a block is lost with the process: nobody can be asked to send it again.
 #[derive(Debug)]
 pub struct SocketReceiver {
-    address: Text,
+    address: Address,
     decoder: Arc<LineDecoder>,
 }
 
 impl SocketReceiver {
     /// For the server at `address` (`host:port`), which sends lines for `decoder`.
-    pub fn new(address: impl Into<Text>, decoder: Arc<LineDecoder>) -> Self {
+    pub fn new(address: impl Into<Address>, decoder: Arc<LineDecoder>) -> Self {
         Self {
             address: address.into(),
             decoder,
@@ -32,17 +33,14 @@ impl SocketReceiver {
     }
 
     async fn receive(&self, store: &Store, stop: &CancellationToken) -> Result<(), ReceiverError> {
-        let unreachable = |error| ReceiverError::Unreachable {
-            source_name: self.address.to_string(),
-            error,
-        };
-        let address = self.address.expose();
-        let address = address.map_err(|error| unreachable(error.into()))?;
         let connected = tokio::select! {
-            connected = TcpStream::connect(address) => connected,
+            connected = connect(&self.address) => connected,
             () = stop.cancelled() => return Ok(()),
         };
-        let mut stream = connected.map_err(|error| unreachable(error.into()))?;
+        let mut stream = connected.map_err(|error| ReceiverError::Unreachable {
+            source_name: self.address.to_string(),
+            error: error.into(),
+        })?;
         tracing::info!(address = %self.address, "connected");
         let mut lines = Connection {
             splitter: self.decoder.splitter(),

@@ -342,7 +342,7 @@ async fn when_the_disk_takes_nothing_what_was_received_is_claimed_and_then_it_is
     let spill = root.path().join("spill");
     let storage = BlockStorage {
         persist: PersistLevel::Disk,
-        spill_directory: Some(spill.clone()),
+        spill_directory: Some((&spill).into()),
         ..BlockStorage::default()
     };
     let spec = ReceiverSpec {

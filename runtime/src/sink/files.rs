@@ -2,9 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::File,
     io::{ErrorKind, Write},
-    path::{Path, PathBuf},
 };
 
 use arrow_array::RecordBatch;
@@ -13,6 +12,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::{Sink, SinkError, SinkProblem};
 use crate::{
+    confine::Place,
     crash_points::around,
     format::{RowJson, RowText, WrongColumns},
     journal::make_directories,
@@ -37,7 +37,7 @@ enum Rows {
 #[derive(Debug)]
 pub struct FilesSink {
     name: NodeName,
-    prefix: PathBuf,
+    prefix: Place,
     suffix: Option<String>,
     rows: Rows,
     /// The directory that batches go to is durable.
@@ -46,11 +46,16 @@ pub struct FilesSink {
 
 impl FilesSink {
     /// For rows of `schema`; `path` is what the names of the directories start with.
-    pub fn new(name: &NodeName, schema: &Schema, path: &Path, format: FileFormat) -> Self {
+    pub fn new(
+        name: &NodeName,
+        schema: &Schema,
+        path: impl Into<Place>,
+        format: FileFormat,
+    ) -> Self {
         Self {
             name: name.clone(),
             // Without a slash at its end, which would make the prefix a directory.
-            prefix: path.components().collect(),
+            prefix: path.into().cleaned(),
             suffix: None,
             is_prepared: false,
             rows: match format {
@@ -69,7 +74,7 @@ impl FilesSink {
 
     fn put(&mut self, time: BatchTime, batch: &Batch) -> Result<(), SinkProblem> {
         let target = Target::new(&self.prefix, time, self.suffix.as_deref());
-        if !self.is_prepared || !target.parent.is_dir() {
+        if !self.is_prepared || !target.parent.is_directory() {
             make_durable_directories(&target.parent)?;
             self.is_prepared = true;
         }
@@ -84,8 +89,9 @@ impl FilesSink {
         written
     }
 
-    fn write_parts(&self, directory: &Path, batch: &Batch) -> Result<(), SinkProblem> {
-        fs::create_dir(directory).map_err(failed("make", directory))?;
+    fn write_parts(&self, directory: &Place, batch: &Batch) -> Result<(), SinkProblem> {
+        let made = directory.create_directory();
+        made.map_err(failed("make", directory))?;
         let none = [Partition::new()];
         let partitions = match batch.partitions.as_slice() {
             [] => none.as_slice(),
@@ -93,7 +99,7 @@ impl FilesSink {
         };
         for (number, chunks) in partitions.iter().enumerate() {
             let path = directory.join(format!("part-{number:05}"));
-            let mut file = File::create(&path).map_err(failed("make", &path))?;
+            let mut file = path.create().map_err(failed("make", &path))?;
             match &self.rows {
                 Rows::Text(rows) => {
                     let write = |chunk: &RecordBatch, out: &mut _| {
@@ -130,7 +136,7 @@ fn write_lines(
     chunks: &Partition,
     rows: impl Fn(&RecordBatch, &mut Vec<u8>) -> Result<(), WrongColumns>,
     file: &mut File,
-    path: &Path,
+    path: &Place,
 ) -> Result<(), SinkProblem> {
     let mut text = Vec::new();
     for chunk in chunks {
@@ -164,28 +170,23 @@ fn io_error(error: ArrowError) -> std::io::Error {
 
 /// Where a batch goes, and where it is made.
 struct Target {
-    path: PathBuf,
-    parent: PathBuf,
-    temporary: PathBuf,
+    path: Place,
+    parent: Place,
+    temporary: Place,
     /// Where what stood there before waits for its end.
-    replaced: PathBuf,
+    replaced: Place,
 }
 
 impl Target {
-    fn new(prefix: &Path, time: BatchTime, suffix: Option<&str>) -> Self {
-        let mut path = prefix.as_os_str().to_owned();
-        path.push(format!("-{}", time.as_millis()));
+    fn new(prefix: &Place, time: BatchTime, suffix: Option<&str>) -> Self {
+        let mut path = prefix.with_suffix(&format!("-{}", time.as_millis()));
         if let Some(suffix) = suffix {
-            path.push(format!(".{suffix}"));
+            path = path.with_suffix(&format!(".{suffix}"));
         }
-        let path = PathBuf::from(path);
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        let parent = path.directory();
         let hidden = |ending: &str| {
             let mut name = OsString::from(".");
-            name.push(path.file_name().unwrap_or_default());
+            name.push(path.name());
             name.push(ending);
             parent.join(name)
         };
@@ -198,12 +199,13 @@ impl Target {
     }
 
     fn put_in_place(&self) -> Result<(), SinkProblem> {
-        match fs::symlink_metadata(&self.path) {
+        match self.path.look_at_link() {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed("look at", &self.path)(error)),
-            Ok(there) if there.is_dir() => {
+            Ok(there) if there.is_directory => {
                 remove(&self.replaced)?;
-                fs::rename(&self.path, &self.replaced).map_err(failed("replace", &self.path))?;
+                let renamed = self.path.rename(&self.replaced);
+                renamed.map_err(failed("replace", &self.path))?;
             }
             Ok(_) => {
                 let error = std::io::Error::other("it is there and is no directory");
@@ -211,11 +213,11 @@ impl Target {
             }
         }
         let renamed = around("file-rename-before", "file-rename-after", || {
-            fs::rename(&self.temporary, &self.path)
+            self.temporary.rename(&self.path)
         });
         if let Err(error) = renamed {
             // Back to what it was, if anything was there.
-            let _ = fs::rename(&self.replaced, &self.path);
+            let _ = self.replaced.rename(&self.path);
             return Err(failed("put in place", &self.path)(error));
         }
         sync_directory(&self.parent)?;
@@ -225,29 +227,27 @@ impl Target {
 
 fn failed<'a>(
     action: &'static str,
-    path: &'a Path,
+    path: &'a Place,
 ) -> impl Fn(std::io::Error) -> SinkProblem + use<'a> {
     move |error| SinkProblem::File {
         action,
-        path: path.to_owned(),
+        path: path.shown(),
         error,
     }
 }
 
 /// Makes the directory and those above it, so that they outlive a crash.
-pub(super) fn make_durable_directories(path: &Path) -> Result<(), SinkProblem> {
+pub(super) fn make_durable_directories(path: &Place) -> Result<(), SinkProblem> {
     make_directories(path).map_err(failed("make", path))
 }
 
-pub(super) fn sync_directory(path: &Path) -> Result<(), SinkProblem> {
-    let synced = around("file-names-before", "file-names-after", || {
-        File::open(path).and_then(|directory| directory.sync_all())
-    });
+pub(super) fn sync_directory(path: &Place) -> Result<(), SinkProblem> {
+    let synced = around("file-names-before", "file-names-after", || path.sync());
     synced.map_err(failed("sync", path))
 }
 
-fn remove(directory: &Path) -> Result<(), SinkProblem> {
-    match fs::remove_dir_all(directory) {
+fn remove(directory: &Place) -> Result<(), SinkProblem> {
+    match directory.remove_all() {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(failed("remove", directory)(error))
         }

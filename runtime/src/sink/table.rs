@@ -5,10 +5,9 @@ mod postgres;
 mod sql;
 mod sqlite;
 
-use std::path::Path;
-
 use super::{Sink, SinkError, SinkProblem, TableProblem};
 use crate::{
+    confine::Place,
     model::{Batch, BatchTime, NodeName, Schema},
     topology::{PostgresUrl, TableName},
 };
@@ -71,8 +70,8 @@ pub struct TableSink {
 
 impl TableSink {
     /// A table in a file of SQLite, which is made if it is missing.
-    pub fn sqlite(name: &NodeName, path: &Path, spec: TableSpec) -> Self {
-        Self::new(name, Box::new(Sqlite::new(path, spec)))
+    pub fn sqlite(name: &NodeName, path: impl Into<Place>, spec: TableSpec) -> Self {
+        Self::new(name, Box::new(Sqlite::new(path.into(), spec)))
     }
 
     /// A table of a PostgreSQL server. Must be written on a thread that may block.

@@ -1,6 +1,6 @@
 //! A data set in a file that an operator wants whole: reference data, an initial state.
 
-use std::{fs, num::NonZeroUsize, sync::Arc, time::SystemTime};
+use std::{num::NonZeroUsize, sync::Arc, time::SystemTime};
 
 use arrow_array::RecordBatch;
 
@@ -73,10 +73,11 @@ impl DataSet {
 
     fn stamp(&self) -> Result<Stamp, DataSetError> {
         let path = &self.reference.path;
-        let metadata = fs::metadata(path).map_err(|error| self.blame(unreadable(path, error)))?;
+        let seen = path.look();
+        let seen = seen.map_err(|error| self.blame(unreadable(path, error)))?;
         Ok(Stamp {
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
+            length: seen.length,
+            modified: seen.modified,
         })
     }
 
@@ -116,6 +117,8 @@ impl DataSet {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use arrow_array::cast::AsArray;
 
     use super::*;
@@ -128,7 +131,7 @@ mod tests {
         DataSet::new(Reference {
             operator: "clean".parse().unwrap(),
             role: "reference blocked".to_owned(),
-            path: path.to_owned(),
+            path: path.into(),
             decoder: Decoder {
                 format: Format::Text,
                 on_invalid: OnInvalid::Reject,

@@ -1,7 +1,7 @@
 //! New files of directories (spec 12.3).
 
 use std::{
-    fs, io,
+    io,
     num::NonZeroUsize,
     path::{Component, Path, PathBuf},
     sync::Arc,
@@ -9,7 +9,6 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use walkdir::WalkDir;
 
 use super::{
     Claim, PartitionReader, Source, SourceError, SourceProblem, Taken,
@@ -19,6 +18,7 @@ use super::{
     selection::{ListedFile, Selection},
 };
 use crate::{
+    confine::Place,
     format::LineDecoder,
     model::{BatchInterval, BatchTime, FileStamp, InputPosition, InputRange, NodeName},
 };
@@ -29,6 +29,8 @@ use crate::{
 #[derive(Debug)]
 pub struct DirectorySource {
     name: NodeName,
+    /// Where the pattern starts.
+    start: Place,
     pattern: Vec<Step>,
     selection: Selection,
     reading: FileReading,
@@ -62,18 +64,20 @@ impl DirectorySource {
     /// When `path` is no pattern. A directory that is not there may come later.
     pub fn new(
         name: &NodeName,
-        path: &Path,
+        path: impl Into<Place>,
         ignored_until: i64,
         remember: Duration,
         interval: BatchInterval,
         reading: FileReading,
     ) -> Result<Self, SourceError> {
+        let path = path.into();
         let remember = i64::try_from(remember.as_millis()).unwrap_or(i64::MAX);
         let interval = interval.as_millis();
         let batches = remember / interval + i64::from(remember % interval != 0);
         Ok(Self {
             name: name.clone(),
-            pattern: steps(path).map_err(|problem| SourceError::new(name, problem))?,
+            start: path.start(),
+            pattern: steps(path.steps()).map_err(|problem| SourceError::new(name, problem))?,
             selection: Selection::new(ignored_until, batches.saturating_mul(interval)),
             reading,
             taken: None,
@@ -85,7 +89,7 @@ impl Source for DirectorySource {
     /// Always a batch. When a directory cannot be listed it is empty, with a warning; what is there
     /// is read later, if it is still within the window then.
     fn claim(&mut self, time: BatchTime) -> Result<Claim, SourceError> {
-        let listed = list(&self.pattern).unwrap_or_else(|(path, error)| {
+        let listed = list(&self.start, &self.pattern).unwrap_or_else(|(path, error)| {
             tracing::warn!(source = %self.name, path = %path.display(), %error,
                 "cannot list the directory, so this batch is empty");
             Vec::new()
@@ -96,7 +100,7 @@ impl Source for DirectorySource {
             length: file.length,
             modified: file.modified,
         });
-        Ok(self.batch(stamps.collect()))
+        self.batch(stamps.collect())
     }
 
     fn taken(&self) -> Option<Taken> {
@@ -122,12 +126,13 @@ impl Source for DirectorySource {
         };
         for claimed in files {
             let failed = |problem| SourceError::new(&self.name, problem);
-            let found = look_at(&claimed.path);
-            let found = found.map_err(|error| failed(unreadable(&claimed.path, error)))?;
+            let place = self.place(claimed)?;
+            let found = look_at(&place);
+            let found = found.map_err(|error| failed(unreadable(&place, error)))?;
             let found = found.map_or((0, 0), |file| (file.length, file.modified));
             if found != (claimed.length, claimed.modified) {
                 return Err(failed(SourceProblem::Changed {
-                    path: claimed.path.clone(),
+                    path: place.shown(),
                     expected: claimed.length,
                     found: found.0,
                 }));
@@ -135,7 +140,7 @@ impl Source for DirectorySource {
         }
         let paths = files.iter().map(|file| file.path.clone());
         self.selection.take(time.as_millis(), paths);
-        Ok(self.batch(files.clone()))
+        self.batch(files.clone())
     }
 
     fn is_exhausted(&self) -> bool {
@@ -144,9 +149,18 @@ impl Source for DirectorySource {
 }
 
 impl DirectorySource {
-    fn batch(&mut self, files: Vec<FileStamp>) -> Claim {
+    /// Of a file that was listed, now or by an earlier run.
+    fn place(&self, file: &FileStamp) -> Result<Place, SourceError> {
+        let place = self.start.sibling(&file.path);
+        place.map_err(|error| {
+            let unknown = Place::from(file.path.file_name().map_or(Path::new(""), Path::new));
+            SourceError::new(&self.name, unreadable(&unknown, error))
+        })
+    }
+
+    fn batch(&mut self, files: Vec<FileStamp>) -> Result<Claim, SourceError> {
         let readers = files.iter().map(|file| {
-            let path = file.path.clone();
+            let path = self.place(file)?;
             let reader: Box<dyn PartitionReader> = match &self.reading {
                 FileReading::Lines(decoder) => {
                     let claimed = FileRange {
@@ -160,11 +174,11 @@ impl DirectorySource {
                     Box::new(RecordFile::new(&self.name, path, file.length, *record))
                 }
             };
-            reader
+            Ok(reader)
         });
-        let readers = readers.collect();
+        let readers = readers.collect::<Result<_, _>>()?;
         self.taken = Some(files);
-        Claim::Batch(readers)
+        Ok(Claim::Batch(readers))
     }
 }
 
@@ -192,14 +206,16 @@ fn steps(path: &Path) -> Result<Vec<Step>, SourceProblem> {
     Ok(steps)
 }
 
-type NotListed = (PathBuf, io::Error);
+type NotListed = (Place, io::Error);
 
 /// The files of all directories that match.
-fn list(pattern: &[Step]) -> Result<Vec<ListedFile>, NotListed> {
-    let mut directories = vec![PathBuf::new()];
+fn list(start: &Place, pattern: &[Step]) -> Result<Vec<ListedFile>, NotListed> {
+    let mut directories = vec![start.clone()];
     for step in pattern {
         match step {
-            Step::Plain(rest) => directories.iter_mut().for_each(|path| path.push(rest)),
+            Step::Plain(rest) => directories
+                .iter_mut()
+                .for_each(|path| *path = path.join(rest)),
             Step::Glob(glob) => {
                 let mut matching = Vec::new();
                 for directory in directories {
@@ -208,9 +224,7 @@ fn list(pattern: &[Step]) -> Result<Vec<ListedFile>, NotListed> {
                         Err((_, error)) if is_absent(&error) => continue,
                         entries => entries?,
                     };
-                    let matches = |path: &PathBuf| {
-                        path.file_name().is_some_and(|name| glob.is_match(name)) && path.is_dir()
-                    };
+                    let matches = |path: &Place| glob.is_match(path.name()) && path.is_directory();
                     matching.extend(entries.into_iter().filter(matches));
                 }
                 directories = matching;
@@ -229,6 +243,10 @@ fn list(pattern: &[Step]) -> Result<Vec<ListedFile>, NotListed> {
                 Ok(file) => files.extend(file),
                 // It went away since it was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // A link that leads out is none of its files, and must not hide the others.
+                Err(error) if path.is_confined() => {
+                    tracing::warn!(path = %path.display(), %error, "the file is not read");
+                }
                 Err(error) => return Err((path, error)),
             }
         }
@@ -244,36 +262,27 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// What lies in a directory, in no order.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, NotListed> {
+fn entries(directory: &Place) -> Result<Vec<Place>, NotListed> {
     // Behind a slash a file is an error, and a link is what it leads to.
-    let root = match directory.as_os_str().is_empty() {
-        true => PathBuf::from("."),
-        false => directory.join(""),
+    let listed = match directory.steps().as_os_str().is_empty() && !directory.is_confined() {
+        true => Place::from(".").names(),
+        false => directory.join("").names(),
     };
-    let below = WalkDir::new(root).min_depth(1).max_depth(1);
-    let paths = below.into_iter().map(|entry| {
-        let name = entry?.file_name().to_owned();
-        Ok(directory.join(name))
-    });
-    paths
-        .collect::<Result<_, walkdir::Error>>()
-        .map_err(|error| {
-            let path = error.path().unwrap_or(directory).to_owned();
-            let is_loop = || io::Error::other("a link leads back to it");
-            (path, error.into_io_error().unwrap_or_else(is_loop))
-        })
+    let names = listed.map_err(|error| (directory.clone(), error))?;
+    Ok(names.into_iter().map(|name| directory.join(name)).collect())
 }
 
 /// None if it is no file.
-fn look_at(path: &Path) -> io::Result<Option<ListedFile>> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
+fn look_at(place: &Place) -> io::Result<Option<ListedFile>> {
+    let seen = place.look()?;
+    if !seen.is_file {
         return Ok(None);
     }
+    let modified = seen.modified.ok_or(io::ErrorKind::Unsupported)?;
     Ok(Some(ListedFile {
-        path: path.to_owned(),
-        modified: millis(metadata.modified()?),
-        length: metadata.len(),
+        path: place.path().to_owned(),
+        modified: millis(modified),
+        length: seen.length,
     }))
 }
 

@@ -1,11 +1,6 @@
 //! A file, read once from start to end.
 
-use std::{
-    fs::File,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, num::NonZeroUsize, sync::Arc};
 
 use super::{
     Claim, PartitionReader, Source, SourceError, SourceProblem, Taken,
@@ -13,6 +8,7 @@ use super::{
     file_range::{FilePartition, FileRange, read_at, unreadable},
 };
 use crate::{
+    confine::Place,
     format::LineDecoder,
     model::{BatchTime, InputPosition, InputRange, NodeName},
 };
@@ -26,7 +22,7 @@ const STRIDE: usize = 16 << 10;
 #[derive(Debug)]
 pub struct FileSource {
     name: NodeName,
-    path: PathBuf,
+    path: Place,
     file: File,
     length: u64,
     position: u64,
@@ -44,13 +40,14 @@ impl FileSource {
     /// When it cannot be opened or is no file.
     pub fn open(
         name: &NodeName,
-        path: &Path,
+        path: impl Into<Place>,
         batch_bytes: NonZeroUsize,
         partitions: NonZeroUsize,
         decoder: LineDecoder,
     ) -> Result<Self, SourceError> {
-        let failed = |error| SourceError::new(name, unreadable(path, error));
-        let file = File::open(path).map_err(failed)?;
+        let path = path.into();
+        let failed = |error| SourceError::new(name, unreadable(&path, error));
+        let file = path.open().map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             let error = std::io::Error::other("it is no regular file");
@@ -58,7 +55,7 @@ impl FileSource {
         }
         Ok(Self {
             name: name.clone(),
-            path: path.to_owned(),
+            path,
             file,
             length: metadata.len(),
             position: 0,
@@ -149,7 +146,7 @@ impl Source for FileSource {
         };
         if self.length < length {
             let problem = SourceProblem::Changed {
-                path: self.path.clone(),
+                path: self.path.shown(),
                 expected: length,
                 found: self.length,
             };

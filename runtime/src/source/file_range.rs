@@ -1,15 +1,10 @@
 //! A range of a file as a partition: read in pieces, cut into lines, decoded.
 
-use std::{
-    fs::File,
-    ops::Range,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, ops::Range, os::unix::fs::FileExt, sync::Arc};
 
 use super::{PartitionReader, SourceChunk, SourceError, SourceProblem};
 use crate::{
+    confine::Place,
     format::{DecodeError, LineDecoder, LineSplitter},
     model::NodeName,
 };
@@ -21,7 +16,7 @@ const PIECE: usize = 256 << 10;
 /// Bytes of a file as they were when they were claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileRange {
-    pub(super) path: PathBuf,
+    pub(super) path: Place,
     pub(super) range: Range<u64>,
     /// Of the whole file, when it was claimed.
     pub(super) length: u64,
@@ -75,14 +70,14 @@ impl FilePartition {
         self.piece.resize(wanted, 0);
         let file = match self.file.take() {
             Some(file) => file,
-            None => File::open(path).map_err(|e| self.error(unreadable(path, e)))?,
+            None => path.open().map_err(|e| self.error(unreadable(path, e)))?,
         };
         let read = read_at(&file, &mut self.piece, self.position)
             .map_err(|error| self.error(unreadable(path, error)))?;
         if read == 0 {
             let found = file.metadata().map_or(self.position, |file| file.len());
             return Err(self.error(SourceProblem::Shrank {
-                path: path.clone(),
+                path: path.shown(),
                 expected: self.claimed.length,
                 found,
             }));
@@ -122,7 +117,7 @@ impl PartitionReader for FilePartition {
         let decoded = self.decoder.decode(lines).map_err(|error| {
             self.error(match error {
                 DecodeError::Line(line) => SourceProblem::Line {
-                    path: self.claimed.path.clone(),
+                    path: self.claimed.path.shown(),
                     range: self.claimed.range.clone(),
                     error: line.after(before),
                 },
@@ -155,9 +150,9 @@ pub(super) fn read_at(file: &File, into: &mut [u8], mut position: u64) -> std::i
     Ok(filled)
 }
 
-pub(super) fn unreadable(path: &Path, error: std::io::Error) -> SourceProblem {
+pub(super) fn unreadable(path: &Place, error: std::io::Error) -> SourceProblem {
     SourceProblem::Unreadable {
-        path: path.to_owned(),
+        path: path.shown(),
         error: Arc::new(error),
     }
 }

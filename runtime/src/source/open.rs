@@ -320,7 +320,7 @@ mod tests {
         file.set_times(times).unwrap();
 
         let file = SourceKind::File {
-            path: old.clone(),
+            path: (&old).into(),
             batch_bytes: NonZeroUsize::MIN,
             partitions: None,
             decoder: decoder(),
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(partitions(open(file)), 3);
         for (new_files_only, expected) in [(true, 0), (false, 1)] {
             let directory = SourceKind::Directory {
-                path: root.path().to_owned(),
+                path: root.path().into(),
                 new_files_only,
                 remember: Duration::from_mins(1),
                 rows: FileRows::Lines(decoder()),
@@ -341,7 +341,7 @@ mod tests {
             default: Vec::new(),
             partitions: NonZeroUsize::MIN,
         };
-        assert_eq!(partitions(open(queue(Some(old)))), 1);
+        assert_eq!(partitions(open(queue(Some(old.into())))), 1);
         assert_eq!(
             open(queue(None)).err().unwrap(),
             "source in: a queue needs `path`, the JSON file with its batches"

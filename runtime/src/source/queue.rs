@@ -1,6 +1,6 @@
 //! Batches that are given: in a JSON file, or by the cases of a test (spec 12.5).
 
-use std::{collections::VecDeque, num::NonZeroUsize, path::Path};
+use std::{collections::VecDeque, num::NonZeroUsize};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::{
     file_range::unreadable, rows::RowPartition,
 };
 use crate::{
+    confine::Place,
     format::rows_from_json,
     model::{BatchTime, InputPosition, InputRange, NodeName, Schema},
     topology::QueueOrder,
@@ -66,13 +67,15 @@ impl QueueSource {
         schema: &Schema,
         order: QueueOrder,
         partitions: NonZeroUsize,
-        path: &Path,
+        path: &Place,
     ) -> Result<Self, SourceError> {
         let failed = |problem| SourceError::new(name, problem);
-        let text = std::fs::read(path).map_err(|error| failed(unreadable(path, error)))?;
+        let text = path
+            .read()
+            .map_err(|error| failed(unreadable(path, error)))?;
         let batches: Vec<Option<Vec<Value>>> = serde_json::from_slice(&text).map_err(|error| {
             failed(SourceProblem::NoQueue {
-                path: path.to_owned(),
+                path: path.shown(),
                 problem: error.to_string(),
             })
         })?;

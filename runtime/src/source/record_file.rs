@@ -1,6 +1,6 @@
 //! A file of records of one length as a partition (spec 12.4).
 
-use std::{fs::File, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{fs::File, num::NonZeroUsize, sync::Arc};
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
 
@@ -8,13 +8,16 @@ use super::{
     PartitionReader, SourceChunk, SourceError, SourceProblem,
     file_range::{read_at, unreadable},
 };
-use crate::model::{CHUNK_BYTES, CHUNK_ROWS, Kind, NodeName, Schema};
+use crate::{
+    confine::Place,
+    model::{CHUNK_BYTES, CHUNK_ROWS, Kind, NodeName, Schema},
+};
 
 /// Reads a file that is `value: binary`, a record after the other.
 #[derive(Debug)]
 pub(super) struct RecordFile {
     source: NodeName,
-    path: PathBuf,
+    path: Place,
     /// Of the file, when it was claimed.
     length: u64,
     record: NonZeroUsize,
@@ -23,7 +26,7 @@ pub(super) struct RecordFile {
 }
 
 impl RecordFile {
-    pub(super) fn new(source: &NodeName, path: PathBuf, length: u64, record: NonZeroUsize) -> Self {
+    pub(super) fn new(source: &NodeName, path: Place, length: u64, record: NonZeroUsize) -> Self {
         Self {
             source: source.clone(),
             path,
@@ -44,7 +47,7 @@ impl PartitionReader for RecordFile {
         let record = self.record.get();
         if !self.length.is_multiple_of(record as u64) {
             return Err(self.error(SourceProblem::NoRecords {
-                path: self.path.clone(),
+                path: self.path.shown(),
                 length: self.length,
                 record,
             }));
@@ -57,17 +60,16 @@ impl PartitionReader for RecordFile {
             .min(CHUNK_BYTES.div_ceil(record))
             .min(left / record);
         let mut bytes = vec![0; rows * record];
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                File::open(&self.path).map_err(|error| self.error(unreadable(&self.path, error)))?
-            }
+        let opened = match self.file.take() {
+            Some(file) => Ok(file),
+            None => self.path.open(),
         };
+        let file = opened.map_err(|error| self.error(unreadable(&self.path, error)))?;
         let read = read_at(&file, &mut bytes, self.position)
             .map_err(|error| self.error(unreadable(&self.path, error)))?;
         if read < bytes.len() {
             return Err(self.error(SourceProblem::Shrank {
-                path: self.path.clone(),
+                path: self.path.shown(),
                 expected: self.length,
                 found: self.position + read as u64,
             }));
@@ -99,7 +101,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let record = NonZeroUsize::new(record).unwrap();
         let name = "in".parse().unwrap();
-        let mut file = RecordFile::new(&name, path, bytes.len() as u64, record);
+        let mut file = RecordFile::new(&name, path.into(), bytes.len() as u64, record);
         let mut records = Vec::new();
         while let Some(chunk) = file.next_chunk().map_err(|error| error.to_string())? {
             assert!(chunk.rows.num_rows() <= CHUNK_ROWS);

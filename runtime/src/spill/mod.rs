@@ -7,13 +7,14 @@
 mod error;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 pub use error::SpillError;
+
+use crate::confine::Place;
 
 /// A file takes at least so many bytes before another one is begun.
 const SMALLEST: u64 = 1 << 20;
@@ -23,7 +24,7 @@ const FILES: u64 = 64;
 /// Writes to files of one directory, one after the other.
 #[derive(Debug)]
 pub struct Spill {
-    directory: PathBuf,
+    directory: Place,
     /// A file is full when it has so many bytes.
     full: u64,
     current: Mutex<Option<Growing>>,
@@ -38,7 +39,7 @@ struct Growing {
 #[derive(Debug)]
 struct SpillFile {
     file: File,
-    directory: PathBuf,
+    directory: Place,
     /// Counted from 1, for people.
     number: u64,
 }
@@ -57,7 +58,7 @@ impl Spill {
     /// file is made before the first write.
     pub fn temporary(most: u64) -> Self {
         Self {
-            directory: std::env::temp_dir(),
+            directory: std::env::temp_dir().into(),
             full: (most / FILES).max(SMALLEST),
             current: Mutex::default(),
         }
@@ -67,12 +68,14 @@ impl Spill {
     ///
     /// # Errors
     /// When no file can be made there.
-    pub fn in_directory(directory: &Path, most: u64) -> Result<Self, SpillError> {
+    pub fn in_directory(directory: impl Into<Place>, most: u64) -> Result<Self, SpillError> {
         let spill = Self {
-            directory: directory.to_owned(),
+            directory: directory.into(),
             ..Self::temporary(most)
         };
-        let made = fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory));
+        let directory = &spill.directory;
+        let made = directory.create_directories();
+        let made = made.and_then(|()| directory.nameless_file());
         made.map_err(|error| spill.unwritable(error))?;
         Ok(spill)
     }
@@ -102,7 +105,7 @@ impl Spill {
     }
 
     fn begin(&self, number: u64) -> Result<Growing, SpillError> {
-        let file = tempfile::tempfile_in(&self.directory);
+        let file = self.directory.nameless_file();
         let file = SpillFile {
             file: file.map_err(|error| self.unwritable(error))?,
             directory: self.directory.clone(),
@@ -116,7 +119,7 @@ impl Spill {
 
     fn unwritable(&self, error: std::io::Error) -> SpillError {
         SpillError::Unwritable {
-            directory: self.directory.clone(),
+            directory: self.directory.shown(),
             error,
         }
     }
@@ -136,7 +139,7 @@ impl Spilled {
             Err(error) => error.to_string(),
         };
         Err(SpillError::Unreadable {
-            directory: self.file.directory.clone(),
+            directory: self.file.directory.shown(),
             file: self.file.number,
             from: self.offset,
             to: self.offset + self.length as u64,
@@ -163,6 +166,8 @@ impl Spill {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,11 +1,17 @@
 //! Where a PostgreSQL server is, and who speaks to it.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use tokio_postgres::config::{Config, Host, SslMode};
 use zeroize::Zeroizing;
 
-use crate::model::{Secret, SecretName, hide};
+use crate::{
+    confine::{AllowedAddress, Confinement},
+    model::{Secret, SecretName, hide},
+};
+
+/// Where a URL names none.
+const PORT: u16 = 5432;
 
 /// `postgres://user:password@host:port/database`. Prints without the password; one that is a secret
 /// prints as the secret's name.
@@ -14,6 +20,8 @@ pub struct PostgresUrl {
     /// None: a secret that has no value yet.
     config: Option<Box<Config>>,
     secret: Option<(SecretName, Option<Secret>)>,
+    /// What its hosts may lead to; none: anything.
+    allowed: Option<Arc<[AllowedAddress]>>,
 }
 
 /// A text that leads to no server. Says nothing of the password.
@@ -66,6 +74,7 @@ impl PostgresUrl {
         Ok(Self {
             config: Some(Box::new(config)),
             secret: None,
+            allowed: None,
         })
     }
 
@@ -74,6 +83,7 @@ impl PostgresUrl {
         Self {
             config: None,
             secret: Some((name, None)),
+            allowed: None,
         }
     }
 
@@ -94,6 +104,56 @@ impl PostgresUrl {
     /// What to connect with, the password included; none if nobody gave the secret its value.
     pub(crate) fn config(&self) -> Option<&Config> {
         self.config.as_deref()
+    }
+
+    /// What its hosts may lead to; none: anything.
+    pub(crate) fn allowed(&self) -> Option<&[AllowedAddress]> {
+        self.allowed.as_deref()
+    }
+
+    /// Each host, or the address that the URL says it has, with its port; none for a socket of this
+    /// machine.
+    pub(crate) fn servers(&self) -> Vec<Option<(String, u16)>> {
+        let Some(config) = &self.config else {
+            return Vec::new();
+        };
+        let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
+        let ports = config.get_ports();
+        let servers = (0..hosts.len().max(addresses.len())).map(|at| {
+            let port = *ports.get(at).or(ports.first()).unwrap_or(&PORT);
+            match (addresses.get(at), hosts.get(at)) {
+                (Some(address), _) => Some((address.to_string(), port)),
+                (None, Some(Host::Tcp(name))) => Some((name.clone(), port)),
+                (None, Some(Host::Unix(_)) | None) => None,
+            }
+        });
+        servers.collect()
+    }
+
+    /// The same, to be connected to only where that is allowed. What a secret without a value leads to
+    /// is found out when it is connected to.
+    ///
+    /// # Errors
+    /// Says which host is not.
+    pub fn confined(&self, confinement: &Confinement) -> Result<Self, String> {
+        let Some(allowed) = confinement.allowed_addresses() else {
+            return Ok(self.clone());
+        };
+        for server in self.servers() {
+            let Some((host, port)) = server else {
+                return Err("sockets of this machine are not allowed; name a host".to_owned());
+            };
+            let host = match host.contains(':') {
+                true => format!("[{host}]"),
+                false => host,
+            };
+            let tied = confinement.to_connect(&format!("{host}:{port}").into());
+            tied.map_err(|why| self.hide(&why))?;
+        }
+        Ok(Self {
+            allowed: Some(allowed),
+            ..self.clone()
+        })
     }
 
     /// The text without the password; without anything else of a URL that is a secret, too.

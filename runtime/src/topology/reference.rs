@@ -1,9 +1,10 @@
 //! Data sets from files: reference data and initial state.
 
-use std::path::PathBuf;
-
 use super::Decoder;
-use crate::model::{NodeName, Schema};
+use crate::{
+    confine::Place,
+    model::{NodeName, Schema},
+};
 
 /// A data set, by its place in [`Topology::references`](super::Topology::references).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +18,7 @@ pub struct Reference {
     /// What it is to it, for errors: `reference blocked`, or `initial`.
     pub role: String,
     /// Already joined to the topology's directory.
-    pub path: PathBuf,
+    pub path: Place,
     /// How its lines become rows.
     pub decoder: Decoder,
     /// Its columns.

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{PostgresUrl, SinkKind, SourceKind, Topology, source::is_address};
-use crate::model::{NodeName, Secret, SecretName, SecretSource, Text};
+use crate::{
+    confine::Address,
+    model::{NodeName, Secret, SecretName, SecretSource, Text},
+};
 
 /// A secret and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,14 +63,15 @@ impl fmt::Display for UnusableSecrets {
 /// A place of a topology that takes a secret.
 enum Slot<'t> {
     Setting(&'t mut Text),
-    Address(&'t mut Text),
+    Address(&'t mut Address),
     Url(&'t mut PostgresUrl),
 }
 
 impl Slot<'_> {
     fn name(&self) -> Option<&SecretName> {
         match self {
-            Self::Setting(text) | Self::Address(text) => text.secret_name(),
+            Self::Setting(text) => text.secret_name(),
+            Self::Address(address) => address.secret_name(),
             Self::Url(url) => url.secret_name(),
         }
     }
@@ -78,7 +82,11 @@ impl Slot<'_> {
             Self::Address(_) if !is_address(secret.expose()) => {
                 Err("must be host and port".to_owned())
             }
-            Self::Setting(text) | Self::Address(text) => {
+            Self::Address(address) => {
+                address.fill(secret);
+                Ok(())
+            }
+            Self::Setting(text) => {
                 if let Text::Secret { value, .. } = text {
                     *value = Some(secret.clone());
                 }

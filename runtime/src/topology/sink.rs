@@ -1,9 +1,12 @@
 //! Where rows go.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use super::{Call, PostgresUrl, StreamRef, TableName};
-use crate::model::{NodeName, Text};
+use crate::{
+    confine::Place,
+    model::{NodeName, Text},
+};
 
 /// A sink, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +30,7 @@ pub enum SinkKind {
     /// `<path>-<batch ms>[.<suffix>]/part-00000` and on, one file per partition (spec 13.2).
     Files {
         /// The prefix.
-        path: PathBuf,
+        path: Place,
         /// What the directory's name ends with, behind a dot.
         suffix: Option<String>,
         /// What a file holds.
@@ -44,7 +47,7 @@ pub enum SinkKind {
     /// Rows of a table in a file of SQLite, a transaction a batch.
     Sqlite {
         /// The file.
-        path: PathBuf,
+        path: Place,
         /// The table.
         table: TableName,
         /// Make the table if it is missing.

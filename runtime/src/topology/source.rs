@@ -1,8 +1,11 @@
 //! Where rows come from.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
-use crate::model::{NodeName, PersistLevel, Schema, Text};
+use crate::{
+    confine::{Address, Place},
+    model::{NodeName, PersistLevel, Schema},
+};
 
 /// A source, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +27,7 @@ pub enum SourceKind {
     /// Bytes from a TCP server, as a client (spec 12.1, 12.2).
     Socket {
         /// `host:port`.
-        address: Text,
+        address: Address,
         /// Where a record ends.
         framing: Framing,
         /// Gives up after so many failed attempts in a row; none: never.
@@ -52,7 +55,7 @@ pub enum SourceKind {
     /// A file, read once from start to end.
     File {
         /// Where it is.
-        path: PathBuf,
+        path: Place,
         /// Bytes in a batch, about: a batch ends with the line in which this many are reached.
         batch_bytes: NonZeroUsize,
         /// Partitions of a batch; none: the topology's parallelism.
@@ -63,7 +66,7 @@ pub enum SourceKind {
     /// New files of directories (spec 12.3).
     Directory {
         /// A directory, or a glob of directories.
-        path: PathBuf,
+        path: Place,
         /// Ignores files older than the start.
         new_files_only: bool,
         /// How long a file's name is remembered (60 s, rounded up to batches, by default).
@@ -74,7 +77,7 @@ pub enum SourceKind {
     /// Batches given in a JSON file, or by the cases of a test (spec 12.5).
     Queue {
         /// The batches: a JSON list with one list of rows per batch. None only under test.
-        path: Option<PathBuf>,
+        path: Option<Place>,
         /// One a batch, or all that wait.
         order: QueueOrder,
         /// The rows of a batch for which nothing is queued (spec 12.5).
@@ -109,7 +112,7 @@ pub struct BlockStorage {
     /// They are written to the checkpoint's journal, if there is one.
     pub log: bool,
     /// For those that are not: where spill files lie; none: where the system has temporary files.
-    pub spill_directory: Option<PathBuf>,
+    pub spill_directory: Option<Place>,
 }
 
 impl Default for BlockStorage {

@@ -1,12 +1,9 @@
 //! Which batches a window holds, and how they become one.
 
-use std::{
-    num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
-};
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use super::{Call, Reducer};
-use crate::model::PersistLevel;
+use crate::{confine::Place, model::PersistLevel};
 
 /// A window over the batches of a stream. At batch n (zero time + n x interval) it holds those with
 /// a number in (n - length, n] (spec 7.2); the operator's `every` is its slide.
@@ -26,7 +23,7 @@ pub struct PaneStorage {
     /// Bytes in memory, about, with `memory-and-disk`; the rest lies on disk.
     pub memory: NonZeroUsize,
     /// Where spill files lie; none: where the system has temporary files.
-    pub spill_directory: Option<PathBuf>,
+    pub spill_directory: Option<Place>,
 }
 
 impl Default for PaneStorage {

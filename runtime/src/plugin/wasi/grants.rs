@@ -1,12 +1,10 @@
 //! What the world of a plugin holds.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::PathBuf, sync::Arc};
 
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::fs::Dir;
+
+use crate::confine::Place;
 
 /// What a plugin is given besides its input, in its tasks; nothing by default. A plugin that has any
 /// of it no longer puts out the same from the same input: the host cannot promise what a file holds.
@@ -65,14 +63,14 @@ impl Grants {
     pub fn directory(
         mut self,
         name: &str,
-        path: &Path,
+        path: impl Into<Place>,
         access: Access,
     ) -> Result<Self, NoDirectory> {
-        let directory =
-            Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| NoDirectory {
-                path: path.to_owned(),
-                error,
-            })?;
+        let path = path.into();
+        let directory = path.open_directory().map_err(|error| NoDirectory {
+            path: path.shown(),
+            error,
+        })?;
         self.directories.push(Granted {
             name: name.to_owned(),
             directory: Arc::new(directory),

@@ -1,10 +1,11 @@
 //! A PostgreSQL server.
 
 mod advice;
+mod dial;
 
 use std::{
     future::{Future, poll_fn},
-    io::Cursor,
+    io::{self, Cursor},
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -73,6 +74,8 @@ enum Broken {
     Late,
     /// The URL is a secret, and nobody gave its value.
     NoUrl,
+    /// No address of it may be connected to, or its name is not known.
+    Refused(io::Error),
 }
 
 fn while_it(action: &'static str) -> impl Fn(Error) -> Broken + Copy {
@@ -105,7 +108,9 @@ impl Postgres {
 
     /// Connects, and makes the tables.
     async fn connect(&self, with_identities: bool) -> Result<Open, Broken> {
-        let mut config = self.url.config().cloned().ok_or(Broken::NoUrl)?;
+        let config = time::timeout(LOGIN, dial::config(&self.url)).await;
+        let config = config.map_err(|_| Broken::Late)?;
+        let mut config = config.map_err(Broken::Refused)?.ok_or(Broken::NoUrl)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -286,6 +291,10 @@ impl Postgres {
             Broken::Late => {
                 let why = format!("the server did not answer within {LOGIN:?}");
                 ("reach", why, advice::REACH.to_owned(), true)
+            }
+            Broken::Refused(error) => {
+                let again = error.kind() != io::ErrorKind::PermissionDenied;
+                ("reach", self.url.hide(&error.to_string()), advice::REACH.to_owned(), again)
             }
             Broken::Database(action, error) => (
                 action,

@@ -1,21 +1,17 @@
 //! A file of SQLite.
 
-use std::{
-    fs::{self, File},
-    io::ErrorKind,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Statement, ToSql, TransactionBehavior,
+    config::DbConfig,
     params,
     types::{ToSqlOutput, ValueRef},
 };
 
 use super::{Database, Failed, Identity, Put, Size, TableSpec, Transaction, sql};
 use crate::{
+    confine::Place,
     crash_points::around,
     format::{Cell, Cells},
     model::{Batch, Kind},
@@ -30,7 +26,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// A table in a file.
 pub(super) struct Sqlite {
-    path: PathBuf,
+    path: Place,
     spec: TableSpec,
     open: Option<Open>,
 }
@@ -43,9 +39,9 @@ struct Open {
 }
 
 impl Sqlite {
-    pub(super) fn new(path: &Path, spec: TableSpec) -> Self {
+    pub(super) fn new(path: Place, spec: TableSpec) -> Self {
         Self {
-            path: path.to_owned(),
+            path,
             spec,
             open: None,
         }
@@ -55,14 +51,15 @@ impl Sqlite {
     fn open(&self, with_identities: bool) -> Result<Open, Failed> {
         let reach = |error| self.failed("reach", error);
         // SQLite knows names of files that mean something else, but none that starts with a slash.
-        let path = std::path::absolute(&self.path).map_err(|error| self.no_file(error))?;
+        let path = self.path.absolute().map_err(|error| self.no_file(error))?;
         if let Some(parent) = path.parent() {
-            make_durable_directories(parent).map_err(|error| self.no_file(error))?;
+            make_durable_directories(&parent).map_err(|error| self.no_file(error))?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(reach)?;
+        let (name, flags) = self.by_name(&path)?;
+        let connection = Connection::open_with_flags(name, flags).map_err(reach)?;
+        if path.is_confined() {
+            distrust(&connection).map_err(reach)?;
+        }
         connection.busy_timeout(BUSY).map_err(reach)?;
         let journal: String = connection
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -91,20 +88,29 @@ impl Sqlite {
         Ok(Open { connection, file })
     }
 
-    fn sync_names(&self, path: &Path) -> Result<(), Failed> {
-        let synced = path.parent().map_or(Ok(()), sync_directory);
+    /// SQLite opens files by name. A confined one lies where the name of the directory is not the
+    /// topology's to change, and SQLite follows no link at its end.
+    fn by_name(&self, path: &Place) -> Result<(PathBuf, OpenFlags), Failed> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match path.by_name().map_err(|error| self.no_file(error))? {
+            None => Ok((path.path().to_owned(), flags)),
+            Some(name) => Ok((name, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)),
+        }
+    }
+
+    fn sync_names(&self, path: &Place) -> Result<(), Failed> {
+        let synced = path.parent().as_ref().map_or(Ok(()), sync_directory);
         synced.map_err(|error| self.no_file(error))
     }
 
     /// Makes durable what is read: who committed it may have been killed between the write and its
     /// sync, and the batch is about to be committed because it is there.
     fn keep(&self) -> Result<(), Failed> {
-        let path = std::path::absolute(&self.path).map_err(|error| self.no_file(error))?;
-        let mut log = path.clone().into_os_string();
-        log.push("-wal");
-        let synced = around("sqlite-keep-before", "sqlite-keep-after", || {
-            File::open(log).and_then(|log| log.sync_all())
-        });
+        let path = self.path.absolute().map_err(|error| self.no_file(error))?;
+        let log = path.with_suffix("-wal");
+        let synced = around("sqlite-keep-before", "sqlite-keep-after", || log.sync());
         match synced {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.no_file(error)),
             _ => self.sync_names(&path),
@@ -213,6 +219,14 @@ impl Sqlite {
             rusqlite::Error::SqlInputError { msg, .. } => msg,
             other => other.to_string(),
         };
+        // SQLite says which file it cannot open; where a confined one lies is nobody's business.
+        let why = match self.path.is_confined().then(|| self.path.by_name()) {
+            Some(Ok(Some(name))) => {
+                let shown = self.path.shown().display().to_string();
+                why.replace(&name.display().to_string(), &shown)
+            }
+            _ => why,
+        };
         let problem = self.problem(action, why, advice);
         Failed {
             problem: problem.into(),
@@ -265,9 +279,17 @@ impl Database for Sqlite {
     fn wait(&mut self, _: u32) {}
 }
 
-fn identity_of(path: &Path) -> std::io::Result<(u64, u64)> {
-    let file = fs::metadata(path)?;
-    Ok((file.dev(), file.ino()))
+/// Whoever may write the file may write into its schema what others then run.
+fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    Ok(())
+}
+
+fn identity_of(path: &Place) -> std::io::Result<(u64, u64)> {
+    Ok(path.look()?.identity)
 }
 
 fn column_type(kind: Kind) -> &'static str {

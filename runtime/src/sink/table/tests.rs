@@ -42,7 +42,7 @@ impl Place {
 
     fn sink(&self, batch: &Batch, table: &str) -> TableSink {
         let spec = TableSpec::new(&batch.schema, &TableName::parse(table).unwrap());
-        TableSink::sqlite(&"out".parse().unwrap(), &self.path(), spec)
+        TableSink::sqlite(&"out".parse().unwrap(), self.path(), spec)
     }
 
     fn open(&self) -> Connection {
@@ -193,7 +193,7 @@ fn an_identity_is_of_one_stream_one_sink_and_one_time() {
     .enumerate()
     {
         let name = name.parse().unwrap();
-        let mut sink = TableSink::sqlite(&name, &place.path(), spec()).with_uid(Some(uid));
+        let mut sink = TableSink::sqlite(&name, place.path(), spec()).with_uid(Some(uid));
         for _ in 0..2 {
             sink.write(BatchTime::from_millis(time), &batch).unwrap();
         }
@@ -311,7 +311,7 @@ fn a_missing_table_is_not_made_if_that_is_not_wanted() {
     let spec = TableSpec::new(&batch.schema, &TableName::parse("words").unwrap());
     let mut sink = TableSink::sqlite(
         &"out".parse().unwrap(),
-        &place.path(),
+        place.path(),
         spec.with_create(false),
     )
     .with_uid(Some("u"));
@@ -391,7 +391,7 @@ fn a_commit_is_on_the_disk_when_it_returns() {
     let place = Place::new();
     let batch = counts(&[json!([["a", 1]])]);
     let mut database = Sqlite::new(
-        &place.path(),
+        place.path().into(),
         TableSpec::new(&batch.schema, &TableName::parse("words").unwrap()),
     );
     let put = database.put(&Transaction {

@@ -1,4 +1,4 @@
-use std::{io::Write, num::NonZeroUsize};
+use std::{io::Write, num::NonZeroUsize, path::Path};
 
 use arrow_array::{Array, cast::AsArray};
 use proptest::prelude::*;

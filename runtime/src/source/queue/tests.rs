@@ -87,13 +87,19 @@ fn a_file_that_holds_no_batches_is_named() {
         std::fs::write(&path, text).unwrap();
         let name = "numbers".parse().unwrap();
         let schema = Schema::plain(Kind::Int64);
-        QueueSource::open(&name, &schema, QueueOrder::All, NonZeroUsize::MIN, &path)
-            .map(|_| ())
-            .map_err(|error| {
-                error
-                    .to_string()
-                    .replace(&path.display().to_string(), "q.json")
-            })
+        QueueSource::open(
+            &name,
+            &schema,
+            QueueOrder::All,
+            NonZeroUsize::MIN,
+            &(&path).into(),
+        )
+        .map(|_| ())
+        .map_err(|error| {
+            error
+                .to_string()
+                .replace(&path.display().to_string(), "q.json")
+        })
     };
     assert_eq!(open("[[1],null]"), Ok(()));
     insta::assert_snapshot!(

@@ -274,7 +274,7 @@ impl Assembly<'_> {
     fn panes(&self, panes: &PaneStorage) -> PaneStorage {
         let spill = self.manifest.spill_directory.as_ref();
         PaneStorage {
-            spill_directory: spill.map(|path| self.base_dir.join(path)),
+            spill_directory: spill.map(|path| path.under(self.base_dir)),
             ..panes.clone()
         }
     }
@@ -285,11 +285,11 @@ impl Assembly<'_> {
             | SourceKind::Directory { path, .. }
             | SourceKind::Queue {
                 path: Some(path), ..
-            } => *path = self.base_dir.join(&path),
+            } => *path = path.under(self.base_dir),
             SourceKind::Socket { storage, .. } | SourceKind::Receiver { storage, .. } => {
                 let spill = storage.spill_directory.as_mut();
                 if let Some(path) = spill {
-                    *path = self.base_dir.join(&path);
+                    *path = path.under(self.base_dir);
                 }
             }
             SourceKind::Queue { path: None, .. } | SourceKind::Generator(_) => {}
@@ -300,7 +300,7 @@ impl Assembly<'_> {
     fn sink_kind(&self, mut kind: SinkKind) -> SinkKind {
         match &mut kind {
             SinkKind::Files { path, .. } | SinkKind::Sqlite { path, .. } => {
-                *path = self.base_dir.join(&path);
+                *path = path.under(self.base_dir);
             }
             SinkKind::Print { .. }
             | SinkKind::Foreach { .. }

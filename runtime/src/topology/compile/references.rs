@@ -26,7 +26,7 @@ pub(crate) fn add(
     references.push(Reference {
         operator: site.entry.name.value.parse().ok()?,
         role,
-        path: site.whole.base_dir.join(&entry.path),
+        path: site.whole.base_dir.join(&entry.path).into(),
         decoder: entry.decoder.clone(),
         schema,
         follows_changes,

@@ -1,9 +1,8 @@
 //! `[sink.x]` with `type = "sqlite"` or `type = "postgres"`.
 
-use std::path::PathBuf;
-
 use super::table::Table;
 use crate::{
+    confine::Place,
     model::Text,
     topology::{InvalidUrl, PostgresUrl, SinkKind, TableName, problem::Problems},
 };
@@ -16,7 +15,7 @@ pub(super) fn read_sqlite(table: &mut Table<'_>, problems: &mut Problems) -> Opt
     let name = read_table(table, Dialect::Sqlite, problems);
     let create = table.boolean("create", problems).unwrap_or(true);
     Some(SinkKind::Sqlite {
-        path: PathBuf::from(path?.value),
+        path: Place::from(path?.value),
         table: name?,
         create,
     })

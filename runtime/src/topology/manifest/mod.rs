@@ -32,11 +32,7 @@ pub(crate) use source::SourceEntry;
 pub(crate) use spanned::Spanned;
 pub(crate) use verb::{FunctionOwner, FunctionRef, SortEntry, VerbEntry};
 
-use std::{
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use toml::de::DeTable;
 
@@ -44,7 +40,10 @@ use super::{
     CatchUp, InvalidTopology, Limits, OnFailedBatch, Plugin,
     problem::{ProblemKind, Problems},
 };
-use crate::model::{BatchInterval, Location, PluginName, TopologyName};
+use crate::{
+    confine::Place,
+    model::{BatchInterval, Location, PluginName, TopologyName},
+};
 use table::{Table, Value};
 
 /// A topology file, read but not yet checked against its plugins.
@@ -62,7 +61,7 @@ pub struct Manifest {
     pub(crate) retain_batches: Option<u64>,
     pub(crate) catch_up: Option<CatchUp>,
     /// As written.
-    pub(crate) spill_directory: Option<PathBuf>,
+    pub(crate) spill_directory: Option<Place>,
     pub(crate) limits: Limits,
     pub(crate) plugins: Vec<PluginEntry>,
     pub(crate) sources: Vec<SourceEntry>,

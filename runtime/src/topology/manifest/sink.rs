@@ -1,6 +1,6 @@
 //! `[sink.x]`: where rows go.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
@@ -12,6 +12,7 @@ use super::{
     verb::{FunctionRef, read_function},
 };
 use crate::{
+    confine::Place,
     model::Text,
     topology::{
         FileFormat, SinkKind,
@@ -129,7 +130,7 @@ fn read_files(
         Some(text.value.to_owned())
     });
     path.map(|path| SinkKind::Files {
-        path: PathBuf::from(path.value),
+        path: Place::from(path.value),
         suffix,
         format,
     })

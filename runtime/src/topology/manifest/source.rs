@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -19,6 +18,7 @@ use super::{
     verb::{FunctionRef, read_function},
 };
 use crate::{
+    confine::Place,
     model::{BatchInterval, Kind, Schema, Text},
     topology::{
         FileRows, Format, Framing, GeneratorSpec, QueueOrder, SourceKind,
@@ -169,7 +169,7 @@ fn read_socket(
             decoder.max_line = longest; // the block is the record
         }
         SourceKind::Socket {
-            address,
+            address: address.into(),
             framing,
             connect_attempts,
             block_interval,
@@ -244,7 +244,7 @@ fn read_file(
     let batch_bytes = table.bytes("batch-bytes", problems).unwrap_or(BATCH_BYTES);
     let partitions = table.partitions("partitions", problems);
     let kind = path.zip(decoder).map(|(path, decoder)| SourceKind::File {
-        path: PathBuf::from(path.value),
+        path: Place::from(path.value),
         batch_bytes,
         partitions,
         decoder,
@@ -287,7 +287,7 @@ fn directory(
     let remember = remember.map_or(REMEMBER, |remember| remember.value);
     let (path, rows) = path.zip(rows)?;
     Some(SourceKind::Directory {
-        path: PathBuf::from(path.value),
+        path: Place::from(path.value),
         new_files_only: new_files_only.unwrap_or(NEW_FILES_ONLY),
         remember: round_up_to_batches(remember, batch_interval),
         rows,
@@ -315,7 +315,7 @@ fn read_queue(
     let default = default.and_then(|value| read_rows(&value, problems));
     let partitions = table.partitions("partitions", problems);
     let kind = SourceKind::Queue {
-        path: path.map(|path| PathBuf::from(path.value)),
+        path: path.map(|path| Place::from(path.value)),
         order: if one_at_a_time.unwrap_or(ONE_AT_A_TIME) {
             QueueOrder::OneAtATime
         } else {

@@ -1,9 +1,8 @@
 //! `persist` and its bounds, of a receiver and of a window; `log` of a receiver.
 
-use std::path::PathBuf;
-
 use super::table::Table;
 use crate::{
+    confine::Place,
     model::PersistLevel,
     topology::{
         BlockStorage, PaneStorage,
@@ -16,7 +15,7 @@ use crate::{
 pub(super) struct Surroundings {
     pub(super) has_checkpoint: bool,
     /// As written.
-    pub(super) spill_directory: Option<PathBuf>,
+    pub(super) spill_directory: Option<Place>,
 }
 
 pub(super) fn read(

@@ -1,9 +1,10 @@
 //! The keys at the top of a topology.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::{duration, table::Table};
 use crate::{
+    confine::Place,
     model::{BatchInterval, InvalidInterval, Location, TopologyName},
     topology::{
         CatchUp, OnFailedBatch,
@@ -25,7 +26,7 @@ pub(super) struct TopLevel {
     pub(super) retain_batches: Option<u64>,
     pub(super) catch_up: Option<CatchUp>,
     /// As written.
-    pub(super) spill_directory: Option<PathBuf>,
+    pub(super) spill_directory: Option<Place>,
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> TopLevel {
@@ -126,12 +127,12 @@ fn read_checkpoint(root: &mut Table<'_>, problems: &mut Problems) -> Option<Loca
     }
 }
 
-fn read_spill_directory(root: &mut Table<'_>, problems: &mut Problems) -> Option<PathBuf> {
+fn read_spill_directory(root: &mut Table<'_>, problems: &mut Problems) -> Option<Place> {
     let value = root.take("spill-directory")?;
     let text = value.text("a directory", problems)?;
     if text.value.is_empty() {
         value.is_bad("must not be empty", problems);
         return None;
     }
-    Some(PathBuf::from(text.value))
+    Some(Place::from(text.value))
 }
