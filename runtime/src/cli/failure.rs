@@ -2,12 +2,11 @@
 
 use std::fmt::Display;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
-
-use crate::{telemetry::Colors, topology::InvalidTopology};
-
-/// Columns of a report.
-const WIDTH: usize = 100;
+use crate::{
+    launch::{LaunchError, report},
+    telemetry::Colors,
+    topology::InvalidTopology,
+};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -93,15 +92,12 @@ impl From<InvalidTopology> for Failure {
     }
 }
 
-fn report(invalid: &InvalidTopology, colors: Colors) -> String {
-    let theme = match colors {
-        Colors::On => GraphicalTheme::unicode(),
-        Colors::Off => GraphicalTheme::unicode_nocolor(),
-    };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH);
-    let mut text = String::new();
-    match handler.render_report(&mut text, invalid) {
-        Ok(()) => text,
-        Err(_) => format!("error: {invalid}\n"), // writing to memory does not fail
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Input(what) => Failure::input(what),
+            LaunchError::Topology(invalid) => Failure::Topology(invalid),
+            LaunchError::Run(what) => Failure::Run(what),
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use function::{
 pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
 pub use location::{InvalidLocation, Location, ObjectUrl};
-pub use name::{InvalidName, NodeName, PluginName, TopologyName};
+pub use name::{InvalidName, Namespace, NodeName, PluginName, TopologyName};
 pub use persist::PersistLevel;
 pub use pieces::pieces;
 pub use position::Position;
