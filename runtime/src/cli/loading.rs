@@ -64,6 +64,15 @@ impl FromStr for GivenPlugin {
 }
 
 impl GivenPlugin {
+    /// What the topology calls it; none: the default.
+    pub(super) fn alias(&self) -> Option<&str> {
+        self.alias.as_ref().map(PluginName::as_str)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The default plugin.
     pub(super) fn default_plugin(path: &Path) -> Self {
         Self {

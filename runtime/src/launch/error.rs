@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::{telemetry::Colors, topology::InvalidTopology};
 
@@ -41,8 +41,8 @@ impl From<InvalidTopology> for LaunchError {
     }
 }
 
-/// All that is wrong with a topology, each with its place, as people read it.
-pub fn report(invalid: &InvalidTopology, colors: Colors) -> String {
+/// All that is wrong with a text, such as a topology, each with its place, as people read it.
+pub fn report(invalid: &dyn Diagnostic, colors: Colors) -> String {
     let theme = match colors {
         Colors::On => GraphicalTheme::unicode(),
         Colors::Off => GraphicalTheme::unicode_nocolor(),

@@ -86,7 +86,7 @@ impl From<HostingError> for Problem {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 body: ProblemBody {
                     error: invalid.to_string(),
-                    report: Some(report(&invalid, Colors::Off)),
+                    report: Some(report(invalid.as_ref(), Colors::Off)),
                 },
             },
             HostingError::Launch(LaunchError::Run(_))
