@@ -19,4 +19,5 @@ mod recovery;
 mod sandbox;
 mod sdk_bindings;
 mod sdk_signatures;
+mod serve;
 mod topology_ui;
