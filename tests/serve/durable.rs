@@ -116,13 +116,6 @@ fn a_task_in_flight_at_three_crashes_in_a_row_is_quarantined() {
     served
         .rsrt(&token, &["deploy", plugin, "-t", "topo.toml"])
         .says(0, &[]);
-    served
-        .folder
-        .write("steady.toml", endless("steady").as_bytes());
-    served
-        .rsrt(&token, &["deploy", "-t", "steady.toml"])
-        .says(0, &[]);
-    served.rsrt(&token, &["stop", "steady"]).says(0, &[]);
     let mark = served
         .folder
         .path()
