@@ -46,7 +46,7 @@ pub(super) struct Arguments {
 pub(super) fn read_config(file: &PathBuf) -> Result<Config, Failure> {
     let text = fs::read_to_string(file)
         .map_err(|error| Failure::input(format!("cannot read {}: {error}", file.display())))?;
-    Config::parse(file, &text).map_err(|error| Failure::Config(Box::new(error)))
+    Config::parse(file, &text).map_err(Failure::Config)
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -118,7 +118,7 @@ fn stop_on_signals(stop: CancellationToken) -> Result<(), Failure> {
         |error: std::io::Error| Failure::run(format!("signals cannot be handled: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
+    tokio::runtime::Handle::current().spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}

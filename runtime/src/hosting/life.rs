@@ -2,7 +2,7 @@
 
 use std::{future::Future, io::Write, sync::Arc};
 
-use tokio::task::spawn_blocking;
+use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
@@ -54,7 +54,7 @@ async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send
         phase: Phase::Failed,
         why: Some(why),
     };
-    match tokio::spawn(life).await {
+    match Handle::current().spawn(life).await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => failed(error.to_string()),
         Err(_) => failed("a task of it panicked, which is a bug of rsrt; see the log".to_owned()),

@@ -43,6 +43,9 @@ impl State {
     }
 }
 
+/// A component and what people call it.
+pub type NamedBytes = (String, Arc<[u8]>);
+
 /// Where the plugins of a topology come from, and what they are given besides their input.
 pub trait Supply {
     /// Why it cannot be had.
@@ -52,10 +55,7 @@ pub trait Supply {
     ///
     /// # Errors
     /// When it should be there and is not.
-    fn component(
-        &self,
-        plugin: &topology::Plugin,
-    ) -> Result<Option<(String, Arc<[u8]>)>, Self::Error>;
+    fn component(&self, plugin: &topology::Plugin) -> Result<Option<NamedBytes>, Self::Error>;
 
     /// What it is granted.
     ///

@@ -12,6 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use utoipa::{OpenApi as _, ToSchema};
 
 use super::{
@@ -244,7 +245,7 @@ pub(super) async fn undeploy(it: Named, State(server): App) -> Answer<StatusCode
 async fn detached<T: Send + 'static>(
     change: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<T> {
-    tokio::spawn(change).await.unwrap_or_else(|_| {
+    Handle::current().spawn(change).await.unwrap_or_else(|_| {
         Err(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the server fell over this, which is a bug of rsrt",

@@ -67,7 +67,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 32 << 20,
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             header_timeout: Duration::from_secs(10),
             connections: NonZeroUsize::MIN.saturating_add(255),
             stop_timeout: Duration::from_secs(30),
@@ -103,8 +103,9 @@ impl Config {
     ///
     /// # Errors
     /// When a key is wrong, missing or not known.
-    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError {
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Box<ConfigError>> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            Box::new(ConfigError {
             file: file.display().to_string(),
             why: error.message().to_owned(),
             text: NamedSource::new(file.display().to_string(), text.to_owned()),
@@ -112,6 +113,7 @@ impl Config {
             help:
                 "keys are listen, data, cores, [tls], [limits] and [namespace.NAME]; see SERVER.md"
                     .to_owned(),
+        })
         })?;
         let base = file.parent().unwrap_or(Path::new(""));
         config.data = base.join(&config.data);

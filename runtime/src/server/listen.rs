@@ -20,7 +20,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Config, Limits, Server, api, problem::Problem, tls};
 
@@ -63,6 +63,7 @@ pub(super) async fn serve(
         in_time(limits.request_timeout, request, next)
     }));
     let places = Arc::new(Semaphore::new(limits.connections.get()));
+    let connections = TaskTracker::new();
     loop {
         // No semaphore is closed, so there is always a place at last.
         let Ok(place) = places.clone().acquire_owned().await else {
@@ -81,7 +82,7 @@ pub(super) async fn serve(
             }
         };
         let (app, tls, stop) = (app.clone(), tls.clone(), stop.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = connection(stream, tls, app, limits) => {}

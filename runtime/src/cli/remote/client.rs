@@ -1,6 +1,6 @@
 //! A server, and what it is asked with.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
 
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Longer than servers take by default.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// `~/.config/rsrt/config.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -135,7 +135,7 @@ impl Client {
             let mut what = format!("{} does not answer: {error}", self.server);
             let mut source = std::error::Error::source(&error);
             while let Some(cause) = source {
-                what.push_str(&format!(": {cause}"));
+                let _ = write!(what, ": {cause}"); // to memory
                 source = cause.source();
             }
             Failure::run(what)

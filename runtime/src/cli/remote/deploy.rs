@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Remote;
 use crate::{
     cli::{Failure, loading::GivenPlugin},
+    model::PluginName,
     topology::Manifest,
 };
 
@@ -59,9 +60,9 @@ pub(super) fn body(arguments: &Arguments) -> Result<Value, Failure> {
     for called in manifest.plugins(base_dir) {
         let is_given = given
             .iter()
-            .any(|given| given.alias() == called.alias.as_ref().map(|a| a.as_str()));
+            .any(|given| given.alias() == called.alias.as_ref().map(PluginName::as_str));
         if let (Some(path), false) = (&called.path, is_given) {
-            plugins.push(upload(called.alias.as_ref().map(|a| a.as_str()), path)?);
+            plugins.push(upload(called.alias.as_ref().map(PluginName::as_str), path)?);
         }
     }
     Ok(json!({ "file": name, "topology": text, "plugins": plugins }))

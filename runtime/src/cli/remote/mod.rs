@@ -71,17 +71,13 @@ pub(super) fn list(arguments: &List, environment: &Environment) -> Result<ExitCo
 pub(super) fn status(arguments: &StatusOf, environment: &Environment) -> Result<ExitCode, Failure> {
     let remote = &arguments.remote;
     let client = Client::new(remote, environment)?;
-    match &arguments.name {
-        Some(name) => {
-            let one: Status = client.get(&format!("/{name}"))?;
-            answer(remote.format, &json!(one), || table::one(&one))
-        }
-        None => {
-            let all: Vec<Status> = client.get("")?;
-            let text = || all.iter().map(table::one).collect::<Vec<_>>().join("\n");
-            answer(remote.format, &json!(all), text)
-        }
+    if let Some(name) = &arguments.name {
+        let one: Status = client.get(&format!("/{name}"))?;
+        return answer(remote.format, &json!(one), || table::one(&one));
     }
+    let all: Vec<Status> = client.get("")?;
+    let text = || all.iter().map(table::one).collect::<Vec<_>>().join("\n");
+    answer(remote.format, &json!(all), text)
 }
 
 pub(super) fn deploy(arguments: &Deploy, environment: &Environment) -> Result<ExitCode, Failure> {
