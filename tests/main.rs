@@ -23,4 +23,5 @@ mod sandbox;
 mod sdk_bindings;
 mod sdk_signatures;
 mod secrets;
+mod serve;
 mod topology_ui;

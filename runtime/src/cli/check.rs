@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         loading::State::Planned,
         environment,
     )?;
-    let mut text = format!("ok\n\n{}", flow(&loaded.topology));
+    let mut text = format!("ok\n\n{}", flow(&loaded.launched.topology));
     for granted in &loaded.granted {
         let _ = writeln!(text, "{granted}"); // to memory
     }

@@ -17,10 +17,38 @@ pub(super) struct Environment {
     pub(super) has_terminal: bool,
     /// Where compiled plugins are kept, if there is any place for them.
     pub(super) code_cache: Option<PathBuf>,
+    /// Which server is asked.
+    pub(super) remote: RemoteEnvironment,
+}
+
+/// What the environment says of servers.
+#[derive(Debug, Clone)]
+pub(super) struct RemoteEnvironment {
+    pub(super) server: Option<String>,
+    pub(super) token: Option<String>,
+    /// A certificate (PEM) that is trusted besides the system's.
+    pub(super) certificate: Option<PathBuf>,
+    /// Where contexts are kept.
+    pub(super) config: Option<PathBuf>,
+}
+
+impl RemoteEnvironment {
+    fn read() -> Self {
+        let text = |name| variable(name)?.into_os_string().into_string().ok();
+        let xdg = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+        let home = xdg.or_else(|| Some(variable("HOME")?.join(".config")));
+        Self {
+            server: text("RSRT_SERVER"),
+            token: text("RSRT_TOKEN"),
+            certificate: variable("RSRT_CERTIFICATE"),
+            config: home.map(|home| home.join("rsrt/config.toml")),
+        }
+    }
 }
 
 impl Environment {
-    /// Reads `NO_COLOR`, `RSRT_CACHE`, `XDG_CACHE_HOME` and `HOME`.
+    /// Reads `NO_COLOR`, `RSRT_CACHE`, `XDG_CACHE_HOME`, `HOME`, and what says which server is
+    /// asked.
     pub(super) fn read() -> Self {
         let has_terminal = io::stderr().is_terminal();
         Self {
@@ -30,6 +58,7 @@ impl Environment {
             },
             has_terminal,
             code_cache: code_cache(variable),
+            remote: RemoteEnvironment::read(),
         }
     }
 }

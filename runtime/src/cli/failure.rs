@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
-
-use crate::{telemetry::Colors, topology::InvalidTopology};
-
-/// Columns of a report.
-const WIDTH: usize = 100;
+use crate::{
+    launch::{LaunchError, report},
+    server::ConfigError,
+    telemetry::Colors,
+    topology::InvalidTopology,
+};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(super) enum Failure {
     },
     /// The topology is wrong.
     Topology(Box<InvalidTopology>),
+    /// The topology is wrong, as a server says.
+    Report(String),
+    /// The configuration of a server is wrong.
+    Config(Box<ConfigError>),
     /// The input is fine, but what was to be done could not be done.
     Run(String),
 }
@@ -53,7 +57,10 @@ impl Failure {
     /// 1: the run failed; 2: the input was wrong.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Failure::Input { .. } | Failure::Topology(_) => 2,
+            Failure::Input { .. }
+            | Failure::Topology(_)
+            | Failure::Report(_)
+            | Failure::Config(_) => 2,
             Failure::Run(_) => 1,
         }
     }
@@ -61,7 +68,10 @@ impl Failure {
     /// All that is wrong, one line each, without decoration.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
-            Failure::Input { what, .. } | Failure::Run(what) => vec![what.clone()],
+            Failure::Input { what, .. } | Failure::Run(what) | Failure::Report(what) => {
+                vec![what.clone()]
+            }
+            Failure::Config(error) => vec![error.to_string()],
             Failure::Topology(invalid) => {
                 invalid.problems().iter().map(ToString::to_string).collect()
             }
@@ -72,7 +82,9 @@ impl Failure {
     pub(super) fn render(&self, colors: Colors) -> String {
         let error = colors.paint("1;31", "error");
         match self {
-            Failure::Topology(invalid) => report(invalid, colors),
+            Failure::Topology(invalid) => report(invalid.as_ref(), colors),
+            Failure::Config(error) => report(error.as_ref(), colors),
+            Failure::Report(text) => text.clone(),
             Failure::Run(what) | Failure::Input { what, hint: None } => {
                 format!("{error}: {what}\n")
             }
@@ -93,15 +105,12 @@ impl From<InvalidTopology> for Failure {
     }
 }
 
-fn report(invalid: &InvalidTopology, colors: Colors) -> String {
-    let theme = match colors {
-        Colors::On => GraphicalTheme::unicode(),
-        Colors::Off => GraphicalTheme::unicode_nocolor(),
-    };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH);
-    let mut text = String::new();
-    match handler.render_report(&mut text, invalid) {
-        Ok(()) => text,
-        Err(_) => format!("error: {invalid}\n"), // writing to memory does not fail
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Input(what) => Failure::input(what),
+            LaunchError::Topology(invalid) => Failure::Topology(invalid),
+            LaunchError::Run(what) => Failure::Run(what),
+        }
     }
 }

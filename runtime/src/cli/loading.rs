@@ -12,17 +12,14 @@ use super::{
     Environment, Failure,
     grants::{self, GivenGrant, Granted},
 };
+pub(super) use crate::launch::State;
 use crate::{
-    checkpoint::{Checkpoint, ProgramFiles},
+    checkpoint::ProgramFiles,
     confine::Confinement,
-    model::{Location, PluginName, SecretSource},
-    plugin::{
-        CodeCache, CompileLimits, Compiler, Engine, EngineOptions, Loader, Plugin, is_core_module,
-    },
-    source::DataSet,
-    stream::Plugins,
-    toolchain::componentize,
-    topology::{self, Assignment, Defaults, Manifest, SecretsOf, Topology},
+    launch::{self, Loaders, Supply, Terms},
+    model::{PluginName, SecretSource},
+    plugin::{EngineOptions, Grants, Loader, Plugin},
+    topology::{self, Assignment, Manifest, SecretsOf},
 };
 
 /// What a topology is loaded from, besides its file.
@@ -68,6 +65,15 @@ impl FromStr for GivenPlugin {
 }
 
 impl GivenPlugin {
+    /// What the topology calls it; none: the default.
+    pub(super) fn alias(&self) -> Option<&str> {
+        self.alias.as_ref().map(PluginName::as_str)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The default plugin.
     pub(super) fn default_plugin(path: &Path) -> Self {
         Self {
@@ -79,34 +85,36 @@ impl GivenPlugin {
 
 /// A topology that can run, with what it calls.
 pub(super) struct Loaded {
-    pub(super) topology: Arc<Topology>,
-    /// In the topology's order.
-    pub(super) plugins: Vec<Plugin>,
-    /// What it is made of.
-    pub(super) files: ProgramFiles,
+    pub(super) launched: launch::Loaded,
     /// What plugins are given besides their input: the topology's grants, then those of the command
     /// line.
     pub(super) granted: Vec<Granted>,
 }
 
-/// What becomes of state after the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// It must have a place.
-    Kept,
-    /// It must have a place, which nobody asks now if it is not on this machine.
-    Planned,
-    /// It is of no use to anyone.
-    Dropped,
+/// Plugins' bytes from wherever they are, with the grants of the topology and the command line.
+struct Supplied<'a, B> {
+    bytes: B,
+    given: &'a Given,
+    base_dir: &'a Path,
 }
 
-impl State {
-    fn is_asked_for(self, location: &Location) -> bool {
-        match self {
-            Self::Kept => true,
-            Self::Planned => matches!(location, Location::Directory(_)),
-            Self::Dropped => false,
-        }
+impl<B> Supply for Supplied<'_, B>
+where
+    B: Fn(&topology::Plugin) -> Result<Option<(String, Arc<[u8]>)>, Failure>,
+{
+    type Error = Failure;
+
+    fn component(&self, plugin: &topology::Plugin) -> Result<Option<(String, Arc<[u8]>)>, Failure> {
+        (self.bytes)(plugin)
+    }
+
+    fn grants(&self, plugin: &topology::Plugin) -> Result<Grants, Failure> {
+        grants::open(
+            plugin,
+            &self.given.grants,
+            self.base_dir,
+            &Confinement::everything(),
+        )
     }
 }
 
@@ -173,71 +181,28 @@ fn assemble(
     bytes: impl Fn(&topology::Plugin) -> Result<Option<(String, Arc<[u8]>)>, Failure>,
     (parallelism, state, environment): (NonZeroUsize, State, &Environment),
 ) -> Result<Loaded, Failure> {
-    let base_dir = file.parent().unwrap_or(Path::new("")).to_owned();
-    let mut plugins = Plugins::default();
-    let called = manifest.plugins(&base_dir);
-    let granted = grants::granted(&called, &given.grants)?;
-    let options = EngineOptions {
-        fuel: manifest.limits.fuel.is_some(),
-    };
-    let mut loader = None;
-    let mut files = Vec::new();
-    for plugin in called {
-        // Who calls a plugin that has no file is told so, with its place, by the compiler.
-        if let Some((name, bytes)) = bytes(&plugin)? {
-            let loader = match &loader {
-                Some(loader) => loader,
-                None => loader.insert(plugin_loader(options, environment)?),
-            };
-            let loaded = load_bytes(loader, &bytes, &name)?;
-            let grants = grants::open(
-                &plugin,
-                &given.grants,
-                &base_dir,
-                &Confinement::everything(),
-            )?;
-            if !grants.is_empty() && !loaded.imports_wasi() {
-                tracing::warn!("{name} imports nothing of WASI, so its grants give it nothing");
-            }
-            plugins.add(plugin.alias.clone(), loaded.granted(grants));
-            files.push((plugin.alias.as_ref().map(ToString::to_string), bytes));
-        }
-    }
-    // What was begun with so many partitions goes on with them.
-    let begun = match manifest.checkpoint() {
-        Some(location) if state.is_asked_for(location) => {
-            Checkpoint::parallelism(&location.under(&base_dir)).map_err(Failure::input)?
-        }
-        _ => None,
-    };
-    let defaults = Defaults {
-        parallelism: begun.unwrap_or(parallelism),
+    let base_dir = file.parent().unwrap_or(Path::new(""));
+    let granted = grants::granted(&manifest.plugins(base_dir), &given.grants)?;
+    let supply = Supplied {
+        bytes,
+        given,
         base_dir,
-        needs_checkpoint: state != State::Dropped,
     };
-    let text = manifest.text().to_owned();
-    let topology = manifest.compile(&plugins, &defaults)?;
-    let plugins = plugins.of(&topology).map_err(Failure::input)?;
-    let files = ProgramFiles {
-        text,
-        plugins: files,
+    let loaders = loaders(environment)?;
+    let terms = Terms {
+        base_dir,
+        parallelism,
+        state,
+        loaders: &loaders,
     };
-    Ok(Loaded {
-        topology: Arc::new(topology),
-        files,
-        plugins,
-        granted,
-    })
+    let launched = launch::assemble(manifest, &supply, terms)?;
+    Ok(Loaded { launched, granted })
 }
 
 /// Reads the states that operators begin with, so that rows that are no states are told before
 /// anything runs.
 pub(super) fn check_initial(loaded: Loaded) -> Result<Loaded, Failure> {
-    let references = loaded.topology.references.iter();
-    for initial in references.filter(|reference| !reference.follows_changes) {
-        let read = DataSet::new(initial.clone()).rows();
-        read.map_err(Failure::input)?;
-    }
+    launch::check_initial(&loaded.launched.topology)?;
     Ok(loaded)
 }
 
@@ -247,9 +212,8 @@ pub(super) fn with_secrets(
     source: &dyn SecretSource,
     of: SecretsOf,
 ) -> Result<Loaded, Failure> {
-    let topology = loaded.topology.with_secrets(source, of);
     Ok(Loaded {
-        topology: Arc::new(topology.map_err(Failure::input)?),
+        launched: loaded.launched.with_secrets(source, of)?,
         ..loaded
     })
 }
@@ -287,57 +251,33 @@ fn default_plugin(given: &Given) -> Result<Option<&Path>, Failure> {
     Ok(default.map(|plugin| plugin.path.as_path()))
 }
 
+/// What loads plugins in this process.
+pub(super) fn loaders(environment: &Environment) -> Result<Loaders, Failure> {
+    let program = env::current_exe()
+        .map_err(|error| Failure::run(format!("where this program lies is not known: {error}")))?;
+    Ok(Loaders::new(program, environment.code_cache.clone()))
+}
+
 /// Loads plugins through the cache of compiled code, compiling in a child process.
 pub(super) fn plugin_loader(
     options: EngineOptions,
     environment: &Environment,
-) -> Result<Loader, Failure> {
-    let engine = Engine::new(options).map_err(Failure::run)?;
-    let program = env::current_exe()
-        .map_err(|error| Failure::run(format!("where this program lies is not known: {error}")))?;
-    let compiler = Compiler::Child {
-        program,
-        limits: CompileLimits::default(),
-    };
-    let cache = environment.code_cache.as_ref().and_then(|directory| {
-        CodeCache::open(directory)
-            .inspect_err(|error| {
-                let why = std::error::Error::source(error).map(ToString::to_string);
-                let why = why.map_or(String::new(), |why| format!(": {why}"));
-                tracing::warn!("{error}{why}; plugins are compiled each time");
-            })
-            .ok()
-    });
-    Ok(Loader::new(engine, compiler, cache.map(Arc::new)))
+) -> Result<Arc<Loader>, Failure> {
+    Ok(loaders(environment)?.get(options)?)
 }
 
 /// Loads a plugin's file; of a core module that carries its interface, a component is made first.
 pub(super) fn load_plugin(loader: &Loader, path: &Path) -> Result<Plugin, Failure> {
-    load_bytes(loader, &component(path)?, &path.display().to_string())
+    let name = path.display().to_string();
+    Ok(launch::load_bytes(loader, &component(path)?, &name)?)
 }
 
 /// The component in a plugin's file.
 fn component(path: &Path) -> Result<Arc<[u8]>, Failure> {
-    let failed = |why: &dyn std::fmt::Display| not_loaded(&path.display().to_string(), why);
-    let mut bytes = fs::read(path).map_err(|error| failed(&error))?;
-    if is_core_module(&bytes) {
-        bytes = componentize(bytes).map_err(|error| failed(&error))?;
-    }
-    Ok(bytes.into())
-}
-
-fn not_loaded(name: &str, why: &dyn std::fmt::Display) -> Failure {
-    Failure::input(format!("cannot load plugin {name}: {why}"))
-}
-
-fn load_bytes(loader: &Loader, bytes: &[u8], name: &str) -> Result<Plugin, Failure> {
-    let failed = |why: &dyn std::fmt::Display| not_loaded(name, why);
-    loader
-        .load(bytes)
-        .map_err(|error| match std::error::Error::source(&error) {
-            Some(source) => failed(&format!("{error}: {source}")),
-            None => failed(&error),
-        })
+    let name = path.display();
+    let bytes = fs::read(path)
+        .map_err(|error| Failure::input(format!("cannot load plugin {name}: {error}")))?;
+    Ok(launch::component(bytes, &name.to_string())?)
 }
 
 /// The cores of this machine that this process may use.

@@ -18,10 +18,13 @@ mod inspect;
 mod loading;
 mod new;
 mod output;
+mod remote;
 mod run;
 mod secret;
 mod secret_values;
+mod serve;
 mod test;
+mod token;
 
 use std::process::ExitCode;
 
@@ -49,9 +52,11 @@ Examples:
   rsrt test topo.toml --plugin my-plugin.wasm --cases cases.json
   rsrt run my-plugin.wasm --topology topo.toml
   rsrt checkpoint show checkpoints                 what a run has written down
+  rsrt serve --config server.toml                  hosts what is deployed with `rsrt deploy`
 
 Exit codes: 0 done, 1 it failed, 2 what was given is wrong.
-Environment: RSRT_CACHE (where compiled plugins are kept), NO_COLOR, RSRT_GUEST_TOOLCHAIN (rustup or debian).";
+Environment: RSRT_CACHE (where compiled plugins are kept), NO_COLOR, RSRT_GUEST_TOOLCHAIN (rustup or debian),
+RSRT_SERVER, RSRT_TOKEN and RSRT_CERTIFICATE (the server that is asked, and a certificate to trust).";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -64,6 +69,17 @@ enum Command {
     Secret(secret::Arguments),
     New(new::Arguments),
     Build(build::Arguments),
+    Serve(serve::Arguments),
+    Deploy(remote::Deploy),
+    List(remote::List),
+    Status(remote::StatusOf),
+    /// Stop a deployed topology after the batches in flight; it stays deployed
+    Stop(remote::One),
+    /// Start a deployed topology that is stopped, failed or quarantined
+    Start(remote::One),
+    /// Stop a deployed topology, and remove it with what it kept
+    Undeploy(remote::One),
+    Token(token::Arguments),
     CompileComponent(compile_component::Arguments),
 }
 
@@ -83,6 +99,14 @@ pub fn main() -> ExitCode {
         Command::Secret(arguments) => secret::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
+        Command::Serve(arguments) => serve::run(&arguments, &environment),
+        Command::Deploy(arguments) => remote::deploy(&arguments, &environment),
+        Command::List(arguments) => remote::list(&arguments, &environment),
+        Command::Status(arguments) => remote::status(&arguments, &environment),
+        Command::Stop(arguments) => remote::stop(&arguments, &environment),
+        Command::Start(arguments) => remote::start(&arguments, &environment),
+        Command::Undeploy(arguments) => remote::undeploy(&arguments, &environment),
+        Command::Token(arguments) => token::run(&arguments),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),
     };
     done.unwrap_or_else(|failure| {

@@ -59,6 +59,8 @@ macro_rules! names {
 names! {
     /// A topology.
     TopologyName => "topology";
+    /// What belongs to one tenant of a server.
+    Namespace => "namespace";
     /// A source, operator or sink, unique within its topology.
     NodeName => "node";
     /// A plugin as a topology calls it: `text` in `[plugin.text]` and in `"text:split"`.

@@ -101,11 +101,14 @@ impl Pool {
     pub fn tenant(&self, weight: NonZeroU32) -> Tenant {
         let id = TenantId(self.shared.next_tenant.fetch_add(1, Ordering::Relaxed));
         lock(&self.shared.fair).fair.join(id, weight);
-        Tenant(Arc::new(Membership {
+        let member = Membership {
             pool: self.shared.clone(),
             id,
-            aborted: AtomicBool::new(false),
-        }))
+        };
+        Tenant {
+            member: Arc::new(member),
+            aborted: Arc::default(),
+        }
     }
 }
 
@@ -143,12 +146,14 @@ impl Shared {
 
 /// One tenant's way to the pool. Clones are the same tenant, which leaves with the last of them.
 #[derive(Clone)]
-pub struct Tenant(Arc<Membership>);
+pub struct Tenant {
+    member: Arc<Membership>,
+    aborted: Arc<AtomicBool>,
+}
 
 struct Membership {
     pool: Arc<Shared>,
     id: TenantId,
-    aborted: AtomicBool,
 }
 
 impl Drop for Membership {
@@ -176,14 +181,14 @@ impl Tenant {
             all_done: Condvar::new(),
         });
         if count > 1 {
-            let others = (count - 1).min(self.0.pool.cores.get());
-            let mut queue = lock(&self.0.pool.queue);
+            let others = (count - 1).min(self.member.pool.cores.get());
+            let mut queue = lock(&self.member.pool.queue);
             for _ in 0..others {
                 queue.sets.push_back(set.clone());
             }
             drop(queue);
             for _ in 0..others {
-                self.0.pool.work.notify_one();
+                self.member.pool.work.notify_one();
             }
         }
         while set.run_one() {}
@@ -197,15 +202,24 @@ impl Tenant {
         std::mem::take(&mut done.results)
     }
 
+    /// Someone who shares this tenant's cores, and is aborted by itself.
+    #[must_use]
+    pub fn fellow(&self) -> Self {
+        Self {
+            member: self.member.clone(),
+            aborted: Arc::default(),
+        }
+    }
+
     /// Makes running guests of this tenant stop soon, with
     /// [`PluginFault::Aborted`](crate::plugin::PluginFault::Aborted).
     pub fn abort(&self) {
-        self.0.aborted.store(true, Ordering::Relaxed);
+        self.aborted.store(true, Ordering::Relaxed);
     }
 
     /// [`abort`](Self::abort) was called.
     pub fn is_aborted(&self) -> bool {
-        self.0.aborted.load(Ordering::Relaxed)
+        self.aborted.load(Ordering::Relaxed)
     }
 }
 
@@ -281,9 +295,9 @@ impl Permit {
         let used = now.saturating_sub(held.paid_at);
         held.paid_at = now;
         held.used += used;
-        lock(&self.tenant.0.pool.fair)
+        lock(&self.tenant.member.pool.fair)
             .fair
-            .pay(self.tenant.0.id, used);
+            .pay(self.tenant.member.id, used);
     }
 
     fn give_back(&self) {
@@ -298,12 +312,14 @@ impl Permit {
 
 impl Preempt for Permit {
     fn tick(&self) -> Tick {
-        if self.tenant.0.aborted.load(Ordering::Relaxed) {
+        if self.tenant.aborted.load(Ordering::Relaxed) {
             return Tick::Abort;
         }
         let mut held = lock(&self.state);
         self.pay(&mut held);
-        let due = lock(&self.tenant.0.pool.fair).fair.is_due(self.tenant.0.id);
+        let due = lock(&self.tenant.member.pool.fair)
+            .fair
+            .is_due(self.tenant.member.id);
         if due {
             release(&self.tenant);
             wait_for_core(&self.tenant);
@@ -313,8 +329,8 @@ impl Preempt for Permit {
 }
 
 fn wait_for_core(tenant: &Tenant) {
-    let mut cores = lock(&tenant.0.pool.fair);
-    let (ticket, granted) = cores.fair.ask(tenant.0.id);
+    let mut cores = lock(&tenant.member.pool.fair);
+    let (ticket, granted) = cores.fair.ask(tenant.member.id);
     wake(&mut cores, granted);
     let turn = Arc::new(Condvar::new());
     loop {
@@ -329,8 +345,8 @@ fn wait_for_core(tenant: &Tenant) {
 }
 
 fn release(tenant: &Tenant) {
-    let mut cores = lock(&tenant.0.pool.fair);
-    let granted = cores.fair.release(tenant.0.id);
+    let mut cores = lock(&tenant.member.pool.fair);
+    let granted = cores.fair.release(tenant.member.id);
     wake(&mut cores, granted);
 }
 
@@ -415,5 +431,6 @@ mod tests {
         assert_eq!(tenant.run(vec![ticks]), [Some(Tick::Abort)]);
         let other = pool.tenant(NonZeroU32::MIN);
         assert_eq!(other.run(vec![ticks]), [Some(Tick::Continue)]);
+        assert_eq!(tenant.fellow().run(vec![ticks]), [Some(Tick::Continue)]);
     }
 }

@@ -10,6 +10,9 @@ use crate::{
 
 /// Hears of batches, in order, on the batch loop: it must be quick.
 pub trait Listener: Send {
+    /// A batch begins to be executed, or to be executed again.
+    fn batch_began(&mut self, _time: BatchTime) {}
+
     /// A batch is over, successfully or not.
     fn batch_ended(&mut self, batch: &BatchReport);
 }

@@ -21,7 +21,9 @@ use crate::{
     clock::Clock,
     model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
-    scheduler::{Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler, catch_up, rhythm},
+    scheduler::{
+        Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler, Tenant, catch_up, rhythm,
+    },
     sink::Sink,
     source::{DataSet, Source},
     topology::{CatchUp, SourceId, Topology},
@@ -77,6 +79,19 @@ impl Stream {
         pool: &Arc<Pool>,
     ) -> Self {
         let tenant = pool.tenant(NonZeroU32::MIN);
+        Self::of_tenant(topology, plan, plugins, sources, sinks, (pool, tenant))
+    }
+
+    /// As [`Stream::planned`], whose tasks run as those of a tenant of the pool. What aborts the
+    /// stream aborts the tenant: give each stream a [`fellow`](Tenant::fellow).
+    pub fn of_tenant(
+        topology: Arc<Topology>,
+        plan: Plan,
+        plugins: Vec<Plugin>,
+        sources: BTreeMap<SourceId, Box<dyn Source>>,
+        sinks: Vec<Box<dyn Sink>>,
+        (pool, tenant): (&Arc<Pool>, Tenant),
+    ) -> Self {
         let executor = Executor::new(topology.clone(), plugins, plan, tenant);
         let references = topology.references.iter().cloned().map(DataSet::new);
         Self {
@@ -227,7 +242,7 @@ impl Driver {
                 if let Command::Finish(outcome) = command {
                     return outcome;
                 }
-                self.obey(command).await;
+                self.obey(command, listener).await;
             }
             let stop = self.run.stop.clone();
             tokio::select! {
@@ -269,11 +284,14 @@ impl Driver {
         one.map_or(last, |one| interval.previous(one))
     }
 
-    async fn obey(&mut self, command: Command) {
+    async fn obey(&mut self, command: Command, listener: &mut dyn Listener) {
         match command {
             Command::WaitUntil(time) => self.wake = Some(time),
             Command::Claim(time) => self.claim(time).await,
-            Command::Run(time) => self.start(time),
+            Command::Run(time) => {
+                listener.batch_began(time);
+                self.start(time);
+            }
             Command::StopReceivers => self.stopping = Some(self.stop_receivers()),
             // The loop handles it before anything is obeyed.
             Command::Finish(_) => {}

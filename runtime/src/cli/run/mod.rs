@@ -1,7 +1,5 @@
 //! `rsrt run`: a topology in this process, until its sources end or someone stops it.
 
-mod clock_mode;
-mod durable;
 mod host;
 mod narrator;
 mod signals;
@@ -22,10 +20,11 @@ use super::{
     secret_values::SecretValues,
 };
 use crate::{
+    launch::{self, Options, Purpose},
     telemetry::{self, LogFilter},
     topology::{self, SecretsOf},
 };
-use host::{Host, Options};
+use host::Host;
 use summary::How;
 
 const EXAMPLES: &str = "\
@@ -125,25 +124,30 @@ fn run_topology(
     let host = Host::start(cores, console)?;
     host.stop_as(arguments)?;
     let base_dir = file.parent().unwrap_or(Path::new(""));
-    let place = durable::place(&loaded.topology, base_dir, arguments.fresh, host.clock())?;
+    let place = launch::place(
+        &loaded.launched.topology,
+        base_dir,
+        arguments.fresh,
+        host.clock(),
+    )?;
     let options = Options {
         fusion: !arguments.no_fusion,
         batches: arguments.batches.map(Into::into),
     };
     let earlier = match &place {
-        Some(place) => durable::pending(place, &loaded.files)?,
+        Some(place) => launch::pending(place, &loaded.launched.files)?,
         None => None,
     };
     let mut recovered = None;
     if let Some(kept) = earlier {
         let earlier = loading::load_kept(file, &kept, &given, cores, environment)?;
         let earlier = loading::with_secrets(earlier, &values, SecretsOf::Everything)?;
-        let ended = host.recover(earlier, place.as_ref(), options)?;
+        let ended = host.run(earlier, place.as_ref(), (Purpose::Recover, options))?;
         recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
     }
     let ended = match recovered {
         Some(ended) => ended,
-        None => host.run(loaded, place.as_ref(), options)?,
+        None => host.run(loaded, place.as_ref(), (Purpose::Run, options))?,
     };
     host.end();
     let code = match ended.how {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cases::{Case, CaseFile, CaseRunner, Got, Verdict, judge},
+    launch,
     scheduler::{Plan, Pool},
     topology::{Assignment, SecretsOf, Topology},
 };
@@ -130,9 +131,9 @@ fn run_cases(
     loaded: Loaded,
     arguments: &Arguments,
 ) -> Result<Vec<Judged>, Failure> {
-    let Loaded {
+    let launch::Loaded {
         topology, plugins, ..
-    } = loaded;
+    } = loaded.launched;
     let path = arguments.cases.display();
     let fit = |entry| Case::new(entry, &topology);
     let cases: Result<Vec<Case>, _> = file.cases.into_iter().map(fit).collect();

@@ -43,6 +43,7 @@ impl Driver {
             if self.only_recovers && claim.is_free() {
                 break;
             }
+            listener.batch_began(claim.time);
             let ended = make_again(self.batches.clone(), self.run.stop.clone(), claim).await?;
             let time = ended.report.time;
             let failed = !ended.report.errors.is_empty();

@@ -129,6 +129,11 @@ impl Manifest {
         })
     }
 
+    /// What the topology is called, if it says so.
+    pub fn name(&self) -> Option<&TopologyName> {
+        self.name.as_ref()
+    }
+
     /// What was read.
     pub fn text(&self) -> &str {
         &self.text

@@ -10,7 +10,7 @@ use crate::{
 #[error(
     "--batches needs sources that do not wait for anyone, but source {name} is a {kind}; stop it with Ctrl-C instead"
 )]
-pub(super) struct Waits {
+pub struct Waits {
     name: String,
     kind: &'static str,
 }

@@ -1,0 +1,196 @@
+//! A server, and what it is asked with.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
+
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::Remote;
+use crate::{
+    cli::{Environment, Failure},
+    server::{Me, ProblemBody},
+};
+
+/// Longer than servers take by default.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// `~/.config/rsrt/config.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ConfigFile {
+    /// The context that is used if none is named.
+    context: Option<String>,
+    #[serde(default)]
+    contexts: BTreeMap<String, Context>,
+}
+
+/// A server that has a name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Context {
+    server: Option<String>,
+    token: Option<String>,
+    /// A certificate (PEM) that is trusted besides the system's.
+    certificate: Option<PathBuf>,
+}
+
+/// Asks a server for what is in one namespace.
+pub(super) struct Client {
+    runtime: Runtime,
+    http: reqwest::Client,
+    server: String,
+    token: String,
+    topologies: String,
+}
+
+impl Client {
+    pub(super) fn new(remote: &Remote, environment: &Environment) -> Result<Self, Failure> {
+        let context = context(remote, environment)?;
+        let given = &environment.remote;
+        let server = remote
+            .server
+            .clone()
+            .or(given.server.clone())
+            .or(context.server);
+        let server = server.ok_or_else(|| {
+            Failure::input("no server is given")
+                .hint("set RSRT_SERVER, or --server, or a context in ~/.config/rsrt/config.toml")
+        })?;
+        let token = given.token.clone().or(context.token).ok_or_else(|| {
+            Failure::input("no token is given")
+                .hint("set RSRT_TOKEN, or a context in ~/.config/rsrt/config.toml; `rsrt token new` makes one")
+        })?;
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        if let Some(path) = given.certificate.clone().or(context.certificate) {
+            let bad = |why: &dyn std::fmt::Display| {
+                Failure::input(format!(
+                    "cannot use the certificate {}: {why}",
+                    path.display()
+                ))
+            };
+            let pem = fs::read(&path).map_err(|error| bad(&error))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
+            http = http.tls_certs_merge(certificates);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::run(format!("no thread for requests: {error}")))?;
+        let mut client = Self {
+            runtime,
+            http: http.build().map_err(Failure::run)?,
+            server: server.trim_end_matches('/').to_owned(),
+            token,
+            topologies: String::new(),
+        };
+        let namespace = match &remote.namespace {
+            Some(namespace) => namespace.to_string(),
+            None => client.own_namespace()?,
+        };
+        client.topologies = format!("/v1/namespaces/{namespace}/topologies");
+        Ok(client)
+    }
+
+    fn own_namespace(&self) -> Result<String, Failure> {
+        let me: Me = parsed(&self.ask(Method::GET, "/v1/me", None)?)?;
+        me.namespace.ok_or_else(|| {
+            Failure::input("an administrator's token has no namespace of its own")
+                .hint("say which: --namespace NAME")
+        })
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parsed(&self.ask(Method::GET, &format!("{}{path}", self.topologies), None)?)
+    }
+
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        parsed(&self.ask(Method::POST, &format!("{}{path}", self.topologies), body)?)
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?;
+        Ok(())
+    }
+
+    /// The body of a good answer.
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}{path}", self.server);
+        let mut request = self.http.request(method, &url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answered = self.runtime.block_on(async {
+            let response = request.send().await?;
+            let status = response.status();
+            Ok::<_, reqwest::Error>((status, response.bytes().await?))
+        });
+        let (status, bytes) = answered.map_err(|error| {
+            let mut what = format!("{} does not answer: {error}", self.server);
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                let _ = write!(what, ": {cause}"); // to memory
+                source = cause.source();
+            }
+            Failure::run(what)
+        })?;
+        match status.is_success() {
+            true => Ok(bytes.to_vec()),
+            false => Err(refused(status, &bytes)),
+        }
+    }
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> Failure {
+    let problem: ProblemBody = match serde_json::from_slice(body) {
+        Ok(problem) => problem,
+        Err(_) => return Failure::run(format!("the server answers with {status}")),
+    };
+    match problem.report {
+        Some(report) => Failure::Report(report),
+        None if status.is_client_error() => Failure::input(problem.error),
+        None => Failure::run(problem.error),
+    }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::run(format!(
+            "the server's answer is not understood: {error}; is it another version?"
+        ))
+    })
+}
+
+/// The context that is asked for, or the one that the file says; an empty one without a file.
+fn context(remote: &Remote, environment: &Environment) -> Result<Context, Failure> {
+    let read = environment
+        .remote
+        .config
+        .as_ref()
+        .map(|path| (path, fs::read_to_string(path)));
+    let file = match read {
+        Some((path, Ok(text))) => toml::from_str::<ConfigFile>(&text)
+            .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?,
+        Some((path, Err(error))) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::input(format!(
+                "cannot read {}: {error}",
+                path.display()
+            )));
+        }
+        _ => ConfigFile::default(),
+    };
+    let Some(name) = remote.context.as_ref().or(file.context.as_ref()) else {
+        return Ok(Context::default());
+    };
+    file.contexts.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = file.contexts.keys().map(String::as_str).collect();
+        Failure::input(format!("there is no context {name:?}"))
+            .hint(format!("there are: {}", known.join(", ")))
+    })
+}

@@ -1,0 +1,76 @@
+//! `rsrt deploy`: a topology and the plugins it calls go to a server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use super::Remote;
+use crate::{
+    cli::{Failure, loading::GivenPlugin},
+    model::PluginName,
+    topology::Manifest,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  rsrt deploy plugin.wasm --topology topo.toml
+  rsrt deploy --topology topo.toml --plugin text=text.wasm --server https://host:7878
+
+Every plugin that the topology calls is uploaded: those given here, else from the `path` that it says.
+The server checks all of it before anything runs. The token is read from RSRT_TOKEN or the context.";
+
+/// Deploy a topology to a server
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct Arguments {
+    /// The default plugin, whose functions the topology calls without a prefix
+    #[arg(value_name = "PLUGIN.wasm")]
+    plugin: Option<PathBuf>,
+    /// The topology
+    #[arg(long, short, value_name = "FILE")]
+    topology: PathBuf,
+    /// A plugin: FILE is the default one, NAME=FILE the one that the topology calls NAME
+    #[arg(long = "plugin", value_name = "[NAME=]FILE")]
+    plugins: Vec<GivenPlugin>,
+    #[command(flatten)]
+    pub(super) remote: Remote,
+}
+
+/// What is sent.
+pub(super) fn body(arguments: &Arguments) -> Result<Value, Failure> {
+    let file = &arguments.topology;
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::input(format!("cannot read topology {name}: {error}")))?;
+    let manifest = Manifest::parse(&name, &text)?;
+    let default = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
+    let given: Vec<GivenPlugin> = default
+        .into_iter()
+        .chain(arguments.plugins.clone())
+        .collect();
+    let mut plugins = Vec::new();
+    for plugin in &given {
+        plugins.push(upload(plugin.alias(), plugin.path())?);
+    }
+    let base_dir = file.parent().unwrap_or(Path::new(""));
+    for called in manifest.plugins(base_dir) {
+        let is_given = given
+            .iter()
+            .any(|given| given.alias() == called.alias.as_ref().map(PluginName::as_str));
+        if let (Some(path), false) = (&called.path, is_given) {
+            plugins.push(upload(called.alias.as_ref().map(PluginName::as_str), path)?);
+        }
+    }
+    Ok(json!({ "file": name, "topology": text, "plugins": plugins }))
+}
+
+fn upload(alias: Option<&str>, path: &Path) -> Result<Value, Failure> {
+    let bytes = fs::read(path).map_err(|error| {
+        Failure::input(format!("cannot load plugin {}: {error}", path.display()))
+    })?;
+    Ok(json!({ "name": alias, "bytes": BASE64_STANDARD.encode(bytes) }))
+}

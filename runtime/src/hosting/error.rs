@@ -1,0 +1,51 @@
+//! Why something was not done with a hosted topology.
+
+use std::{io, path::PathBuf};
+
+use crate::{journal::JournalError, launch::LaunchError, model::TopologyName};
+
+/// Why something was not done with a hosted topology.
+#[derive(Debug, thiserror::Error)]
+pub enum HostingError {
+    /// There is none of this name, for whoever asks.
+    #[error("there is no such topology")]
+    NotFound,
+    /// There is one of this name.
+    #[error(
+        "a topology `{0}` is deployed already; undeploy it first, which removes its state, or give the new one another name"
+    )]
+    Exists(TopologyName),
+    /// It cannot start while it stops.
+    #[error("`{0}` is being stopped; start it when it has stopped")]
+    Stopping(TopologyName),
+    /// What was uploaded is wrong.
+    #[error("{0}")]
+    Upload(String),
+    /// It does not load.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The registry does not read or write.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file of the registry does not read or write.
+    #[error("cannot {action} {}: {error}", path.display())]
+    Disk {
+        /// What was to be done.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A record in the registry makes no sense.
+    #[error("{} is no record of a topology: {why}; restore it, or remove its folder", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another process hosts what lies here.
+    #[error("another server uses the data directory {}; stop it, or give this one another", .0.display())]
+    InUse(PathBuf),
+}

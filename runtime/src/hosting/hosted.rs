@@ -1,0 +1,179 @@
+//! A deployed topology and what it does now.
+
+use std::sync::Mutex;
+
+use tokio::sync::watch;
+
+use super::{Desired, Phase, Record, Status, lock, tail::Tail};
+use crate::{
+    model::Namespace,
+    stream::{BatchReport, Stop},
+};
+
+/// A deployed topology.
+pub(super) struct Hosted {
+    inner: Mutex<Inner>,
+    /// Whether something of it runs.
+    active: watch::Sender<bool>,
+    pub(super) tail: Tail,
+}
+
+struct Inner {
+    record: Record,
+    phase: Phase,
+    why: Option<String>,
+    stop: Stop,
+    batches: u64,
+    failed_batches: u64,
+    records: u64,
+    last_batch: Option<i64>,
+    last_error: Option<String>,
+}
+
+impl Hosted {
+    pub(super) fn new(record: Record) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                phase: Phase::Stopped,
+                record,
+                why: None,
+                stop: Stop::new(),
+                batches: 0,
+                failed_batches: 0,
+                records: 0,
+                last_batch: None,
+                last_error: None,
+            }),
+            active: watch::Sender::new(false),
+            tail: Tail::default(),
+        }
+    }
+
+    pub(super) fn namespace(&self) -> Namespace {
+        lock(&self.inner).record.namespace.clone()
+    }
+
+    pub(super) fn record(&self) -> Record {
+        lock(&self.inner).record.clone()
+    }
+
+    /// Changes what is to be kept of it, and answers with that.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Record)) -> Record {
+        let mut inner = lock(&self.inner);
+        change(&mut inner.record);
+        inner.record.clone()
+    }
+
+    /// It starts, unless it runs already or is not to run; answers with what stops it.
+    pub(super) fn begin(&self) -> Option<Stop> {
+        let mut inner = lock(&self.inner);
+        if inner.phase.is_active() {
+            return None;
+        }
+        if inner.record.is_quarantined() {
+            inner.phase = Phase::Quarantined;
+            inner.why = Some(format!(
+                "a batch of it was in flight at {} crashes of the server in a row; `start` runs it again",
+                inner.record.crashes
+            ));
+            return None;
+        }
+        match inner.record.desired {
+            Desired::Running => {}
+            Desired::Stopped => return None,
+            Desired::Finished => {
+                inner.phase = Phase::Finished;
+                return None;
+            }
+        }
+        let stop = Stop::new();
+        inner.phase = Phase::Starting;
+        inner.why = None;
+        inner.stop = stop.clone();
+        (inner.batches, inner.failed_batches, inner.records) = (0, 0, 0);
+        (inner.last_batch, inner.last_error) = (None, None);
+        self.active.send_replace(true);
+        Some(stop)
+    }
+
+    pub(super) fn runs(&self) {
+        let mut inner = lock(&self.inner);
+        if inner.phase == Phase::Starting {
+            inner.phase = Phase::Running;
+        }
+    }
+
+    pub(super) fn batch_ended(&self, batch: &BatchReport) {
+        let mut inner = lock(&self.inner);
+        inner.batches += 1;
+        inner.records += batch.records;
+        inner.last_batch = Some(batch.time.as_millis());
+        if let Some(error) = batch.errors.last() {
+            inner.failed_batches += 1;
+            inner.last_error = Some(error.to_string());
+        }
+    }
+
+    /// It is over.
+    pub(super) fn over(&self, phase: Phase, why: Option<String>) {
+        let mut inner = lock(&self.inner);
+        inner.phase = phase;
+        inner.why = why;
+        drop(inner);
+        self.active.send_replace(false);
+    }
+
+    /// Asks it to stop after the batches in flight.
+    pub(super) fn ask_to_stop(&self) {
+        let mut inner = lock(&self.inner);
+        if inner.phase.is_active() {
+            inner.phase = Phase::Stopping;
+            inner.stop.graceful();
+        } else if inner.record.desired == Desired::Stopped && !inner.record.is_quarantined() {
+            inner.phase = Phase::Stopped;
+            inner.why = None;
+        }
+    }
+
+    pub(super) fn abort(&self) {
+        lock(&self.inner).stop.abort();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        lock(&self.inner).phase == Phase::Stopping
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        lock(&self.inner).phase.is_active()
+    }
+
+    /// Waits until nothing of it runs.
+    pub(super) async fn ended(&self) {
+        // The sender lives in `self`, so there is no error.
+        let _ = self.active.subscribe().wait_for(|active| !active).await;
+    }
+
+    pub(super) fn output(&self) -> Vec<u8> {
+        self.tail.bytes()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let inner = lock(&self.inner);
+        let record = &inner.record;
+        Status {
+            name: record.name.to_string(),
+            version: record.version,
+            phase: inner.phase,
+            why: inner.why.clone(),
+            batches: inner.batches,
+            failed_batches: inner.failed_batches,
+            records: inner.records,
+            last_batch: inner.last_batch,
+            last_error: inner.last_error.clone(),
+            deployed_by: record.deployed_by.clone(),
+            deployed_at: record.deployed_at,
+            changed_by: record.changed_by.clone(),
+            changed_at: record.changed_at,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One topology's life, on a task of its own: whatever ends it, ends nothing else.
+
+use std::{future::Future, io::Write, sync::Arc};
+
+use tokio::{runtime::Handle, task::spawn_blocking};
+use tracing::Instrument as _;
+
+use super::{
+    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, tail::Tail,
+};
+use crate::{
+    launch::{self, Launched, Options, Outputs, Purpose, State, Terms},
+    model::BatchTime,
+    scheduler::{Outcome, Tenant},
+    stream::{BatchReport, Listener, Stop, Summary},
+    topology::Manifest,
+};
+
+/// How a life ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct End {
+    phase: Phase,
+    why: Option<String>,
+}
+
+/// Runs a topology, if it is to run and does not yet.
+pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) {
+    let Some(stop) = hosted.begin() else {
+        return;
+    };
+    let record = hosted.record();
+    let span = tracing::info_span!("topology", namespace = %record.namespace, name = %record.name);
+    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span);
+    let (shared, hosted) = (shared.clone(), hosted.clone());
+    shared.launcher.runtime.clone().spawn(async move {
+        let end = supervised(life).await;
+        if end.phase == Phase::Finished {
+            let finished = hosted.change(|record| record.desired = Desired::Finished);
+            if let Err(error) = shared.registry.write(&finished) {
+                tracing::error!("cannot note that {} has finished: {error}", finished.name);
+            }
+        }
+        shared.registry.in_flight(&record).take();
+        if let Some(why) = &end.why {
+            tracing::error!("{}/{} has failed: {why}", record.namespace, record.name);
+        }
+        hosted.over(end.phase, end.why);
+    });
+}
+
+/// The end of a life, which may be a panic.
+async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send + 'static) -> End {
+    let failed = |why| End {
+        phase: Phase::Failed,
+        why: Some(why),
+    };
+    match Handle::current().spawn(life).await {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(_) => failed("a task of it panicked, which is a bug of rsrt; see the log".to_owned()),
+    }
+}
+
+async fn live(
+    shared: Arc<Shared>,
+    hosted: Arc<Hosted>,
+    tenant: Tenant,
+    stop: Stop,
+) -> Result<End, HostingError> {
+    let record = hosted.record();
+    let mark = shared.registry.in_flight(&record);
+    let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
+    let opened =
+        spawn_blocking(move || open(&shared_there, &hosted_there, tenant, stop_there)).await;
+    let launched = match opened {
+        Ok(opened) => opened?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    hosted.runs();
+    let mut listener = Watcher { hosted, mark };
+    let (summary, _) = launched.run(&mut listener).await;
+    Ok(end(&summary, &stop))
+}
+
+/// Loads a topology from the registry and opens what it needs.
+fn open(
+    shared: &Shared,
+    hosted: &Hosted,
+    tenant: Tenant,
+    stop: Stop,
+) -> Result<Launched, HostingError> {
+    let record = hosted.record();
+    let base_dir = shared.registry.make_work(&record)?;
+    let manifest = Manifest::parse(&record.file, &record.text)
+        .map_err(|invalid| HostingError::Launch(invalid.into()))?;
+    let terms = Terms {
+        base_dir: &base_dir,
+        parallelism: shared.launcher.pool.cores(),
+        state: State::Kept,
+        loaders: &shared.loaders,
+    };
+    let loaded = launch::assemble(manifest, &shared.registry.uploaded(&record)?, terms)?;
+    launch::check_initial(&loaded.topology)?;
+    let clock = shared.launcher.clock.as_ref();
+    let place = launch::place(&loaded.topology, &base_dir, false, clock)?;
+    let options = Options {
+        fusion: true,
+        batches: None,
+    };
+    let launched = shared.launcher.launch(
+        loaded,
+        place.as_ref(),
+        (Purpose::Run, options),
+        (tenant, stop),
+        &hosted.tail,
+    )?;
+    Ok(launched)
+}
+
+impl Outputs for Tail {
+    fn output(&self) -> Box<dyn Write + Send> {
+        Box::new(self.clone())
+    }
+}
+
+fn end(summary: &Summary, stop: &Stop) -> End {
+    let error = summary.last_error.as_ref().map(ToString::to_string);
+    let (phase, why) = match summary.outcome {
+        Outcome::Stopped if stop.is_aborted() => (Phase::Stopped, None),
+        Outcome::BatchFailed(_) => (Phase::Failed, error),
+        Outcome::Stopped if stop.is_asked() => (Phase::Stopped, None),
+        Outcome::Stopped => (
+            Phase::Failed,
+            error.or_else(|| Some("its batch loop ended by itself; see the log".to_owned())),
+        ),
+        Outcome::Exhausted if summary.failed > 0 => (Phase::Failed, error),
+        Outcome::Exhausted => (Phase::Finished, None),
+    };
+    End { phase, why }
+}
+
+/// Notes what batches do.
+struct Watcher {
+    hosted: Arc<Hosted>,
+    mark: InFlight,
+}
+
+impl Listener for Watcher {
+    fn batch_began(&mut self, _time: BatchTime) {
+        self.mark.set();
+    }
+
+    fn batch_ended(&mut self, batch: &BatchReport) {
+        self.mark.take();
+        self.hosted.batch_ended(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_end_of_one_life_and_is_told() {
+        let end = supervised(async { panic!("on purpose") }).await;
+        assert_eq!(end.phase, Phase::Failed);
+        assert!(end.why.unwrap().contains("panicked"));
+        let fine = End {
+            phase: Phase::Finished,
+            why: None,
+        };
+        let life = fine.clone();
+        assert_eq!(supervised(async move { Ok(life) }).await, fine);
+    }
+}

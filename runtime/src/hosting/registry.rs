@@ -1,0 +1,214 @@
+//! What is deployed, on disk.
+//!
+//! ```text
+//! DATA/lock                              one server at a time
+//! DATA/namespaces/NS/plugins/DIGEST      components, by what is in them
+//! DATA/namespaces/NS/topologies/NAME/record.json
+//! DATA/namespaces/NS/topologies/NAME/work/       where its relative paths start
+//! ```
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{HostingError, Record, in_flight::InFlight, supplied::Uploaded};
+use crate::{
+    journal::{DirectoryDisk, read_whole, write_whole},
+    model::{Namespace, TopologyName},
+};
+
+const RECORD: &str = "record.json";
+
+/// The registry of one server; nobody else has it meanwhile.
+#[derive(Debug)]
+pub struct Registry {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Registry {
+    /// The registry below this directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process has it.
+    pub fn open(path: &Path) -> Result<Self, HostingError> {
+        let disk = DirectoryDisk::open(path).map_err(failed("make", path))?;
+        let path = disk.path().to_owned();
+        let file = path.join("lock");
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false);
+        let lock = options.open(&file).map_err(failed("open", &file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(HostingError::InUse(path)),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &file)(error)),
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everything that is deployed.
+    ///
+    /// # Errors
+    /// When a record cannot be read: nothing is left out in silence.
+    pub fn read(&self) -> Result<Vec<Record>, HostingError> {
+        let mut records = Vec::new();
+        for namespace in folders(&self.path.join("namespaces"))? {
+            for folder in folders(&namespace.join("topologies"))? {
+                records.extend(read_record(&folder)?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Writes a record, durably.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn write(&self, record: &Record) -> Result<(), HostingError> {
+        let folder = self.folder(&record.namespace, &record.name);
+        let disk = DirectoryDisk::open(&folder).map_err(failed("make", &folder))?;
+        let text = serde_json::to_vec_pretty(record).map_err(|error| HostingError::Record {
+            path: folder.join(RECORD),
+            why: error.to_string(),
+        })?;
+        Ok(write_whole(&disk, RECORD, &text)?)
+    }
+
+    /// Removes a topology with its folder, and the plugins that no other one of the namespace uses.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn remove(&self, namespace: &Namespace, name: &TopologyName) -> Result<(), HostingError> {
+        let folder = self.folder(namespace, name);
+        // Without its record it is not deployed, whatever else is left of it.
+        let record = folder.join(RECORD);
+        fs::remove_file(&record).map_err(failed("remove", &record))?;
+        fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
+        let mut used = Vec::new();
+        for folder in folders(&self.namespace(namespace).join("topologies"))? {
+            let record = read_record(&folder)?;
+            used.extend(record.into_iter().flat_map(|record| record.plugins));
+        }
+        for file in entries(&self.plugins(namespace))? {
+            let name = file.file_name().and_then(|name| name.to_str());
+            if used.iter().all(|(_, digest)| Some(digest.as_str()) != name) {
+                fs::remove_file(&file).map_err(failed("remove", &file))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where relative paths of a topology start.
+    pub fn work(&self, namespace: &Namespace, name: &TopologyName) -> PathBuf {
+        self.folder(namespace, name).join("work")
+    }
+
+    /// Makes the directory where relative paths of a topology start.
+    pub(super) fn make_work(&self, record: &Record) -> Result<PathBuf, HostingError> {
+        let path = self.work(&record.namespace, &record.name);
+        DirectoryDisk::open(&path).map_err(failed("make", &path))?;
+        Ok(path)
+    }
+
+    pub(super) fn in_flight(&self, record: &Record) -> InFlight {
+        let folder = self.folder(&record.namespace, &record.name);
+        InFlight::new(folder.join("in-flight"))
+    }
+
+    /// Keeps plugins of a namespace, and answers with their digests.
+    pub(super) fn keep_plugins(
+        &self,
+        namespace: &Namespace,
+        uploaded: &Uploaded,
+    ) -> Result<Vec<(Option<String>, String)>, HostingError> {
+        let path = self.plugins(namespace);
+        let disk = DirectoryDisk::open(&path).map_err(failed("make", &path))?;
+        let mut digests = Vec::new();
+        for (alias, bytes) in &uploaded.0 {
+            let digest = blake3::hash(bytes).to_hex().to_string();
+            if !path.join(&digest).exists() {
+                write_whole(&disk, &digest, bytes)?;
+            }
+            digests.push((alias.clone(), digest));
+        }
+        Ok(digests)
+    }
+
+    /// The plugins of a topology; bytes that are not what was deployed are refused.
+    pub(super) fn uploaded(&self, record: &Record) -> Result<Uploaded, HostingError> {
+        let path = self.plugins(&record.namespace);
+        let mut components: Vec<(Option<String>, Arc<[u8]>)> = Vec::new();
+        for (alias, digest) in &record.plugins {
+            let file = path.join(digest);
+            let bytes = fs::read(&file).map_err(failed("read", &file))?;
+            if blake3::hash(&bytes).to_hex().as_str() != digest {
+                let damaged = io::Error::new(io::ErrorKind::InvalidData, "it was changed");
+                return Err(failed("use", &file)(damaged));
+            }
+            components.push((alias.clone(), bytes.into()));
+        }
+        Ok(Uploaded(components))
+    }
+
+    fn namespace(&self, namespace: &Namespace) -> PathBuf {
+        self.path.join("namespaces").join(namespace.as_str())
+    }
+
+    fn plugins(&self, namespace: &Namespace) -> PathBuf {
+        self.namespace(namespace).join("plugins")
+    }
+
+    fn folder(&self, namespace: &Namespace, name: &TopologyName) -> PathBuf {
+        let topologies = self.namespace(namespace).join("topologies");
+        topologies.join(name.as_str())
+    }
+}
+
+/// The record in a topology's folder; none in what is left of one that was removed.
+fn read_record(folder: &Path) -> Result<Option<Record>, HostingError> {
+    let disk = DirectoryDisk::look_at(folder).map_err(failed("read", folder))?;
+    let Some(bytes) = read_whole(&disk, RECORD)? else {
+        return Ok(None);
+    };
+    let record = serde_json::from_slice(&bytes).map_err(|error| HostingError::Record {
+        path: folder.join(RECORD),
+        why: error.to_string(),
+    })?;
+    Ok(Some(record))
+}
+
+fn folders(path: &Path) -> Result<Vec<PathBuf>, HostingError> {
+    let mut folders = entries(path)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+/// What lies in a directory, sorted; nothing if there is none.
+fn entries(path: &Path) -> Result<Vec<PathBuf>, HostingError> {
+    let read = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(failed("read", path))?,
+    };
+    let paths = read.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> = paths
+        .collect::<Result<_, _>>()
+        .map_err(failed("read", path))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HostingError {
+    let path = path.to_owned();
+    move |error| HostingError::Disk {
+        action,
+        path,
+        error,
+    }
+}

@@ -1,0 +1,88 @@
+//! Who asks, before anything else of a request is looked at.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{StatusCode, header::AUTHORIZATION, request::Parts},
+};
+
+use super::{Role, Server, problem::Problem};
+use crate::model::{Namespace, TopologyName};
+
+/// Who asks.
+pub(super) struct Caller {
+    /// The token's id.
+    pub(super) id: String,
+    pub(super) role: Role,
+}
+
+/// Who asks for a namespace that is theirs.
+pub(super) struct Owner {
+    /// The token's id.
+    pub(super) id: String,
+    pub(super) namespace: Namespace,
+}
+
+/// Who asks for something of this name in a namespace that is theirs.
+pub(super) struct Named {
+    pub(super) owner: Owner,
+    pub(super) name: TopologyName,
+}
+
+impl FromRequestParts<Arc<Server>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION);
+        let token = header
+            .and_then(|header| header.to_str().ok())
+            .and_then(|text| text.strip_prefix("Bearer "));
+        match server.tokens.find(token.unwrap_or_default())? {
+            Some((id, role)) => Ok(Self { id, role }),
+            None => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed that this server knows: `Authorization: Bearer TOKEN`",
+            )),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Server>> for Owner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, server).await?;
+        let namespace: Namespace = parameter(parts, server, "namespace").await?;
+        match caller.role.may_use(&namespace) {
+            true => Ok(Self {
+                id: caller.id,
+                namespace,
+            }),
+            false => Err(Problem::not_found()),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Server>> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let owner = Owner::from_request_parts(parts, server).await?;
+        let name = parameter(parts, server, "name").await?;
+        Ok(Self { owner, name })
+    }
+}
+
+/// A part of the path. One that is no name is the name of nothing.
+async fn parameter<T: std::str::FromStr>(
+    parts: &mut Parts,
+    server: &Arc<Server>,
+    key: &str,
+) -> Result<T, Problem> {
+    let parameters = RawPathParams::from_request_parts(parts, server).await;
+    let parameters = parameters.map_err(|_| Problem::not_found())?;
+    let found = parameters.iter().find(|(name, _)| *name == key);
+    let found = found.and_then(|(_, value)| value.parse().ok());
+    found.ok_or_else(Problem::not_found)
+}

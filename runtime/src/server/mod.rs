@@ -1,0 +1,70 @@
+//! The HTTP door of hosted topologies: who may do what, and what is written down about it.
+
+mod api;
+mod audit;
+mod caller;
+mod config;
+mod listen;
+mod openapi;
+mod problem;
+mod tls;
+mod token;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use api::{Deploy, Me, PluginFile};
+pub use audit::Audit;
+pub use config::{Config, ConfigError, Limits};
+pub use listen::ServeError;
+pub use problem::ProblemBody;
+pub use token::{Role, TokenError, Tokens};
+
+use crate::{clock::Clock, hosting::Hosting};
+
+/// What requests are answered with.
+pub struct Server {
+    pub(self) hosting: Arc<Hosting>,
+    pub(self) tokens: Tokens,
+    pub(self) audit: Audit,
+    pub(self) clock: Arc<dyn Clock>,
+    pub(self) limits: Limits,
+}
+
+impl Server {
+    /// Answers for these topologies to who has one of these tokens.
+    pub fn new(
+        hosting: Arc<Hosting>,
+        (tokens, audit): (Tokens, Audit),
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            hosting,
+            tokens,
+            audit,
+            clock,
+            limits,
+        }
+    }
+
+    /// Answers until it is told to stop.
+    ///
+    /// # Errors
+    /// When the certificates cannot be used.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        config: &Config,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
+        listen::serve(Arc::new(self), listener, config, stop).await
+    }
+}
+
+/// Whether an address can be reached from this machine alone.
+pub fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+}

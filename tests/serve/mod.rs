@@ -1,0 +1,152 @@
+//! `rsrt serve` from outside: a server in a process of its own, and clients of it.
+
+mod api;
+mod durable;
+mod tenants;
+mod verbs;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::cli::{Ended, Folder};
+
+/// A server with its folder, in which it can be killed and started again.
+pub(super) struct Served {
+    pub(super) folder: Folder,
+    child: Child,
+    pub(super) url: String,
+}
+
+impl Served {
+    pub(super) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more lines of configuration.
+    pub(super) fn with(config: &str) -> Self {
+        let config = format!("listen = \"127.0.0.1:0\"\ndata = \"data\"\ncores = 2\n{config}");
+        let folder = Folder::new(&[("server.toml", &config)]);
+        let (child, url) = spawn(&folder);
+        Self { folder, child, url }
+    }
+
+    /// Kills it in the middle of whatever it is at.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(super) fn restart(&mut self) {
+        (self.child, self.url) = spawn(&self.folder);
+    }
+
+    pub(super) fn token(&self, arguments: &[&str]) -> String {
+        let new = ["token", "new", "--config", "server.toml"];
+        let made = self.folder.rsrt(&[&new[..], arguments].concat());
+        made.says(0, &[]);
+        made.stdout.trim().to_owned()
+    }
+
+    /// `rsrt` with these arguments as the holder of a token.
+    pub(super) fn rsrt(&self, token: &str, arguments: &[&str]) -> Ended {
+        let mut command = self.folder.command(arguments);
+        command
+            .env("RSRT_SERVER", &self.url)
+            .env("RSRT_TOKEN", token)
+            .env("XDG_CONFIG_HOME", self.folder.path());
+        Ended::of(command.output().unwrap())
+    }
+
+    /// The status of a topology.
+    pub(super) fn status(&self, token: &str, name: &str) -> Value {
+        let status = self.rsrt(token, &["status", name, "--format", "json"]);
+        status.says(0, &[]);
+        serde_json::from_str(&status.stdout).unwrap()
+    }
+
+    /// Asks for the status until it is as it should be.
+    pub(super) fn until(&self, token: &str, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..2_000 {
+            let status = self.status(token, name);
+            if is(&status) {
+                return status;
+            }
+            assert_ne!(status["phase"], "failed", "{status}");
+        }
+        panic!("{name} never gets there: {}", self.status(token, name));
+    }
+
+    /// One request: the status code and the body.
+    pub(super) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        let bearer = match token {
+            "" => String::new(),
+            token => format!("Authorization: Bearer {token}\r\n"),
+        };
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\n{bearer}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        let mut stream = self.connect();
+        stream.write_all(head.as_bytes()).unwrap();
+        // It may have been refused by its head already.
+        let _ = stream.write_all(body.as_bytes());
+        answer(&mut stream)
+    }
+
+    pub(super) fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.url.split("://").nth(1).unwrap()).unwrap()
+    }
+
+    pub(super) fn audit(&self) -> String {
+        fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(super) fn answer(stream: &mut TcpStream) -> (u16, String) {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes); // what was refused may be reset
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let code = text.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (code.unwrap_or(0), body.to_owned())
+}
+
+fn spawn(folder: &Folder) -> (Child, String) {
+    let mut serve = folder.command(&["serve", "--config", "server.toml"]);
+    let mut child = serve
+        .stdout(Stdio::piped())
+        .stderr(Stdio::from(
+            fs::File::create(folder.path().join("log")).unwrap(),
+        ))
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ");
+    let url =
+        url.unwrap_or_else(|| panic!("{}", fs::read_to_string(folder.path().join("log")).unwrap()));
+    (child, url.to_owned())
+}
+
+/// A topology that counts and never ends.
+pub(super) fn endless(name: &str) -> String {
+    format!(
+        "name = \"{name}\"\nbatch-interval = \"20ms\"\n\
+         [source.numbers]\ntype = \"generator\"\nrate = 1000\n\
+         [sink.out]\ninput = \"numbers\"\ntype = \"print\"\n"
+    )
+}
