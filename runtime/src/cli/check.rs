@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     for granted in &loaded.granted {
         let _ = writeln!(text, "{granted}"); // to memory
     }
-    for secret in loaded.topology.secrets() {
+    for secret in loaded.launched.topology.secrets() {
         let _ = writeln!(text, "secret {}: {}", secret.name, secret.place); // to memory
     }
     output::answer(&text)?;

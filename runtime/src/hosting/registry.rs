@@ -36,7 +36,7 @@ impl Registry {
     /// When it cannot be made, or another process has it.
     pub fn open(path: &Path) -> Result<Self, HostingError> {
         let disk = DirectoryDisk::open(path).map_err(failed("make", path))?;
-        let path = disk.path().to_owned();
+        let path = disk.path().path().to_owned();
         let file = path.join("lock");
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(false);

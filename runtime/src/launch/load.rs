@@ -44,11 +44,7 @@ impl Loaded {
     ///
     /// # Errors
     /// With all that it names and may not reach.
-    pub fn confined(
-        self,
-        base_dir: &Path,
-        confinement: &Confinement,
-    ) -> Result<Self, LaunchError> {
+    pub fn confined(self, base_dir: &Path, confinement: &Confinement) -> Result<Self, LaunchError> {
         let topology = topology::confine((*self.topology).clone(), base_dir, confinement);
         Ok(Self {
             topology: Arc::new(topology.map_err(LaunchError::input)?),

@@ -59,15 +59,13 @@ macro_rules! names {
 names! {
     /// A topology.
     TopologyName => "topology";
-    /// What belongs to one tenant of a server.
-    Namespace => "namespace";
     /// A source, operator or sink, unique within its topology.
     NodeName => "node";
     /// A plugin as a topology calls it: `text` in `[plugin.text]` and in `"text:split"`.
     PluginName => "plugin";
     /// A secret: what stands in the text instead of its value.
     SecretName => "secret";
-    /// Whose secrets: those of a tenant of a daemon, or `local`.
+    /// What belongs to one tenant of a server.
     Namespace => "namespace";
 }
 

@@ -294,7 +294,12 @@ impl Postgres {
             }
             Broken::Refused(error) => {
                 let again = error.kind() != io::ErrorKind::PermissionDenied;
-                ("reach", self.url.hide(&error.to_string()), advice::REACH.to_owned(), again)
+                (
+                    "reach",
+                    self.url.hide(&error.to_string()),
+                    advice::REACH.to_owned(),
+                    again,
+                )
             }
             Broken::Database(action, error) => (
                 action,

@@ -81,7 +81,10 @@ mod tests {
         let allowed = allowed.iter().map(|text| text.parse().unwrap());
         let confinement = Confinement::nothing().addresses(allowed);
         let url = PostgresUrl::parse(url).unwrap().confined(&confinement)?;
-        let config = config(&url).await.map_err(|error| error.to_string())?.unwrap();
+        let config = config(&url)
+            .await
+            .map_err(|error| error.to_string())?
+            .unwrap();
         let (addresses, ports) = (config.get_hostaddrs().iter(), config.get_ports());
         let both = addresses.zip(ports);
         Ok(both.map(|(ip, port)| format!("{ip}:{port}")).collect())
