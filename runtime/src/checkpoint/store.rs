@@ -26,7 +26,7 @@ use crate::{
 
 const MANIFEST: &str = "manifest";
 /// Raised when the manifest or the state change their form.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// Where a topology writes what must outlive the process. One process at a time has it open.
 #[derive(Debug)]

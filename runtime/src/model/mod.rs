@@ -19,7 +19,7 @@ pub use function::{
     TransformFunction, TransformVerb,
 };
 pub use grant::{Grant, InvalidGrant};
-pub use input_range::{FileStamp, InputPosition, InputRange};
+pub use input_range::{ControllerState, FileStamp, InputPosition, InputRange};
 pub use location::{InvalidLocation, Location, ObjectUrl};
 pub use name::{InvalidName, NodeName, PluginName, TopologyName};
 pub use persist::PersistLevel;

@@ -56,7 +56,9 @@ impl Grouper {
     pub(super) fn sort(&self, groups: &mut [u32]) {
         // By how keys begin, which lies side by side; the rest is somewhere in memory, and looked at
         // only where two begin in the same way.
-        let begins = groups.iter().map(|group| (begin(self.bytes(*group)), *group));
+        let begins = groups
+            .iter()
+            .map(|group| (begin(self.bytes(*group)), *group));
         let mut order: Vec<(u128, u32)> = begins.collect();
         order.sort_unstable_by(|(a, group), (b, other)| {
             let rest = || self.bytes(*group).cmp(self.bytes(*other));
@@ -88,17 +90,22 @@ impl Grouper {
         groups.reserve(rows);
         let mut fresh: Vec<u32> = Vec::new();
         let mut scratch = std::mem::take(&mut self.scratch);
-        each_keys((columns, self.encoded), rows, &mut scratch, |first, keys| {
-            for (at, (likely, hash)) in self.likely(keys).into_iter().enumerate() {
-                let Some(key) = keys.get(at) else { break };
-                let group = match likely.filter(|group| self.bytes(*group) == *key) {
-                    Some(group) => group,
-                    None => self.group((key, hash), first + at, &mut fresh)?,
-                };
-                groups.push(group);
-            }
-            Ok(())
-        })?;
+        each_keys(
+            (columns, self.encoded),
+            rows,
+            &mut scratch,
+            |first, keys| {
+                for (at, (likely, hash)) in self.likely(keys).into_iter().enumerate() {
+                    let Some(key) = keys.get(at) else { break };
+                    let group = match likely.filter(|group| self.bytes(*group) == *key) {
+                        Some(group) => group,
+                        None => self.group((key, hash), first + at, &mut fresh)?,
+                    };
+                    groups.push(group);
+                }
+                Ok(())
+            },
+        )?;
         self.scratch = scratch;
         if !fresh.is_empty() {
             let fresh = UInt32Array::from(fresh);
@@ -336,7 +343,12 @@ mod tests {
         let (given, grouper) = groups(&[column(&values[..333]), column(&values[333..])]);
         assert_eq!(given, expected);
         let found = grouper.find(&column(&[4, 71, 0, 4]), 4).unwrap();
-        let of = |value| known.iter().position(|other| *other == value).map(|at| at as u32);
+        let of = |value| {
+            known
+                .iter()
+                .position(|other| *other == value)
+                .map(|at| at as u32)
+        };
         assert_eq!(found, [of(4), None, of(0), of(4)]);
     }
 
