@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Raised when a fact changes its form.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// One thing that has happened, durably.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,10 +11,10 @@ use super::{
     Checkpoint, CheckpointError,
     lock::Lock,
     opening::{look_at, unusable},
+    sealed::{seal, unseal},
     store::lock,
 };
 use crate::{
-    codec,
     journal::{DirectoryDisk, Disk, JournalError, read_whole, write_whole},
     model::{BatchTime, InputRange, Location},
 };
@@ -22,7 +22,7 @@ use crate::{
 /// What the files' names begin with; then the batch's time and the bytes of the file.
 const PREFIX: &str = "letters-";
 /// Raised when the files change their form.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// What was left out of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ impl Checkpoint {
                 None => Ok(()),
             };
         }
-        let bytes = codec::encode(VERSION, letters)?;
+        let bytes = seal(VERSION, letters)?;
         let others = sizes.iter().filter(|(of, _)| **of != time);
         let others: u64 = others.map(|(_, bytes)| bytes).sum();
         if others.saturating_add(bytes.len() as u64) > limit {
@@ -188,7 +188,7 @@ impl BatchLetters {
             if batch.letters.is_empty() {
                 remove_others(&disk, batch.time, None)?;
             } else if batch.letters.len() < before {
-                let bytes = codec::encode(VERSION, &batch)?;
+                let bytes = seal(VERSION, &batch)?;
                 write(&disk, &mut sizes, (batch.time, &bytes))?;
             }
         }
@@ -204,10 +204,13 @@ impl BatchLetters {
 fn read_all(disk: &dyn Disk) -> Result<Vec<BatchLetters>, CheckpointError> {
     let files = sizes(disk)?.into_iter();
     // A file that is gone was replaced meanwhile, by a run that makes its batch again.
-    let read = files.filter_map(|(time, bytes)| match read_whole(disk, &name(time, bytes)) {
-        Ok(None) => None,
-        Ok(Some(bytes)) => Some(codec::decode(VERSION, &bytes).map_err(CheckpointError::from)),
-        Err(error) => Some(Err(error.into())),
+    let read = files.filter_map(|(time, bytes)| {
+        let file = name(time, bytes);
+        match read_whole(disk, &file) {
+            Ok(None) => None,
+            Ok(Some(bytes)) => Some(unseal(VERSION, &bytes, (disk, &file))),
+            Err(error) => Some(Err(error.into())),
+        }
     });
     read.collect()
 }

@@ -24,6 +24,7 @@ mod opening;
 mod program;
 mod recovered;
 mod references;
+mod sealed;
 mod shared;
 mod store;
 mod written;

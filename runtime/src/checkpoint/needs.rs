@@ -112,7 +112,7 @@ mod tests {
         let taken = SourceFact {
             source: "a".to_owned(),
             range: InputRange::Blocks(vec![0]),
-            position: InputPosition::Blocks,
+            position: InputPosition::Blocks { controller: None },
         };
         let claim = ClaimFact {
             time: 1_000,

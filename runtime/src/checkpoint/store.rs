@@ -14,6 +14,7 @@ use super::{
     program::{self, ProgramFiles, begun, belongs, same_parallelism, same_program},
     recovered::History,
     references::{References, Rows},
+    sealed::{seal, unseal},
     shared::{Log, Shared},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 
 const MANIFEST: &str = "manifest";
 /// Raised when the manifest or the state change their form.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// Where a topology writes what must outlive the process. One process at a time has it open.
 #[derive(Debug)]
@@ -337,27 +338,13 @@ impl Checkpoint {
 }
 
 pub(super) fn read_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, CheckpointError> {
-    let Some(bytes) = read_whole(disk, MANIFEST)? else {
-        return Ok(None);
-    };
-    // Everything else has a checksum of its own or is named here by its digest.
-    match bytes.split_last_chunk::<{ blake3::OUT_LEN }>() {
-        Some((manifest, sum)) if blake3::hash(manifest) == *sum => {
-            Ok(Some(codec::decode(VERSION, manifest)?))
-        }
-        _ => Err(CheckpointError::Damaged {
-            file: MANIFEST.to_owned(),
-            place: disk.place(),
-            why: "is not what was written, or another version of rsrt wrote it".to_owned(),
-        }),
-    }
+    let bytes = read_whole(disk, MANIFEST)?;
+    let manifest = bytes.map(|bytes| unseal(VERSION, &bytes, (disk, MANIFEST)));
+    manifest.transpose()
 }
 
 fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
-    let mut bytes = codec::encode(VERSION, manifest)?;
-    let sum = blake3::hash(&bytes);
-    bytes.extend_from_slice(sum.as_bytes());
-    Ok(write_whole(disk, MANIFEST, &bytes)?)
+    Ok(write_whole(disk, MANIFEST, &seal(VERSION, manifest)?)?)
 }
 
 fn retained(topology: &Topology) -> u64 {

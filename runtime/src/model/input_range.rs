@@ -51,7 +51,10 @@ pub struct FileStamp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputPosition {
     /// It goes on from where its blocks say.
-    Blocks,
+    Blocks {
+        /// What the controller of its rate has learned; none: it has none, or has learned nothing.
+        controller: Option<ControllerState>,
+    },
     /// In its file.
     Bytes {
         /// Bytes claimed.
@@ -75,4 +78,15 @@ pub enum InputPosition {
         /// Rows made.
         made: u64,
     },
+}
+
+/// What a controller of rates has learned from the last batch that told it something (spec 11.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerState {
+    /// When that batch ended, in milliseconds since the epoch.
+    pub ended: i64,
+    /// The bits of the rate, a float64 in records per second.
+    pub rate: u64,
+    /// The bits of the error, the same.
+    pub error: u64,
 }

@@ -20,7 +20,7 @@ pub use function::{
     TransformFunction, TransformVerb,
 };
 pub use grant::{Grant, InvalidGrant};
-pub use input_range::{FileStamp, InputPosition, InputRange};
+pub use input_range::{ControllerState, FileStamp, InputPosition, InputRange};
 pub use location::{InvalidLocation, Location, ObjectUrl};
 pub use name::{InvalidName, Namespace, NodeName, PluginName, SecretName, TopologyName};
 pub use persist::PersistLevel;

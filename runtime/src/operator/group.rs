@@ -7,6 +7,10 @@ use hashbrown::HashTable;
 
 use super::{StepError, key::KeyEncoder};
 
+/// So many keys are looked up side by side. Where there are many keys each step of a look waits for
+/// memory: these wait together, instead of one after the other.
+const SIDE_BY_SIDE: usize = 32;
+
 /// Gives each distinct key a number, counting from 0 in the order of first arrival, and keeps the
 /// key columns of each.
 ///
@@ -48,6 +52,23 @@ impl Grouper {
         &self.arena[start..self.ends[group]]
     }
 
+    /// Puts groups into the order of their keys' bytes.
+    pub(super) fn sort(&self, groups: &mut [u32]) {
+        // By how keys begin, which lies side by side; the rest is somewhere in memory, and looked at
+        // only where two begin in the same way.
+        let begins = groups
+            .iter()
+            .map(|group| (begin(self.bytes(*group)), *group));
+        let mut order: Vec<(u128, u32)> = begins.collect();
+        order.sort_unstable_by(|(a, group), (b, other)| {
+            let rest = || self.bytes(*group).cmp(self.bytes(*other));
+            a.cmp(b).then_with(rest)
+        });
+        for (to, (_, group)) in groups.iter_mut().zip(order) {
+            *to = group;
+        }
+    }
+
     /// The key columns of the groups that are new since the last time, a piece for each chunk.
     pub(super) fn take_pieces(&mut self) -> Vec<Vec<ArrayRef>> {
         std::mem::take(&mut self.pieces)
@@ -69,10 +90,22 @@ impl Grouper {
         groups.reserve(rows);
         let mut fresh: Vec<u32> = Vec::new();
         let mut scratch = std::mem::take(&mut self.scratch);
-        each_key((columns, self.encoded), rows, &mut scratch, |row, key| {
-            groups.push(self.group(key, row, &mut fresh)?);
-            Ok(())
-        })?;
+        each_keys(
+            (columns, self.encoded),
+            rows,
+            &mut scratch,
+            |first, keys| {
+                for (at, (likely, hash)) in self.likely(keys).into_iter().enumerate() {
+                    let Some(key) = keys.get(at) else { break };
+                    let group = match likely.filter(|group| self.bytes(*group) == *key) {
+                        Some(group) => group,
+                        None => self.group((key, hash), first + at, &mut fresh)?,
+                    };
+                    groups.push(group);
+                }
+                Ok(())
+            },
+        )?;
         self.scratch = scratch;
         if !fresh.is_empty() {
             let fresh = UInt32Array::from(fresh);
@@ -90,11 +123,28 @@ impl Grouper {
         rows: usize,
     ) -> Result<Vec<Option<u32>>, StepError> {
         let mut groups = Vec::with_capacity(rows);
-        each_key((columns, self.encoded), rows, &mut Vec::new(), |_, key| {
-            groups.push(self.group_of(key, hash(key)));
+        each_keys((columns, self.encoded), rows, &mut Vec::new(), |_, keys| {
+            let likely = self.likely(keys);
+            groups.extend(keys.iter().zip(likely).map(|(key, (likely, hash))| {
+                let found = likely.filter(|group| self.bytes(*group) == *key);
+                found.or_else(|| self.group_of(key, hash))
+            }));
             Ok(())
         })?;
         Ok(groups)
+    }
+
+    /// For each key the first group of its hash, which is nearly always its group, and the hash.
+    fn likely(&self, keys: &[&[u8]]) -> [(Option<u32>, u64); SIDE_BY_SIDE] {
+        let mut likely = [(None, 0); SIDE_BY_SIDE];
+        for ((_, to), key) in likely.iter_mut().zip(keys) {
+            *to = hash(key);
+        }
+        for (group, hash) in likely.iter_mut().take(keys.len()) {
+            let found = self.table.find(*hash, |slot| slot.hash == *hash);
+            *group = found.map(|slot| slot.group);
+        }
+        likely
     }
 
     fn group_of(&self, key: &[u8], hash: u64) -> Option<u32> {
@@ -111,8 +161,12 @@ impl Grouper {
         found.map(|slot| slot.group)
     }
 
-    fn group(&mut self, key: &[u8], row: usize, fresh: &mut Vec<u32>) -> Result<u32, StepError> {
-        let hash = hash(key);
+    fn group(
+        &mut self,
+        (key, hash): (&[u8], u64),
+        row: usize,
+        fresh: &mut Vec<u32>,
+    ) -> Result<u32, StepError> {
         if let Some(group) = self.group_of(key, hash) {
             return Ok(group);
         }
@@ -143,13 +197,16 @@ impl Grouper {
     }
 }
 
-/// Calls `visit` with the bytes of each row's key.
-fn each_key(
+/// Calls `visit` with the bytes of the rows' keys, a few rows at a time, and the first of these rows.
+fn each_keys(
     (columns, encoded): (&[ArrayRef], bool),
     rows: usize,
     scratch: &mut Vec<u8>,
-    mut visit: impl FnMut(usize, &[u8]) -> Result<(), StepError>,
+    mut visit: impl FnMut(usize, &[&[u8]]) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
+    let mut firsts = (0..rows).step_by(SIDE_BY_SIDE);
+    let rows_from = |first: usize| first..rows.min(first + SIDE_BY_SIDE);
+    let mut keys: [&[u8]; SIDE_BY_SIDE] = [&[]; SIDE_BY_SIDE];
     // One column of text without nulls, by far the most common key: its bytes are the key.
     if !encoded
         && let [text] = columns
@@ -157,22 +214,48 @@ fn each_key(
         && *text.data_type() == DataType::Utf8
     {
         let text = text.as_string::<i32>();
-        return (0..rows).try_for_each(|row| visit(row, text.value(row).as_bytes()));
+        return firsts.try_for_each(|first| {
+            let rows = rows_from(first);
+            for (key, row) in keys.iter_mut().zip(rows.clone()) {
+                *key = text.value(row).as_bytes();
+            }
+            visit(first, &keys[..rows.len()])
+        });
     }
     let encoder = KeyEncoder::new(columns);
     let is_text = !encoded && matches!(columns, [one] if *one.data_type() == DataType::Utf8);
-    (0..rows).try_for_each(|row| {
+    firsts.try_for_each(|first| {
+        let rows = rows_from(first);
         scratch.clear();
-        encoder.encode(row, scratch);
-        // As above for text, so that chunks with and without nulls agree; UTF-8 never holds the
-        // byte that stands for null.
-        let bytes = match (is_text, scratch.first()) {
-            (true, Some(1)) => &scratch[5..],
-            (true, _) => &[0xff],
-            _ => &scratch[..],
-        };
-        visit(row, bytes)
+        let mut ends = [0; SIDE_BY_SIDE];
+        for (end, row) in ends.iter_mut().zip(rows.clone()) {
+            encoder.encode(row, scratch);
+            *end = scratch.len();
+        }
+        let mut keys: [&[u8]; SIDE_BY_SIDE] = [&[]; SIDE_BY_SIDE];
+        let mut start = 0;
+        for (key, end) in keys.iter_mut().zip(ends).take(rows.len()) {
+            let bytes = &scratch[start..end];
+            // As above for text, so that chunks with and without nulls agree; UTF-8 never holds the
+            // byte that stands for null.
+            *key = match (is_text, bytes.first()) {
+                (true, Some(1)) => &bytes[5..],
+                (true, _) => &[0xff],
+                _ => bytes,
+            };
+            start = end;
+        }
+        visit(first, &keys[..rows.len()])
     })
+}
+
+/// How a key begins, as a number of the same order; the missing bytes of short ones are zeros.
+fn begin(key: &[u8]) -> u128 {
+    let mut begin = [0; 16];
+    for (to, byte) in begin.iter_mut().zip(key) {
+        *to = *byte;
+    }
+    u128::from_be_bytes(begin)
 }
 
 fn hash(key: &[u8]) -> u64 {
@@ -217,6 +300,56 @@ mod tests {
         let keys = grouper.keys(&[DataType::Utf8]).unwrap();
         let expected = StringArray::from(vec![Some("b"), Some("a"), None, Some("")]);
         assert_eq!(keys[0].as_string::<i32>(), &expected);
+    }
+
+    #[test]
+    fn sorted_groups_are_in_the_order_of_their_bytes_also_behind_the_sixteenth() {
+        let long = "the same for long enough: ";
+        let values = [
+            format!("{long}b"),
+            "\0".to_owned(),
+            format!("{long}a"),
+            String::new(),
+            "\0\0".to_owned(),
+            long.to_owned(),
+            "ä".to_owned(),
+        ];
+        let column = Arc::new(StringArray::from_iter_values(&values)) as ArrayRef;
+        let (mut order, grouper) = groups(&[vec![column]]);
+        grouper.sort(&mut order);
+        let sorted: Vec<_> = order.iter().map(|at| &values[*at as usize]).collect();
+        let mut expected: Vec<_> = values.iter().collect();
+        expected.sort();
+        assert_eq!(sorted, expected);
+    }
+
+    /// More keys than are looked up side by side, some of them twice in one go.
+    #[test]
+    fn a_key_has_one_group_wherever_it_stands() {
+        let values: Vec<i64> = (0..500).map(|n| n * n % 71).collect();
+        let mut known: Vec<i64> = Vec::new();
+        let expected: Vec<u32> = values
+            .iter()
+            .map(|value| {
+                let at = known.iter().position(|other| other == value);
+                let at = at.unwrap_or_else(|| {
+                    known.push(*value);
+                    known.len() - 1
+                });
+                u32::try_from(at).unwrap()
+            })
+            .collect();
+        let column = |values: &[i64]| vec![Arc::new(Int64Array::from(values.to_vec())) as ArrayRef];
+        let (given, grouper) = groups(&[column(&values[..333]), column(&values[333..])]);
+        assert_eq!(given, expected);
+        let found = grouper.find(&column(&[4, 71, 0, 4]), 4).unwrap();
+        let of = |value| {
+            known
+                .iter()
+                .position(|other| *other == value)
+                .map(|at| at as u32)
+        };
+        assert_eq!(found, [of(4), None, of(0), of(4)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How fast a receiver should be, from how long its batches take (spec 11). Pure.
 
+use crate::model::ControllerState;
+
 /// The weights of the estimator, each not negative, and the least rate (records/s, positive).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PidSettings {
@@ -27,7 +29,8 @@ impl Default for PidSettings {
 /// A batch that is over; times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchTimes {
-    /// When its processing ended.
+    /// When its processing ended: since the epoch, so that it is later than that of any batch of an
+    /// earlier process.
     pub ended: i64,
     /// How long its processing took.
     pub processing: i64,
@@ -58,6 +61,24 @@ impl PidEstimator {
             settings,
             batch: to_float(batch_millis),
             latest: None,
+        }
+    }
+
+    /// What it has learned; none if that is nothing.
+    pub fn state(&self) -> Option<ControllerState> {
+        self.latest.map(|latest| ControllerState {
+            ended: latest.ended,
+            rate: latest.rate.to_bits(),
+            error: latest.error.to_bits(),
+        })
+    }
+
+    /// Goes on with what another has learned (spec 11.4). What is no number is left alone.
+    pub fn resume(&mut self, state: ControllerState) {
+        let (rate, error) = (f64::from_bits(state.rate), f64::from_bits(state.error));
+        if rate.is_finite() && error.is_finite() {
+            let ended = state.ended;
+            self.latest = Some(Latest { ended, rate, error });
         }
     }
 
@@ -141,6 +162,33 @@ mod tests {
         pid.compute(100, times(1_000, 1_000, 0));
         // Error 50, changed by 50 in 2 s: 100 - 50 - 25.
         assert_eq!(pid.compute(50, times(3_000, 1_000, 0)), Some(25.0));
+    }
+
+    /// spec 11.4
+    #[test]
+    fn what_is_learned_goes_on_elsewhere() {
+        let fresh = || PidEstimator::new(1_000, PidSettings::default());
+        let mut pid = fresh();
+        assert_eq!(pid.state(), None);
+        pid.compute(1_000, times(2_000, 2_000, 0));
+        pid.compute(800, times(3_000, 1_000, 500));
+        let mut other = fresh();
+        other.resume(pid.state().unwrap());
+        assert_eq!(
+            other.compute(700, times(3_000, 1_000, 0)),
+            None,
+            "not later"
+        );
+        let next = times(4_000, 1_000, 100);
+        assert_eq!(other.compute(700, next), pid.compute(700, next));
+        let mut untouched = fresh();
+        let nonsense = ControllerState {
+            ended: 1,
+            rate: f64::NAN.to_bits(),
+            error: 0,
+        };
+        untouched.resume(nonsense);
+        assert_eq!(untouched.state(), None);
     }
 
     #[test]

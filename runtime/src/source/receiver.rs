@@ -83,13 +83,20 @@ impl Source for ReceiverSource {
     fn taken(&self) -> Option<Taken> {
         Some(Taken {
             range: InputRange::Blocks(self.taken.clone()?),
-            position: InputPosition::Blocks,
+            position: InputPosition::Blocks {
+                controller: self.estimator.as_ref().and_then(PidEstimator::state),
+            },
         })
     }
 
     fn resume(&mut self, position: &InputPosition) -> Result<(), SourceError> {
         match position {
-            InputPosition::Blocks => Ok(()),
+            InputPosition::Blocks { controller } => {
+                if let (Some(estimator), Some(state)) = (&mut self.estimator, controller) {
+                    estimator.resume(*state);
+                }
+                Ok(())
+            }
             _ => Err(another_type(&self.name)),
         }
     }

@@ -291,7 +291,7 @@ impl Batches {
         };
         let ended = self.clock.monotonic();
         let times = BatchTimes {
-            ended: millis(ended),
+            ended: self.clock.wall_millis(),
             processing: millis(ended.saturating_sub(began)),
             scheduling: millis(began.saturating_sub(at)),
         };

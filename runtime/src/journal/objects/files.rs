@@ -1,6 +1,9 @@
 //! Which files the objects of a log make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::entry::{Entry, Says};
 
@@ -31,6 +34,29 @@ pub(super) struct Piece {
     pub(super) length: u64,
 }
 
+impl Piece {
+    /// The bytes of it in this range; none if there are none.
+    pub(super) fn part(self, range: Range<u64>) -> Option<Self> {
+        let (start, end) = (range.start, range.end.min(self.length));
+        let length = end.checked_sub(start).filter(|length| *length > 0)?;
+        let from = match self.from {
+            Source::Entry { number, from } => Source::Entry {
+                number,
+                from: from + start,
+            },
+            Source::Object { name, from } => Source::Object {
+                name,
+                from: from + start,
+            },
+            Source::Known(bytes) => {
+                let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+                Source::Known(bytes.get(range)?.to_vec())
+            }
+        };
+        Some(Self { from, length })
+    }
+}
+
 /// Where the bytes of a piece lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
@@ -38,8 +64,8 @@ pub(super) enum Source {
     Entry { number: u64, from: u64 },
     /// They have been read with the entry.
     Known(Vec<u8>),
-    /// An object of its own.
-    Object(String),
+    /// In an object of its own, from this byte on.
+    Object { name: String, from: u64 },
 }
 
 impl Files {
@@ -62,7 +88,8 @@ impl Files {
                 object,
                 length,
             } => {
-                let from = Source::Object(object.clone());
+                let name = object.clone();
+                let from = Source::Object { name, from: 0 };
                 self.replace(file, number, Some(object), Piece { from, length });
             }
             Says::Cut { file, length } => {

@@ -19,6 +19,7 @@ mod ended;
 mod entry;
 mod files;
 mod holder;
+mod reading;
 mod requests;
 
 use std::{
@@ -357,38 +358,16 @@ impl Disk for ObjectDisk {
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let (pieces, unsynced) = {
-            let state = self.lock();
-            let unsynced = state.unsynced.get(name).cloned();
-            let pieces = state.files.pieces(name);
-            if pieces.is_none() && unsynced.is_none() {
-                return Err(missing(name));
-            }
-            (pieces.unwrap_or_default(), unsynced.unwrap_or_default())
-        };
-        let asked = pieces.iter().filter_map(|piece| match &piece.from {
-            Source::Entry { number, from } => {
-                Some((entry_name(*number), *from..from + piece.length))
-            }
-            Source::Object(object) => Some((object.clone(), 0..piece.length)),
-            Source::Known(_) => None,
-        });
-        let mut read = self.requests.read(asked.collect())?.into_iter();
-        let mut bytes = Vec::new();
-        for piece in pieces {
-            match piece.from {
-                Source::Known(known) => {
-                    let length = usize::try_from(piece.length).unwrap_or(usize::MAX);
-                    bytes.extend_from_slice(&known[..length.min(known.len())]);
-                }
-                Source::Entry { .. } | Source::Object(_) => {
-                    let part = read.next().flatten().ok_or_else(|| missing(name))?;
-                    bytes.extend_from_slice(&part);
-                }
-            }
+        self.read_range(name, 0..u64::MAX)
+    }
+
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let end = offset.checked_add(length as u64);
+        let bytes = self.read_range(name, offset..end.ok_or(io::ErrorKind::UnexpectedEof)?)?;
+        match bytes.len() == length {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
         }
-        bytes.extend_from_slice(&unsynced);
-        Ok(bytes)
     }
 
     fn append(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {

@@ -88,6 +88,52 @@ fn a_file_that_is_cut_ends_there_for_everybody() {
 }
 
 #[test]
+fn any_part_of_a_file_is_read_wherever_its_pieces_lie() {
+    let store = InMemory::new();
+    let disk = opens(&store);
+    let large: Vec<u8> = (0..=255).cycle().take(3 * SMALL).collect();
+    write_whole(&disk, "f", &large).unwrap();
+    // An object, an entry that is read with its head, one that is not, and what is not synced.
+    let mut whole = large;
+    for more in [b"few".to_vec(), vec![7; 2 * usize::try_from(HEAD).unwrap()]] {
+        synced(&disk, "f", &more).unwrap();
+        whole.extend(more);
+    }
+    let known = looks(&store);
+    disk.append("f", &[b"unsynced"]).unwrap();
+    whole.extend(b"unsynced");
+    let end = whole.len();
+    let object = 3 * SMALL;
+    for (from, to) in [
+        (0, end),
+        (0, 0),
+        (1, 2),
+        (object - 1, object + 1),
+        (object, object + 3),
+        (object + 1, end - 9),
+        (object - 5, end - 2),
+        (end - 8, end),
+        (end, end),
+    ] {
+        let read = disk.read_at("f", from as u64, to - from).unwrap();
+        assert!(read == whole[from..to], "{from}..{to}");
+        if to <= end - 8 {
+            let read = known.read_at("f", from as u64, to - from).unwrap();
+            assert!(read == whole[from..to], "{from}..{to}");
+        }
+    }
+    for (from, length) in [(0, end + 1), (end, 1), (usize::MAX, 2)] {
+        let error = disk.read_at("f", from as u64, length).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof,
+            "{from} {length}"
+        );
+    }
+    assert!(disk.read("f").unwrap() == whole);
+}
+
+#[test]
 fn whole_files_are_small_entries_or_objects_and_replace_each_other() {
     let store = InMemory::new();
     let disk = opens(&store);

@@ -85,7 +85,7 @@ impl SavedKeys {
         }
         let numbers = (0..at.len()).filter_map(|key| u32::try_from(key).ok());
         let mut known: Vec<u32> = numbers.filter(|key| at[*key as usize].is_some()).collect();
-        known.sort_unstable_by(|a, b| table.bytes(*a).cmp(table.bytes(*b)));
+        table.sort(&mut known);
         let at: Vec<_> = known.iter().filter_map(|key| at[*key as usize]).collect();
         let schema = layers.last().map(|layer| layer.rows.schema());
         let schema = schema.ok_or_else(missing_columns)?;

@@ -184,7 +184,7 @@ impl MapStates {
 
     /// Puts keys into the order of their encoded keys.
     pub(super) fn sort(&self, keys: &mut [u32]) {
-        keys.sort_unstable_by(|a, b| self.table.bytes(*a).cmp(self.table.bytes(*b)));
+        self.table.sort(keys);
     }
 
     /// Drops the keys without a state once they are more than the others.

@@ -147,7 +147,7 @@ impl UpdateStates {
         }
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let mut fresh: Vec<u32> = (number(known)..number(all)).collect();
-        fresh.sort_unstable_by(|a, b| self.table.bytes(*a).cmp(self.table.bytes(*b)));
+        self.table.sort(&mut fresh);
         let mut known_in_order = vec![0; known];
         for (key, place) in self.places.iter().enumerate() {
             known_in_order[*place as usize] = number(key);

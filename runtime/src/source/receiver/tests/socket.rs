@@ -191,4 +191,19 @@ async fn a_slow_batch_lowers_the_intake_and_a_fast_one_raises_it() {
     }
     assert_eq!(rates[..2], [None, Some(25)]);
     assert!(rates[2] > rates[1], "{rates:?}");
+    let time = BatchTime::from_millis(4_000);
+    source.claim(time).unwrap();
+    learned(&source, settings, address).await;
+}
+
+/// spec 11.4: what the controller learned goes on in the next process, the rate does not.
+async fn learned(before: &ReceiverSource, settings: PidSettings, address: String) {
+    let taken = before.taken().unwrap();
+    let after = source(&address, Format::Text, None);
+    let mut after = after.with_estimator(Some(PidEstimator::new(1_000, settings)));
+    after.resume(&taken.position).unwrap();
+    assert_eq!(after.rate(), None);
+    assert_eq!(after.taken(), None, "nothing is claimed yet");
+    after.claim(BatchTime::from_millis(5_000)).unwrap();
+    assert_eq!(after.taken().unwrap().position, taken.position);
 }
