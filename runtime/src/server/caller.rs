@@ -25,9 +25,9 @@ pub(super) struct Owner {
 }
 
 /// Who asks for something of this name in a namespace that is theirs.
-pub(super) struct Named {
+pub(super) struct Named<N = TopologyName> {
     pub(super) owner: Owner,
-    pub(super) name: TopologyName,
+    pub(super) name: N,
 }
 
 impl FromRequestParts<Arc<Server>> for Caller {
@@ -64,7 +64,7 @@ impl FromRequestParts<Arc<Server>> for Owner {
     }
 }
 
-impl FromRequestParts<Arc<Server>> for Named {
+impl<N: std::str::FromStr> FromRequestParts<Arc<Server>> for Named<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {

@@ -7,20 +7,24 @@ mod config;
 mod listen;
 mod openapi;
 mod problem;
+mod secrets;
 mod tls;
 mod token;
+mod upload;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use api::{Deploy, Me, PluginFile};
+pub use api::Me;
 pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
+pub use secrets::SecretEntry;
 pub use token::{Role, TokenError, Tokens};
+pub use upload::{DataFile, Deploy, PluginFile};
 
 use crate::{clock::Clock, hosting::Hosting};
 

@@ -51,7 +51,7 @@ impl Problem {
     }
 
     /// What is wrong with the server is told to who runs it, not to who asks.
-    fn internal(error: &dyn std::fmt::Display) -> Self {
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("{error}");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -74,13 +74,13 @@ impl From<TokenError> for Problem {
 
 impl From<HostingError> for Problem {
     fn from(error: HostingError) -> Self {
+        if error.is_of_server() {
+            return Self::internal(&error);
+        }
         match error {
             HostingError::NotFound => Self::not_found(),
             HostingError::Exists(_) | HostingError::Stopping(_) => {
                 Self::new(StatusCode::CONFLICT, error.to_string())
-            }
-            HostingError::Upload(what) | HostingError::Launch(LaunchError::Input(what)) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, what)
             }
             HostingError::Launch(LaunchError::Topology(invalid)) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -89,11 +89,7 @@ impl From<HostingError> for Problem {
                     report: Some(report(invalid.as_ref(), Colors::Off)),
                 },
             },
-            HostingError::Launch(LaunchError::Run(_))
-            | HostingError::Journal(_)
-            | HostingError::Disk { .. }
-            | HostingError::Record { .. }
-            | HostingError::InUse(_) => Self::internal(&error),
+            other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, other.to_string()),
         }
     }
 }

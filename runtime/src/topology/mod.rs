@@ -32,7 +32,7 @@ pub use compile::{Defaults, compile};
 pub use compiled::{CatchUp, Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use confined::{NotConfined, Violation, check_confined, confine};
 pub use join::{Join, JoinKind};
-pub use manifest::Manifest;
+pub use manifest::{Manifest, NamedFile};
 pub(crate) use manifest::parse_duration;
 pub use on_error::OnError;
 pub use operator::{
