@@ -3,6 +3,7 @@
 mod api;
 mod durable;
 mod tenants;
+mod turns;
 mod verbs;
 
 use std::{

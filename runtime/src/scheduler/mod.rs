@@ -26,7 +26,7 @@ pub use catch_up::{catch_up, rhythm};
 pub use error::{BatchError, TaskError};
 pub use event::{Command, Event, Outcome};
 pub use executor::{BatchInput, BatchOutput, Executor, OperatorUsage, References};
-pub use fair::{Fair, TenantId, Ticket};
+pub use fair::{Fair, FellowId, TenantId, Ticket};
 pub use grid::{Mode, Scheduler};
 pub use left_out::{LeftOut, LeftOutRows};
 pub use memory::Lost;

@@ -18,7 +18,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Fair, TenantId, Ticket};
+use super::{Fair, FellowId, TenantId, Ticket};
 use crate::plugin::{Preempt, Tick};
 
 /// Threads for each core: enough that cores stay busy while tenants wait for their turn.
@@ -39,7 +39,7 @@ struct Shared {
     fair: Mutex<Cores>,
     queue: Mutex<Queue>,
     work: Condvar,
-    next_tenant: AtomicU64,
+    next_id: AtomicU64,
 }
 
 struct Cores {
@@ -75,7 +75,7 @@ impl Pool {
             }),
             queue: Mutex::default(),
             work: Condvar::new(),
-            next_tenant: AtomicU64::new(0),
+            next_id: AtomicU64::new(0),
         });
         // Whoever asks for tasks works at them too, so one core needs no thread of the pool's own.
         let threads = cores.get() * THREADS_PER_CORE - 1;
@@ -99,16 +99,8 @@ impl Pool {
 
     /// A tenant with this share of the cores.
     pub fn tenant(&self, weight: NonZeroU32) -> Tenant {
-        let id = TenantId(self.shared.next_tenant.fetch_add(1, Ordering::Relaxed));
-        lock(&self.shared.fair).fair.join(id, weight);
-        let member = Membership {
-            pool: self.shared.clone(),
-            id,
-        };
-        Tenant {
-            member: Arc::new(member),
-            aborted: Arc::default(),
-        }
+        let tenant = TenantId(self.shared.next_id());
+        Tenant::new(&self.shared, tenant, weight)
     }
 }
 
@@ -123,6 +115,10 @@ impl Drop for Pool {
 }
 
 impl Shared {
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn work(&self) {
         let mut queue = lock(&self.queue);
         loop {
@@ -145,6 +141,7 @@ impl Shared {
 }
 
 /// One tenant's way to the pool. Clones are the same tenant, which leaves with the last of them.
+/// [Fellows](Self::fellow) share what it has, and take turns.
 #[derive(Clone)]
 pub struct Tenant {
     member: Arc<Membership>,
@@ -153,7 +150,8 @@ pub struct Tenant {
 
 struct Membership {
     pool: Arc<Shared>,
-    id: TenantId,
+    id: FellowId,
+    weight: NonZeroU32,
 }
 
 impl Drop for Membership {
@@ -163,6 +161,21 @@ impl Drop for Membership {
 }
 
 impl Tenant {
+    fn new(pool: &Arc<Shared>, tenant: TenantId, weight: NonZeroU32) -> Self {
+        let number = pool.next_id();
+        let id = FellowId { tenant, number };
+        lock(&pool.fair).fair.join(id, weight);
+        let member = Membership {
+            pool: pool.clone(),
+            id,
+            weight,
+        };
+        Self {
+            member: Arc::new(member),
+            aborted: Arc::default(),
+        }
+    }
+
     /// Runs tasks, on this thread and the pool's, and gives back what they return, in their order.
     /// A task that panics yields none.
     pub fn run<T, F>(&self, tasks: Vec<F>) -> Vec<Option<T>>
@@ -202,13 +215,12 @@ impl Tenant {
         std::mem::take(&mut done.results)
     }
 
-    /// Someone who shares this tenant's cores, and is aborted by itself.
+    /// Someone who shares this tenant's cores: they take turns at them, and each is aborted by
+    /// itself.
     #[must_use]
     pub fn fellow(&self) -> Self {
-        Self {
-            member: self.member.clone(),
-            aborted: Arc::default(),
-        }
+        let Membership { pool, id, weight } = &*self.member;
+        Self::new(pool, id.tenant, *weight)
     }
 
     /// Makes running guests of this tenant stop soon, with
