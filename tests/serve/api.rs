@@ -29,6 +29,7 @@ fn the_description_lists_every_route() {
     get /v1/me
     get /v1/namespaces/{namespace}/topologies
     get /v1/namespaces/{namespace}/topologies/{name}
+    get /v1/namespaces/{namespace}/topologies/{name}/logs
     get /v1/namespaces/{namespace}/topologies/{name}/output
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/start

@@ -2,6 +2,7 @@
 
 mod api;
 mod durable;
+mod logs;
 mod tenants;
 mod verbs;
 
@@ -61,6 +62,16 @@ impl Served {
             .env("RSRT_TOKEN", token)
             .env("XDG_CONFIG_HOME", self.folder.path());
         Ended::of(command.output().unwrap())
+    }
+
+    /// The same, while it goes on.
+    pub(super) fn follow(&self, token: &str, arguments: &[&str]) -> Child {
+        let mut command = self.folder.command(arguments);
+        command
+            .env("RSRT_SERVER", &self.url)
+            .env("RSRT_TOKEN", token)
+            .env("XDG_CONFIG_HOME", self.folder.path());
+        command.stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// The status of a topology.

@@ -52,7 +52,7 @@ pub(super) fn read_config(file: &PathBuf) -> Result<Config, Failure> {
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
     let filter = LogFilter::parse(&arguments.log).map_err(Failure::input)?;
     let console = Console::plain(environment.colors);
-    telemetry::start(filter, environment.colors, console);
+    telemetry::start_hosting(filter, environment.colors, console);
     let config = read_config(&arguments.config)?;
     if !is_loopback(config.listen) && config.tls.is_none() && !arguments.insecure {
         let failure = format!(

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{journal::JournalError, launch::LaunchError, model::TopologyName};
+use crate::{journal::JournalError, launch::LaunchError, model::TopologyName, scheduler::TapError};
 
 /// Why something was not done with a hosted topology.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum HostingError {
     /// It cannot start while it stops.
     #[error("`{0}` is being stopped; start it when it has stopped")]
     Stopping(TopologyName),
+    /// What was asked for can be seen only while it runs.
+    #[error("`{0}` does not run; start it first")]
+    NotRunning(TopologyName),
+    /// It has no such stream to look at.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// What was uploaded is wrong.
     #[error("{0}")]
     Upload(String),

@@ -1,13 +1,16 @@
 //! A deployed topology and what it does now.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::{Desired, Phase, Record, Status, lock, tail::Tail};
 use crate::{
+    clock::Clock,
     model::Namespace,
+    scheduler::Taps,
     stream::{BatchReport, Stop},
+    telemetry::TopologyLog,
 };
 
 /// A deployed topology.
@@ -16,6 +19,7 @@ pub(super) struct Hosted {
     /// Whether something of it runs.
     active: watch::Sender<bool>,
     pub(super) tail: Tail,
+    pub(super) log: Arc<TopologyLog>,
 }
 
 struct Inner {
@@ -28,11 +32,16 @@ struct Inner {
     records: u64,
     last_batch: Option<i64>,
     last_error: Option<String>,
+    /// While it runs.
+    taps: Option<Taps>,
 }
 
 impl Hosted {
-    pub(super) fn new(record: Record) -> Self {
+    pub(super) fn new(record: Record, clock: &Arc<dyn Clock>) -> Self {
+        let whose = format!("{}/{}", record.namespace, record.name);
+        let clock = clock.clone();
         Self {
+            log: Arc::new(TopologyLog::new(whose, move || clock.wall_millis())),
             inner: Mutex::new(Inner {
                 phase: Phase::Stopped,
                 record,
@@ -43,6 +52,7 @@ impl Hosted {
                 records: 0,
                 last_batch: None,
                 last_error: None,
+                taps: None,
             }),
             active: watch::Sender::new(false),
             tail: Tail::default(),
@@ -96,8 +106,9 @@ impl Hosted {
         Some(stop)
     }
 
-    pub(super) fn runs(&self) {
+    pub(super) fn runs(&self, taps: Taps) {
         let mut inner = lock(&self.inner);
+        inner.taps = Some(taps);
         if inner.phase == Phase::Starting {
             inner.phase = Phase::Running;
         }
@@ -119,6 +130,7 @@ impl Hosted {
         let mut inner = lock(&self.inner);
         inner.phase = phase;
         inner.why = why;
+        inner.taps = None;
         drop(inner);
         self.active.send_replace(false);
     }
@@ -151,6 +163,11 @@ impl Hosted {
     pub(super) async fn ended(&self) {
         // The sender lives in `self`, so there is no error.
         let _ = self.active.subscribe().wait_for(|active| !active).await;
+    }
+
+    /// Where its streams can be looked at, while it runs.
+    pub(super) fn taps(&self) -> Option<Taps> {
+        lock(&self.inner).taps.clone()
     }
 
     pub(super) fn output(&self) -> Vec<u8> {

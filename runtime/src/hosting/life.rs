@@ -6,7 +6,8 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, tail::Tail,
+    Desired, HostingError, Phase, Shared, batch_lines::tell, hosted::Hosted, in_flight::InFlight,
+    tail::Tail,
 };
 use crate::{
     launch::{self, Launched, Options, Outputs, Purpose, State, Terms},
@@ -30,9 +31,11 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
     };
     let record = hosted.record();
     let span = tracing::info_span!("topology", namespace = %record.namespace, name = %record.name);
-    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span);
+    hosted.log.attach(&span);
+    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span.clone());
     let (shared, hosted) = (shared.clone(), hosted.clone());
-    shared.launcher.runtime.clone().spawn(async move {
+    let runtime = shared.launcher.runtime.clone();
+    let supervised = async move {
         let end = supervised(life).await;
         if end.phase == Phase::Finished {
             let finished = hosted.change(|record| record.desired = Desired::Finished);
@@ -42,10 +45,11 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
         }
         shared.registry.in_flight(&record).take();
         if let Some(why) = &end.why {
-            tracing::error!("{}/{} has failed: {why}", record.namespace, record.name);
+            tracing::error!("it has failed: {why}");
         }
         hosted.over(end.phase, end.why);
-    });
+    };
+    runtime.spawn(supervised.instrument(span));
 }
 
 /// The end of a life, which may be a panic.
@@ -70,13 +74,14 @@ async fn live(
     let record = hosted.record();
     let mark = shared.registry.in_flight(&record);
     let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
-    let opened =
-        spawn_blocking(move || open(&shared_there, &hosted_there, tenant, stop_there)).await;
+    let span = tracing::Span::current();
+    let open = move || open(&shared_there, &hosted_there, tenant, stop_there);
+    let opened = spawn_blocking(move || span.in_scope(open)).await;
     let launched = match opened {
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    hosted.runs();
+    hosted.runs(launched.taps());
     let mut listener = Watcher { hosted, mark };
     let (summary, _) = launched.run(&mut listener).await;
     Ok(end(&summary, &stop))
@@ -152,6 +157,7 @@ impl Listener for Watcher {
 
     fn batch_ended(&mut self, batch: &BatchReport) {
         self.mark.take();
+        tell(batch);
         self.hosted.batch_ended(batch);
     }
 }

@@ -4,6 +4,7 @@
 //! [`Hosting`] is the door. What is deployed lies in a [`Registry`](registry::Registry) on disk;
 //! what it does now is its [`Status`].
 
+mod batch_lines;
 mod error;
 mod hosted;
 mod in_flight;
@@ -13,6 +14,7 @@ mod registry;
 mod status;
 mod supplied;
 mod tail;
+mod views;
 
 use std::{
     collections::BTreeMap,
@@ -95,7 +97,7 @@ impl Hosting {
                 hosting.shared.registry.write(&record)?;
             }
             let key = (record.namespace.clone(), record.name.clone());
-            let hosted = Arc::new(Hosted::new(record));
+            let hosted = Arc::new(Hosted::new(record, &hosting.shared.launcher.clock));
             lock(&hosting.topologies).insert(key, hosted.clone());
             hosting.run_if_desired(&hosted);
         }
@@ -145,7 +147,7 @@ impl Hosting {
             (by, now),
         );
         self.shared.registry.write(&record)?;
-        let hosted = Arc::new(Hosted::new(record));
+        let hosted = Arc::new(Hosted::new(record, &self.shared.launcher.clock));
         lock(&self.topologies).insert((namespace.clone(), name), hosted.clone());
         self.run_if_desired(&hosted);
         Ok(hosted.status())
@@ -252,6 +254,7 @@ impl Hosting {
         }
         self.shared.registry.remove(namespace, name)?;
         lock(&self.topologies).remove(&(namespace.clone(), name.clone()));
+        hosted.log.close();
         Ok(())
     }
 

@@ -19,8 +19,10 @@ use super::{
     Role, Server,
     audit::Change,
     caller::{Caller, Named, Owner},
+    logs,
     openapi::Description,
     problem::Problem,
+    tap,
 };
 use crate::hosting::{Status, Upload};
 
@@ -82,6 +84,8 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/start"), axum::routing::post(start))
         .route(&format!("{one}/stop"), axum::routing::post(stop))
         .route(&format!("{one}/output"), get(output))
+        .route(&format!("{one}/logs"), get(logs::logs))
+        .route(&format!("{one}/streams/{{part}}/tap"), get(tap::tap))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

@@ -5,8 +5,12 @@ mod audit;
 mod caller;
 mod config;
 mod listen;
+mod logs;
 mod openapi;
 mod problem;
+mod query;
+mod stream;
+mod tap;
 mod tls;
 mod token;
 
@@ -20,6 +24,7 @@ pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
+pub use tap::TappedRow;
 pub use token::{Role, TokenError, Tokens};
 
 use crate::{clock::Clock, hosting::Hosting};
@@ -31,6 +36,7 @@ pub struct Server {
     pub(self) audit: Audit,
     pub(self) clock: Arc<dyn Clock>,
     pub(self) limits: Limits,
+    pub(self) streams: stream::Streams,
 }
 
 impl Server {
@@ -47,6 +53,7 @@ impl Server {
             audit,
             clock,
             limits,
+            streams: stream::Streams::default(),
         }
     }
 

@@ -76,9 +76,10 @@ impl From<HostingError> for Problem {
     fn from(error: HostingError) -> Self {
         match error {
             HostingError::NotFound => Self::not_found(),
-            HostingError::Exists(_) | HostingError::Stopping(_) => {
+            HostingError::Exists(_) | HostingError::Stopping(_) | HostingError::NotRunning(_) => {
                 Self::new(StatusCode::CONFLICT, error.to_string())
             }
+            HostingError::Tap(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             HostingError::Upload(what) | HostingError::Launch(LaunchError::Input(what)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, what)
             }
