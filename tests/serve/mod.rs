@@ -3,6 +3,8 @@
 mod api;
 mod durable;
 mod logs;
+mod state;
+mod tap;
 mod tenants;
 mod verbs;
 

@@ -25,6 +25,7 @@ mod program;
 mod recovered;
 mod references;
 mod shared;
+mod state_rows;
 mod store;
 mod written;
 
@@ -36,5 +37,6 @@ pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
+pub use state_rows::{AfterBatch, StateError, StateRow, StateRows, WhichRows};
 pub use store::{Checkpoint, Left, NewClaim, Opened};
 pub use written::Written;

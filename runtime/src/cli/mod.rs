@@ -75,6 +75,7 @@ enum Command {
     Status(remote::StatusOf),
     Logs(remote::Logs),
     Tap(remote::Tap),
+    State(remote::State),
     /// Stop a deployed topology after the batches in flight; it stays deployed
     Stop(remote::One),
     /// Start a deployed topology that is stopped, failed or quarantined
@@ -107,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => remote::status(&arguments, &environment),
         Command::Logs(arguments) => remote::logs(&arguments, &environment),
         Command::Tap(arguments) => remote::tap(&arguments, &environment),
+        Command::State(arguments) => remote::state(&arguments, &environment),
         Command::Stop(arguments) => remote::stop(&arguments, &environment),
         Command::Start(arguments) => remote::start(&arguments, &environment),
         Command::Undeploy(arguments) => remote::undeploy(&arguments, &environment),

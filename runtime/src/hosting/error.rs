@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{journal::JournalError, launch::LaunchError, model::TopologyName, scheduler::TapError};
+use crate::{
+    checkpoint::StateError, journal::JournalError, launch::LaunchError, model::TopologyName,
+    scheduler::TapError,
+};
 
 /// Why something was not done with a hosted topology.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,17 @@ pub enum HostingError {
     /// What was asked for can be seen only while it runs.
     #[error("`{0}` does not run; start it first")]
     NotRunning(TopologyName),
+    /// It is not known where its checkpoint lies.
+    #[error("`{0}` has not run since the server began, so what it kept is not open; start it")]
+    NeverRan(TopologyName),
+    /// It has no checkpoint.
+    #[error(
+        "`{0}` writes nothing down: give it a `checkpoint`, and what its operators remember is kept there"
+    )]
+    NothingKept(TopologyName),
+    /// What its operators remember cannot be shown.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// It has no such stream to look at.
     #[error(transparent)]
     Tap(#[from] TapError),

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::{Desired, Phase, Record, Status, lock, tail::Tail};
+use super::{Desired, HostingError, Phase, Record, Status, lock, tail::Tail};
 use crate::{
     clock::Clock,
-    model::Namespace,
+    model::{Location, Namespace},
     scheduler::Taps,
     stream::{BatchReport, Stop},
     telemetry::TopologyLog,
@@ -34,7 +34,13 @@ struct Inner {
     last_error: Option<String>,
     /// While it runs.
     taps: Option<Taps>,
+    /// Where its checkpoint lies, if it has run in this process.
+    kept: Option<Kept>,
 }
+
+/// Where a checkpoint lies; none if there is none.
+#[derive(Debug, Clone)]
+pub(super) struct Kept(pub(super) Option<Location>);
 
 impl Hosted {
     pub(super) fn new(record: Record, clock: &Arc<dyn Clock>) -> Self {
@@ -53,6 +59,7 @@ impl Hosted {
                 last_batch: None,
                 last_error: None,
                 taps: None,
+                kept: None,
             }),
             active: watch::Sender::new(false),
             tail: Tail::default(),
@@ -163,6 +170,22 @@ impl Hosted {
     pub(super) async fn ended(&self) {
         // The sender lives in `self`, so there is no error.
         let _ = self.active.subscribe().wait_for(|active| !active).await;
+    }
+
+    /// It was found out where its checkpoint lies.
+    pub(super) fn keeps(&self, kept: Kept) {
+        lock(&self.inner).kept = Some(kept);
+    }
+
+    /// Where its checkpoint lies.
+    pub(super) fn kept(&self) -> Result<Location, HostingError> {
+        let inner = lock(&self.inner);
+        let name = inner.record.name.clone();
+        match &inner.kept {
+            None => Err(HostingError::NeverRan(name)),
+            Some(Kept(None)) => Err(HostingError::NothingKept(name)),
+            Some(Kept(Some(place))) => Ok(place.clone()),
+        }
     }
 
     /// Where its streams can be looked at, while it runs.

@@ -6,7 +6,10 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared, batch_lines::tell, hosted::Hosted, in_flight::InFlight,
+    Desired, HostingError, Phase, Shared,
+    batch_lines::tell,
+    hosted::{Hosted, Kept},
+    in_flight::InFlight,
     tail::Tail,
 };
 use crate::{
@@ -108,6 +111,7 @@ fn open(
     launch::check_initial(&loaded.topology)?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, &base_dir, false, clock)?;
+    hosted.keeps(Kept(place.clone()));
     let options = Options {
         fusion: true,
         batches: None,

@@ -22,7 +22,7 @@ use super::{
     logs,
     openapi::Description,
     problem::Problem,
-    tap,
+    state, tap,
 };
 use crate::hosting::{Status, Upload};
 
@@ -86,6 +86,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/output"), get(output))
         .route(&format!("{one}/logs"), get(logs::logs))
         .route(&format!("{one}/streams/{{part}}/tap"), get(tap::tap))
+        .route(
+            &format!("{one}/operators/{{part}}/state"),
+            get(state::state),
+        )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

@@ -9,6 +9,7 @@ mod logs;
 mod openapi;
 mod problem;
 mod query;
+mod state;
 mod stream;
 mod tap;
 mod tls;
@@ -37,6 +38,7 @@ pub struct Server {
     pub(self) clock: Arc<dyn Clock>,
     pub(self) limits: Limits,
     pub(self) streams: stream::Streams,
+    pub(self) readers: stream::Readers,
 }
 
 impl Server {
@@ -54,6 +56,7 @@ impl Server {
             clock,
             limits,
             streams: stream::Streams::default(),
+            readers: stream::Readers::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::TokenError;
 use crate::{
+    checkpoint::StateError,
     hosting::HostingError,
     launch::{LaunchError, report},
     telemetry::Colors,
@@ -50,6 +51,12 @@ impl Problem {
         &self.body.error
     }
 
+    /// The server fell over what was asked.
+    pub(super) fn bug() -> Self {
+        let what = "the server fell over this, which is a bug of rsrt";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, what)
+    }
+
     /// What is wrong with the server is told to who runs it, not to who asks.
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("{error}");
@@ -76,10 +83,15 @@ impl From<HostingError> for Problem {
     fn from(error: HostingError) -> Self {
         match error {
             HostingError::NotFound => Self::not_found(),
-            HostingError::Exists(_) | HostingError::Stopping(_) | HostingError::NotRunning(_) => {
-                Self::new(StatusCode::CONFLICT, error.to_string())
+            HostingError::Exists(_)
+            | HostingError::Stopping(_)
+            | HostingError::NotRunning(_)
+            | HostingError::NeverRan(_)
+            | HostingError::NothingKept(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            HostingError::Tap(_)
+            | HostingError::State(StateError::None { .. } | StateError::Rows { .. }) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
-            HostingError::Tap(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             HostingError::Upload(what) | HostingError::Launch(LaunchError::Input(what)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, what)
             }
@@ -91,6 +103,7 @@ impl From<HostingError> for Problem {
                 },
             },
             HostingError::Launch(LaunchError::Run(_))
+            | HostingError::State(StateError::Checkpoint(_))
             | HostingError::Journal(_)
             | HostingError::Disk { .. }
             | HostingError::Record { .. }

@@ -45,6 +45,24 @@ impl Streams {
     }
 }
 
+/// Who reads a lot, one at a time in each namespace.
+#[derive(Debug, Default)]
+pub(super) struct Readers(Mutex<BTreeMap<Namespace, Arc<Semaphore>>>);
+
+impl Readers {
+    /// Waits for one's turn, which is over when this is dropped.
+    pub(super) async fn turn(&self, namespace: &Namespace) -> Option<OwnedSemaphorePermit> {
+        let own = {
+            let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = readers
+                .entry(namespace.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(1)));
+            own.clone()
+        };
+        own.acquire_owned().await.ok() // it is never closed
+    }
+}
+
 /// Where lines come from.
 pub(super) trait Lines: Send + 'static {
     /// The next bytes, when there are some; none at the end. Nothing is lost if it is dropped while

@@ -200,6 +200,17 @@ pub(super) fn path(parts: &[&str]) -> Result<String, Failure> {
     Ok(url.path().to_owned())
 }
 
+/// A path with what is asked behind the question mark.
+pub(super) fn query(path: &str, asked: &[(&str, &str)]) -> Result<String, Failure> {
+    let url = Url::parse_with_params(&format!("http://server{path}"), asked);
+    let url = url.map_err(|error| Failure::input(format!("{asked:?} cannot be asked: {error}")))?;
+    Ok(format!(
+        "{}?{}",
+        url.path(),
+        url.query().unwrap_or_default()
+    ))
+}
+
 fn refused(status: StatusCode, body: &[u8]) -> Failure {
     let problem: ProblemBody = match serde_json::from_slice(body) {
         Ok(problem) => problem,

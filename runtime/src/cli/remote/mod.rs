@@ -3,6 +3,7 @@
 mod client;
 mod deploy;
 mod logs;
+mod state;
 mod table;
 mod tap;
 mod watch;
@@ -22,6 +23,7 @@ use crate::{
 use client::Client;
 pub(super) use deploy::Arguments as Deploy;
 pub(super) use logs::{Arguments as Logs, run as logs};
+pub(super) use state::{Arguments as State, run as state};
 pub(super) use tap::{Arguments as Tap, run as tap};
 
 /// Where to ask, and how to answer.
