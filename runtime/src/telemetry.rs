@@ -4,6 +4,8 @@
 //! come from: `info: operator words, batch 1000 ms, partition 0: ...`. No times: a terminal has
 //! none of them, and a service manager adds its own.
 
+mod topology_log;
+
 use std::fmt::{self, Write as _};
 
 use tracing::{
@@ -11,10 +13,13 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _,
     fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format::Writer},
+    layer::SubscriberExt as _,
     registry::LookupSpan,
 };
+
+pub use topology_log::{LogLevel, LogLine, LogLines, Speaker, TopologyLog};
 
 /// The target of lines that plugins log.
 const GUEST: &str = "guest";
@@ -66,6 +71,22 @@ where
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
+/// As [`start`], and gives each [`TopologyLog`] the lines about its topology: what rsrt says from
+/// `info` on, and all that plugins say.
+pub fn start_hosting<W>(filter: LogFilter, colors: Colors, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .event_format(Lines(colors));
+    let kept = EnvFilter::new(format!("warn,rsrt=info,{GUEST}=debug"));
+    let subscriber = tracing_subscriber::registry()
+        .with(lines.with_filter(filter.0))
+        .with(topology_log::Capture.with_filter(kept));
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colors {
@@ -94,7 +115,7 @@ where
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -107,17 +128,15 @@ where
             Level::DEBUG => ("debug", "1;34"),
             Level::TRACE => ("trace", "2"),
         };
-        let level = self.0.paint(style, level);
+        write!(to, "{}: ", self.0.paint(style, level))?;
+        let mut spans = context.event_scope().into_iter().flatten();
+        if let Some(whose) = spans.find_map(|span| topology_log::whose(&span)) {
+            write!(to, "{whose}: ")?;
+        }
         if event.metadata().target() == GUEST {
-            return writeln!(to, "{level}: {}: {}", fields.place(), fields.message);
+            return writeln!(to, "{}: {}", fields.place(), fields.message);
         }
-        write!(to, "{level}: {}", fields.message)?;
-        if !fields.others.is_empty() {
-            let others = fields.others.iter();
-            let others = others.map(|(name, value)| format!("{name}: {value}"));
-            write!(to, " ({})", others.collect::<Vec<_>>().join(", "))?;
-        }
-        writeln!(to)
+        writeln!(to, "{}", fields.text())
     }
 }
 
@@ -142,6 +161,22 @@ impl Fields {
                 value("partition")
             ),
         }
+    }
+
+    /// The message with what else is known.
+    fn text(&self) -> String {
+        let others = self.others.iter();
+        let others = others.map(|(name, value)| format!("{name}: {value}"));
+        let others: Vec<String> = others.collect();
+        match others.is_empty() {
+            true => self.message.clone(),
+            false => format!("{} ({})", self.message, others.join(", ")),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.others.iter().position(|(field, _)| *field == name)?;
+        Some(self.others.swap_remove(at).1)
     }
 
     fn add(&mut self, field: &Field, value: String) {

@@ -6,6 +6,7 @@ mod flow;
 mod offers;
 mod reference;
 mod rules;
+mod taps;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

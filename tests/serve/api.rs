@@ -29,7 +29,10 @@ fn the_description_lists_every_route() {
     get /v1/me
     get /v1/namespaces/{namespace}/topologies
     get /v1/namespaces/{namespace}/topologies/{name}
+    get /v1/namespaces/{namespace}/topologies/{name}/logs
+    get /v1/namespaces/{namespace}/topologies/{name}/operators/{part}/state
     get /v1/namespaces/{namespace}/topologies/{name}/output
+    get /v1/namespaces/{namespace}/topologies/{name}/streams/{part}/tap
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop

@@ -2,6 +2,9 @@
 
 mod api;
 mod durable;
+mod logs;
+mod state;
+mod tap;
 mod tenants;
 mod turns;
 mod verbs;
@@ -62,6 +65,16 @@ impl Served {
             .env("RSRT_TOKEN", token)
             .env("XDG_CONFIG_HOME", self.folder.path());
         Ended::of(command.output().unwrap())
+    }
+
+    /// The same, while it goes on.
+    pub(super) fn follow(&self, token: &str, arguments: &[&str]) -> Child {
+        let mut command = self.folder.command(arguments);
+        command
+            .env("RSRT_SERVER", &self.url)
+            .env("RSRT_TOKEN", token)
+            .env("XDG_CONFIG_HOME", self.folder.path());
+        command.stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// The status of a topology.

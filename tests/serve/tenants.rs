@@ -25,6 +25,10 @@ fn tenants_cannot_reach_each_other_through_any_route() {
         ("POST", format!("{topologies}/secret/start")),
         ("POST", format!("{topologies}/secret/stop")),
         ("GET", format!("{topologies}/secret/output")),
+        ("GET", format!("{topologies}/secret/logs")),
+        ("GET", format!("{topologies}/secret/streams/numbers/tap")),
+        ("GET", format!("{topologies}/secret/operators/it/state")),
+        ("GET", format!("{topologies}/secret/logs?follow=true")),
         (
             "GET",
             "/v1/namespaces/b/topologies/..%2f..%2fa/output".to_owned(),

@@ -26,6 +26,7 @@ mod recovered;
 mod references;
 mod sealed;
 mod shared;
+mod state_rows;
 mod store;
 mod written;
 
@@ -37,5 +38,6 @@ pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
+pub use state_rows::{AfterBatch, StateError, StateRow, StateRows, WhichRows};
 pub use store::{Checkpoint, Left, NewClaim, Opened};
 pub use written::Written;

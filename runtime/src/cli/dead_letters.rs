@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    output::{self, Format, counted},
+    output::{self, Format, counted, plain},
 };
 use crate::{
     checkpoint::{BatchLetters, DeadLetter},
@@ -154,14 +154,6 @@ fn text(batches: &[BatchLetters]) -> Result<String, Failure> {
     let letters = counted(letters as u64, "dead letter", "dead letters");
     let _ = writeln!(text, "{letters}");
     Ok(text)
-}
-
-/// Rows come from outside: on a terminal they must not be more than text.
-fn plain(cell: &str) -> String {
-    let plain = cell.chars();
-    plain
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 fn json(batches: &[BatchLetters]) -> Result<Value, Failure> {

@@ -13,6 +13,8 @@ use crate::telemetry::Colors;
 pub(super) struct Environment {
     /// Of standard error.
     pub(super) colors: Colors,
+    /// Of standard output.
+    pub(super) output_colors: Colors,
     /// Standard error is a terminal.
     pub(super) has_terminal: bool,
     /// Where compiled plugins are kept, if there is any place for them.
@@ -51,11 +53,13 @@ impl Environment {
     /// asked.
     pub(super) fn read() -> Self {
         let has_terminal = io::stderr().is_terminal();
+        let colors = |is_terminal| match is_terminal && variable("NO_COLOR").is_none() {
+            true => Colors::On,
+            false => Colors::Off,
+        };
         Self {
-            colors: match has_terminal && variable("NO_COLOR").is_none() {
-                true => Colors::On,
-                false => Colors::Off,
-            },
+            colors: colors(has_terminal),
+            output_colors: colors(io::stdout().is_terminal()),
             has_terminal,
             code_cache: code_cache(variable),
             remote: RemoteEnvironment::read(),

@@ -73,6 +73,9 @@ enum Command {
     Deploy(remote::Deploy),
     List(remote::List),
     Status(remote::StatusOf),
+    Logs(remote::Logs),
+    Tap(remote::Tap),
+    State(remote::State),
     /// Stop a deployed topology after the batches in flight; it stays deployed
     Stop(remote::One),
     /// Start a deployed topology that is stopped, failed or quarantined
@@ -103,6 +106,9 @@ pub fn main() -> ExitCode {
         Command::Deploy(arguments) => remote::deploy(&arguments, &environment),
         Command::List(arguments) => remote::list(&arguments, &environment),
         Command::Status(arguments) => remote::status(&arguments, &environment),
+        Command::Logs(arguments) => remote::logs(&arguments, &environment),
+        Command::Tap(arguments) => remote::tap(&arguments, &environment),
+        Command::State(arguments) => remote::state(&arguments, &environment),
         Command::Stop(arguments) => remote::stop(&arguments, &environment),
         Command::Start(arguments) => remote::start(&arguments, &environment),
         Command::Undeploy(arguments) => remote::undeploy(&arguments, &environment),

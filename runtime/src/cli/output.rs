@@ -24,6 +24,22 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// The same, as one of several; false when nobody reads them any more.
+pub(super) fn goes_on(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::run(format!("cannot write the answer: {error}"))),
+    }
+}
+
+/// Text that comes from outside: on a terminal it must not be more than text.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(plain).collect()
+}
+
 /// Writes a line to standard error, if anyone reads it.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -59,7 +59,7 @@ pub(super) fn read_config(file: &PathBuf) -> Result<Config, Failure> {
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
     let filter = LogFilter::parse(&arguments.log).map_err(Failure::input)?;
     let console = Console::plain(environment.colors);
-    telemetry::start(filter, environment.colors, console);
+    telemetry::start_hosting(filter, environment.colors, console);
     let config = read_config(&arguments.config)?;
     if !is_loopback(config.listen) && config.tls.is_none() && !arguments.insecure {
         let failure = format!(
@@ -133,11 +133,7 @@ fn walls(config: &Config, data: &Path, address: SocketAddr) -> Result<Walls, Fai
     let secrets = Store::open(&data.join("secrets")).map_err(Failure::input)?;
     let allowances = config.namespaces.iter();
     let allowances = allowances.map(|(name, given)| (name.clone(), given.allowance()));
-    let walls = Walls::new(
-        allowances.collect(),
-        secrets.with_key(&key),
-        Some(address),
-    );
+    let walls = Walls::new(allowances.collect(), secrets.with_key(&key), Some(address));
     let mut of_server = vec![data, &key];
     if let Some(tls) = &config.tls {
         of_server.push(&tls.key);

@@ -42,6 +42,7 @@ pub use ipc_rows::IpcRows;
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;
 pub(crate) use timestamp::civil;
+pub(crate) use timestamp::write_timestamp;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{journal::JournalError, launch::LaunchError, model::TopologyName};
+use crate::{
+    checkpoint::StateError, journal::JournalError, launch::LaunchError, model::TopologyName,
+    scheduler::TapError,
+};
 
 /// Why something was not done with a hosted topology.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +21,23 @@ pub enum HostingError {
     /// It cannot start while it stops.
     #[error("`{0}` is being stopped; start it when it has stopped")]
     Stopping(TopologyName),
+    /// What was asked for can be seen only while it runs.
+    #[error("`{0}` does not run; start it first")]
+    NotRunning(TopologyName),
+    /// It is not known where its checkpoint lies.
+    #[error("`{0}` has not run since the server began, so what it kept is not open; start it")]
+    NeverRan(TopologyName),
+    /// It has no checkpoint.
+    #[error(
+        "`{0}` writes nothing down: give it a `checkpoint`, and what its operators remember is kept there"
+    )]
+    NothingKept(TopologyName),
+    /// What its operators remember cannot be shown.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It has no such stream to look at.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// What was uploaded is wrong.
     #[error("{0}")]
     Upload(String),
@@ -54,7 +74,15 @@ impl HostingError {
     /// It is the server's trouble: what it says may name its directories, and is for who runs it.
     pub fn is_of_server(&self) -> bool {
         match self {
-            Self::NotFound | Self::Exists(_) | Self::Stopping(_) | Self::Upload(_) => false,
+            Self::NotFound
+            | Self::Exists(_)
+            | Self::Stopping(_)
+            | Self::NotRunning(_)
+            | Self::NeverRan(_)
+            | Self::NothingKept(_)
+            | Self::Tap(_)
+            | Self::Upload(_) => false,
+            Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
             Self::Journal(_) | Self::Disk { .. } | Self::Record { .. } | Self::InUse(_) => true,
         }

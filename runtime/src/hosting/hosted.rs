@@ -1,13 +1,16 @@
 //! A deployed topology and what it does now.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::{Desired, Phase, Record, Status, lock, tail::Tail};
+use super::{Desired, HostingError, Phase, Record, Status, lock, tail::Tail};
 use crate::{
-    model::Namespace,
+    clock::Clock,
+    model::{Location, Namespace},
+    scheduler::Taps,
     stream::{BatchReport, Stop},
+    telemetry::TopologyLog,
 };
 
 /// A deployed topology.
@@ -16,6 +19,7 @@ pub(super) struct Hosted {
     /// Whether something of it runs.
     active: watch::Sender<bool>,
     pub(super) tail: Tail,
+    pub(super) log: Arc<TopologyLog>,
 }
 
 struct Inner {
@@ -28,11 +32,22 @@ struct Inner {
     records: u64,
     last_batch: Option<i64>,
     last_error: Option<String>,
+    /// While it runs.
+    taps: Option<Taps>,
+    /// Where its checkpoint lies, if it has run in this process.
+    kept: Option<Kept>,
 }
 
+/// Where a checkpoint lies; none if there is none.
+#[derive(Debug, Clone)]
+pub(super) struct Kept(pub(super) Option<Location>);
+
 impl Hosted {
-    pub(super) fn new(record: Record) -> Self {
+    pub(super) fn new(record: Record, clock: &Arc<dyn Clock>) -> Self {
+        let whose = format!("{}/{}", record.namespace, record.name);
+        let clock = clock.clone();
         Self {
+            log: Arc::new(TopologyLog::new(whose, move || clock.wall_millis())),
             inner: Mutex::new(Inner {
                 phase: Phase::Stopped,
                 record,
@@ -43,6 +58,8 @@ impl Hosted {
                 records: 0,
                 last_batch: None,
                 last_error: None,
+                taps: None,
+                kept: None,
             }),
             active: watch::Sender::new(false),
             tail: Tail::default(),
@@ -96,8 +113,9 @@ impl Hosted {
         Some(stop)
     }
 
-    pub(super) fn runs(&self) {
+    pub(super) fn runs(&self, taps: Taps) {
         let mut inner = lock(&self.inner);
+        inner.taps = Some(taps);
         if inner.phase == Phase::Starting {
             inner.phase = Phase::Running;
         }
@@ -119,6 +137,7 @@ impl Hosted {
         let mut inner = lock(&self.inner);
         inner.phase = phase;
         inner.why = why;
+        inner.taps = None;
         drop(inner);
         self.active.send_replace(false);
     }
@@ -151,6 +170,27 @@ impl Hosted {
     pub(super) async fn ended(&self) {
         // The sender lives in `self`, so there is no error.
         let _ = self.active.subscribe().wait_for(|active| !active).await;
+    }
+
+    /// It was found out where its checkpoint lies.
+    pub(super) fn keeps(&self, kept: Kept) {
+        lock(&self.inner).kept = Some(kept);
+    }
+
+    /// Where its checkpoint lies.
+    pub(super) fn kept(&self) -> Result<Location, HostingError> {
+        let inner = lock(&self.inner);
+        let name = inner.record.name.clone();
+        match &inner.kept {
+            None => Err(HostingError::NeverRan(name)),
+            Some(Kept(None)) => Err(HostingError::NothingKept(name)),
+            Some(Kept(Some(place))) => Ok(place.clone()),
+        }
+    }
+
+    /// Where its streams can be looked at, while it runs.
+    pub(super) fn taps(&self) -> Option<Taps> {
+        lock(&self.inner).taps.clone()
     }
 
     pub(super) fn output(&self) -> Vec<u8> {

@@ -6,7 +6,12 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, loading, tail::Tail,
+    Desired, HostingError, Phase, Shared,
+    batch_lines::tell,
+    hosted::{Hosted, Kept},
+    in_flight::InFlight,
+    loading,
+    tail::Tail,
     walls::WORK,
 };
 use crate::{
@@ -31,9 +36,11 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
     };
     let record = hosted.record();
     let span = tracing::info_span!("topology", namespace = %record.namespace, name = %record.name);
-    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span);
+    hosted.log.attach(&span);
+    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span.clone());
     let (shared, hosted) = (shared.clone(), hosted.clone());
-    shared.launcher.runtime.clone().spawn(async move {
+    let runtime = shared.launcher.runtime.clone();
+    let supervised = async move {
         let end = supervised(life).await;
         if end.phase == Phase::Finished {
             let finished = hosted.change(|record| record.desired = Desired::Finished);
@@ -43,10 +50,11 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
         }
         shared.registry.in_flight(&record).take();
         if let Some(why) = &end.why {
-            tracing::error!("{}/{} has failed: {why}", record.namespace, record.name);
+            tracing::error!("it has failed: {why}");
         }
         hosted.over(end.phase, end.why);
-    });
+    };
+    runtime.spawn(supervised.instrument(span));
 }
 
 /// The end of a life, which may be a panic.
@@ -76,13 +84,14 @@ async fn live(
     let record = hosted.record();
     let mark = shared.registry.in_flight(&record);
     let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
-    let opened =
-        spawn_blocking(move || open(&shared_there, &hosted_there, tenant, stop_there)).await;
+    let span = tracing::Span::current();
+    let open = move || open(&shared_there, &hosted_there, tenant, stop_there);
+    let opened = spawn_blocking(move || span.in_scope(open)).await;
     let launched = match opened {
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    hosted.runs();
+    hosted.runs(launched.taps());
     let mut listener = Watcher { hosted, mark };
     let (summary, _) = launched.run(&mut listener).await;
     Ok(end(&summary, &stop))
@@ -108,6 +117,7 @@ fn open(
     )?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
+    hosted.keeps(Kept(place.clone()));
     let options = Options {
         fusion: true,
         batches: None,
@@ -157,6 +167,7 @@ impl Listener for Watcher {
 
     fn batch_ended(&mut self, batch: &BatchReport) {
         self.mark.take();
+        tell(batch);
         self.hosted.batch_ended(batch);
     }
 }

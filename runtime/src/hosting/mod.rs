@@ -5,6 +5,7 @@
 //! what it does now is its [`Status`].
 
 mod allowance;
+mod batch_lines;
 mod error;
 mod files;
 mod hosted;
@@ -17,6 +18,7 @@ mod staging;
 mod status;
 mod supplied;
 mod tail;
+mod views;
 mod walls;
 
 use std::{
@@ -110,7 +112,7 @@ impl Hosting {
                 hosting.shared.registry.write(&record)?;
             }
             let key = (record.namespace.clone(), record.name.clone());
-            let hosted = Arc::new(Hosted::new(record));
+            let hosted = Arc::new(Hosted::new(record, &hosting.shared.launcher.clock));
             lock(&hosting.topologies).insert(key, hosted.clone());
             hosting.run_if_desired(&hosted);
         }
@@ -157,7 +159,7 @@ impl Hosting {
         );
         self.shared.registry.settle(staging, &record)?;
         self.shared.registry.write(&record)?;
-        let hosted = Arc::new(Hosted::new(record));
+        let hosted = Arc::new(Hosted::new(record, &self.shared.launcher.clock));
         lock(&self.topologies).insert((namespace.clone(), name), hosted.clone());
         self.run_if_desired(&hosted);
         Ok(hosted.status())
@@ -269,6 +271,7 @@ impl Hosting {
         }
         self.shared.registry.remove(namespace, name)?;
         lock(&self.topologies).remove(&(namespace.clone(), name.clone()));
+        hosted.log.close();
         Ok(())
     }
 

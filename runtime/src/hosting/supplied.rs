@@ -90,7 +90,12 @@ impl Supplied<'_> {
     }
 
     fn refused(&self, plugin: &Plugin, grant: &Grant) -> LaunchError {
-        let may: Vec<_> = self.allowance.grants.iter().map(|g| g.to_string()).collect();
+        let may: Vec<_> = self
+            .allowance
+            .grants
+            .iter()
+            .map(|g| g.to_string())
+            .collect();
         let may = match may.is_empty() {
             true => "nothing".to_owned(),
             false => may.join(", "),

@@ -11,7 +11,7 @@ use crate::{
     model::{Location, NodeName},
     plugin::Plugin,
     receiver::BlockLogs,
-    scheduler::{Mode, Plan, Pool, Tenant},
+    scheduler::{Mode, Plan, Pool, Taps, Tenant},
     sink::{PrintSink, Sink, open_sink},
     source::{Source, SourceError, SourceSetup, open_source},
     stream::{Listener, Run, Stop, Stream, Summary},
@@ -62,6 +62,11 @@ pub struct Launched {
 }
 
 impl Launched {
+    /// Where its streams can be looked at while it runs.
+    pub fn taps(&self) -> Taps {
+        self.stream.taps()
+    }
+
     /// Runs it to its end.
     pub async fn run(self, listener: &mut dyn Listener) -> (Summary, Option<Left>) {
         let summary = match self.purpose {

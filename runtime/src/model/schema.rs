@@ -139,6 +139,23 @@ impl Field {
         }
     }
 
+    /// The column that Arrow has as this; none if it is no column of rsrt's.
+    pub fn of_arrow(field: &arrow_schema::Field) -> Option<Self> {
+        let (listed, item, nullable) = match field.data_type() {
+            DataType::List(item) => (true, item.data_type(), item.is_nullable()),
+            item => (false, item, field.is_nullable()),
+        };
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.data_type() == *item)?;
+        Some(Self {
+            name: field.name().clone(),
+            kind,
+            nullable,
+            listed,
+        })
+    }
+
     fn to_arrow(&self) -> arrow_schema::Field {
         if self.listed {
             let item = arrow_schema::Field::new_list_field(self.kind.data_type(), self.nullable);

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use super::{
     Block, BlockGenerator, BlockStore, GaveUp, RateLimit, Receiver, ReceiverLog, Store, StoreError,
@@ -76,7 +77,7 @@ impl RunningReceiver {
         let _ = store.shared().with_generator(BlockGenerator::start);
         let tasks = TaskTracker::new();
         let cutter = tasks.spawn_on(
-            cut_blocks(store.clone(), spec.block_interval, ended.clone()),
+            cut_blocks(store.clone(), spec.block_interval, ended.clone()).in_current_span(),
             runtime,
         );
         let gave_up = Arc::new(OnceLock::new());
@@ -100,7 +101,8 @@ impl RunningReceiver {
                     last.shared().with_generator(generator);
                     no_more.cancel();
                 }
-            },
+            }
+            .in_current_span(),
             runtime,
         );
         tasks.close();

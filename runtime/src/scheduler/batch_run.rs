@@ -13,7 +13,7 @@ use super::{
     left_out::LeftOutSoFar,
     memory::{Lost, Memory},
     steps::{For, Given},
-    task::{self, Chain, TaskOutput},
+    task::{self, Chain},
 };
 use crate::{
     model::{BatchTime, Partition},
@@ -241,6 +241,8 @@ impl<'a> BatchRun<'a> {
             Exchange::Keep => 1,
             _ => exchange.partitions(count),
         };
+        let taps = &self.executor.taps;
+        let along = taps.along((&stage.input, &steps, output), kept, self.time);
         let mut tasks = Vec::with_capacity(count);
         for (partition, input) in inputs.into_iter().enumerate() {
             let given = steps.iter().enumerate().map(|(at, step)| Given {
@@ -250,8 +252,10 @@ impl<'a> BatchRun<'a> {
                     .filter(|_| remembers_here(self.operator(step.operator), &step.part))
                     .and_then(|states| states.get_mut(partition)?.take()),
                 feeds: self.feeds(step, (at == 0).then(|| sides.get_mut(partition)).flatten()),
+                outlets: along.get(at + 1).cloned().unwrap_or_default(),
             });
             let given: Vec<Given> = given.collect();
+            let mut outlets = along.first().cloned().unwrap_or_default();
             let (maker, exchange) = (self.executor.maker.clone(), exchange.clone());
             let to = For {
                 time: self.time,
@@ -259,10 +263,15 @@ impl<'a> BatchRun<'a> {
                 partition,
                 emits: gap != Cut::AtGap,
             };
+            // What is logged in the task is logged of the same batch.
+            let span = tracing::Span::current();
             tasks.push(move |permit: &Arc<Permit>| {
+                let _in_batch = span.enter();
+                let links = maker.links(given, &mut outlets, &to, permit);
                 let chain = Chain {
                     partition,
-                    links: maker.links(given, &to, permit),
+                    outlets,
+                    links,
                     exchange,
                     targets,
                 };
@@ -287,7 +296,8 @@ impl<'a> BatchRun<'a> {
             }
             return Err(blame(error));
         }
-        keep(&mut made, memory);
+        memory.keep_all(&mut made);
+        taps.besides(&made, self.time);
         let plan = &self.executor.plan;
         self.flow.collect(made, (last, output), targets, kept, plan);
         match gap {
@@ -477,17 +487,5 @@ fn remembers_here(operator: &Operator, part: &Part) -> bool {
         Part::Window => true,
         Part::AfterShuffle | Part::Whole => operator.verb.keyed_state().is_some(),
         Part::BeforeShuffle | Part::Fused(_) => false,
-    }
-}
-
-fn keep(made: &mut [TaskOutput], memory: &mut Memory) {
-    let mut states: BTreeMap<OperatorId, Vec<PartitionState>> = BTreeMap::new();
-    for task in made {
-        for (operator, state) in std::mem::take(&mut task.states) {
-            states.entry(operator).or_default().push(state);
-        }
-    }
-    for (operator, states) in states {
-        memory.keep(operator, states);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Tenant, batch_run::BatchRun,
+    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Taps, Tenant, batch_run::BatchRun,
     memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
@@ -25,6 +25,7 @@ pub struct Executor {
     pub(super) plan: Plan,
     pub(super) maker: StepMaker,
     pub(super) tenant: Tenant,
+    pub(super) taps: Taps,
     memory: Mutex<Memory>,
 }
 
@@ -79,12 +80,18 @@ impl Executor {
     /// An executor for a topology whose plugins are loaded, in the topology's order.
     pub fn new(topology: Arc<Topology>, plugins: Vec<Plugin>, plan: Plan, tenant: Tenant) -> Self {
         Self {
+            taps: Taps::new(&topology, &plan, &tenant),
             maker: StepMaker::new(topology.clone(), plugins, plan.snapshots.clone()),
             topology,
             plan,
             tenant,
             memory: Mutex::default(),
         }
+    }
+
+    /// Where its streams can be looked at, until it is dropped.
+    pub fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     /// Makes running tasks stop soon.
@@ -160,5 +167,11 @@ impl Executor {
         for id in &self.plan.needed {
             memory.miss(*id, &self.topology.operators[id.0], (time, number));
         }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.taps.close();
     }
 }

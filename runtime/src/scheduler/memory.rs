@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::pane::{KeptPartition, Pane, PaneError, PaneStore};
+use super::{
+    pane::{KeptPartition, Pane, PaneError, PaneStore},
+    task::TaskOutput,
+};
 use crate::{
     model::{BatchTime, NodeName, Partition, Schema},
     operator::PartitionState,
@@ -44,9 +47,15 @@ impl Memory {
         }
     }
 
-    /// Puts back what the operator remembers from now on.
-    pub(super) fn keep(&mut self, operator: OperatorId, states: Vec<PartitionState>) {
-        self.states.insert(operator, states);
+    /// Puts back what operators remember from now on: what the tasks of a stage give back.
+    pub(super) fn keep_all(&mut self, made: &mut [TaskOutput]) {
+        let mut states: BTreeMap<OperatorId, Vec<PartitionState>> = BTreeMap::new();
+        for task in made {
+            for (operator, state) in std::mem::take(&mut task.states) {
+                states.entry(operator).or_default().push(state);
+            }
+        }
+        self.states.append(&mut states);
     }
 
     /// The gap in a window of this length that ends with this batch.

@@ -20,6 +20,7 @@ mod saved_memory;
 mod stage_input;
 mod state_steps;
 mod steps;
+mod tap;
 mod task;
 
 pub use catch_up::{catch_up, rhythm};
@@ -35,3 +36,4 @@ pub use plan::{Part, Plan, Stage, StageInput, StageOutput, StepSpec};
 pub use pool::{Permit, Pool, Tenant};
 pub use presence::{Known, Missing, Presence};
 pub use saved_memory::{MemoryError, SavedLost, SavedMemory, SavedOperator, SavedPane};
+pub use tap::{Passed, Tap, TapError, Taps};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Part, Permit, StepSpec, stage_input::Feeds, task::Link};
+use super::{Part, Permit, StepSpec, stage_input::Feeds, tap::Outlet, task::Link};
 use crate::{
     model::{BatchTime, Schema, Text},
     operator::{
@@ -60,6 +60,8 @@ pub(super) struct Given {
     /// What the operator remembers of this partition, if this step is where it does.
     pub(super) state: Option<PartitionState>,
     pub(super) feeds: Feeds,
+    /// Who looks at what comes behind it.
+    pub(super) outlets: Vec<Outlet>,
 }
 
 impl StepMaker {
@@ -94,22 +96,38 @@ impl StepMaker {
         }))
     }
 
-    /// The links of a chain, in order, less those that have nothing to do.
-    pub(super) fn links(&self, given: Vec<Given>, to: &For, permit: &Arc<Permit>) -> Vec<Link> {
+    /// The links of a chain, in order, less those that have nothing to do. Who looks at what those
+    /// put out looks at what comes out of the link before, or at what goes into the `first`.
+    pub(super) fn links(
+        &self,
+        given: Vec<Given>,
+        first: &mut Vec<Outlet>,
+        to: &For,
+        permit: &Arc<Permit>,
+    ) -> Vec<Link> {
         let making = Making {
             to,
             permit,
             spent: Usage::default(),
         };
-        let link = |Given { spec, state, feeds }| {
-            Some(Link {
-                operator: spec.operator,
-                name: self.0.topology.operators[spec.operator.0].name.clone(),
-                step: self.guarded(&spec, state, &making)?,
-                feeds,
-            })
-        };
-        given.into_iter().filter_map(link).collect()
+        let mut links: Vec<Link> = Vec::with_capacity(given.len());
+        for given in given {
+            let spec = given.spec;
+            match self.guarded(&spec, given.state, &making) {
+                Some(step) => links.push(Link {
+                    operator: spec.operator,
+                    name: self.0.topology.operators[spec.operator.0].name.clone(),
+                    step,
+                    feeds: given.feeds,
+                    outlets: given.outlets,
+                }),
+                None => match links.last_mut() {
+                    Some(before) => before.outlets.extend(given.outlets),
+                    None => first.extend(given.outlets),
+                },
+            }
+        }
+        links
     }
 
     /// A fresh step; none if this part of the operator does nothing.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 
-use super::{Permit, TaskError, pane::SpilledPartition, stage_input::Feeds};
+use super::{Permit, TaskError, pane::SpilledPartition, stage_input::Feeds, tap::Outlet};
 use crate::{
     model::{NodeName, Partition},
     operator::{Emitted, Exchange, Letter, PartitionState, Step},
@@ -30,11 +30,15 @@ pub(super) struct Link {
     pub(super) step: Box<dyn Step>,
     /// What it is fed before its first chunk.
     pub(super) feeds: Feeds,
+    /// Who looks at what it puts out.
+    pub(super) outlets: Vec<Outlet>,
 }
 
 /// A chain, and where its rows go.
 pub(super) struct Chain {
     pub(super) partition: usize,
+    /// Who looks at what it reads.
+    pub(super) outlets: Vec<Outlet>,
     pub(super) links: Vec<Link>,
     pub(super) exchange: Exchange,
     pub(super) targets: usize,
@@ -171,6 +175,13 @@ impl Driver {
     /// Pushes a chunk into the link at `level`, and what comes out into the next.
     fn push(&mut self, level: usize, chunk: RecordBatch) -> Result<(), TaskError> {
         let partition = self.chain.partition;
+        let outlets = match level {
+            0 => &self.chain.outlets,
+            _ => &self.chain.links[level - 1].outlets,
+        };
+        for outlet in outlets {
+            outlet.pass(partition, &chunk);
+        }
         let Some(link) = self.chain.links.get_mut(level) else {
             return self
                 .chain

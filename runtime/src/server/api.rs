@@ -18,9 +18,10 @@ use super::{
     Role, Server,
     audit::Change,
     caller::{Caller, Named, Owner},
+    logs,
     openapi::Description,
     problem::Problem,
-    secrets,
+    secrets, state, tap,
     upload::{self, Deploy},
 };
 use crate::hosting::Status;
@@ -60,6 +61,12 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(
             secret,
             put(secrets::set).layer(DefaultBodyLimit::max(secrets::BODY_BYTES)),
+        )
+        .route(&format!("{one}/logs"), get(logs::logs))
+        .route(&format!("{one}/streams/{{part}}/tap"), get(tap::tap))
+        .route(
+            &format!("{one}/operators/{{part}}/state"),
+            get(state::state),
         )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {

@@ -74,6 +74,22 @@ impl<N: std::str::FromStr> FromRequestParts<Arc<Server>> for Named<N> {
     }
 }
 
+/// Who asks for a part of something of this name: a stream or an operator.
+pub(super) struct Part {
+    pub(super) of: Named,
+    pub(super) part: String,
+}
+
+impl FromRequestParts<Arc<Server>> for Part {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let of = Named::from_request_parts(parts, server).await?;
+        let part = parameter(parts, server, "part").await?;
+        Ok(Self { of, part })
+    }
+}
+
 /// A part of the path. One that is no name is the name of nothing.
 async fn parameter<T: std::str::FromStr>(
     parts: &mut Parts,

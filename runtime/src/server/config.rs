@@ -208,7 +208,9 @@ impl Config {
 fn addresses<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<AllowedAddress>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let parsed = texts.iter().map(|text| text.parse());
-    parsed.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 fn loopback() -> SocketAddr {
@@ -249,10 +251,22 @@ mod tests {
             ("data = \"a\"\nport = 1", "unknown field `port`"),
             ("data = \"a\"\n[namespace.A]\n", "namespace name"),
             ("data = \"a\"\n[limits]\nrequest-timeout = \"soon\"", "it "),
-            ("data = \"a\"\n[namespace.a]\naddresses = [\"x\"]", "no address"),
-            ("data = \"a\"\n[namespace.a]\ngrants = [\"all\"]", "unknown variant"),
-            ("data = \"a\"\n[namespace.a.read-roots]\n\"../x\" = \"b\"", "root name"),
-            ("data = \"a\"\n[namespace.a.read-roots]\nwork = \"b\"", "own directory"),
+            (
+                "data = \"a\"\n[namespace.a]\naddresses = [\"x\"]",
+                "no address",
+            ),
+            (
+                "data = \"a\"\n[namespace.a]\ngrants = [\"all\"]",
+                "unknown variant",
+            ),
+            (
+                "data = \"a\"\n[namespace.a.read-roots]\n\"../x\" = \"b\"",
+                "root name",
+            ),
+            (
+                "data = \"a\"\n[namespace.a.read-roots]\nwork = \"b\"",
+                "own directory",
+            ),
         ] {
             let error = Config::parse(Path::new("server.toml"), text).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");

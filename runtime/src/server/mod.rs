@@ -5,9 +5,14 @@ mod audit;
 mod caller;
 mod config;
 mod listen;
+mod logs;
 mod openapi;
 mod problem;
+mod query;
 mod secrets;
+mod state;
+mod stream;
+mod tap;
 mod tls;
 mod token;
 mod upload;
@@ -23,6 +28,7 @@ pub use config::{Config, ConfigError, Limits};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
 pub use secrets::SecretEntry;
+pub use tap::TappedRow;
 pub use token::{Role, TokenError, Tokens};
 pub use upload::{DataFile, Deploy, PluginFile};
 
@@ -35,6 +41,8 @@ pub struct Server {
     pub(self) audit: Audit,
     pub(self) clock: Arc<dyn Clock>,
     pub(self) limits: Limits,
+    pub(self) streams: stream::Streams,
+    pub(self) readers: stream::Readers,
 }
 
 impl Server {
@@ -51,6 +59,8 @@ impl Server {
             audit,
             clock,
             limits,
+            streams: stream::Streams::default(),
+            readers: stream::Readers::default(),
         }
     }
 

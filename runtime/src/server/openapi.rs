@@ -5,14 +5,15 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::{api, secrets};
+use super::{api, logs, secrets, state, tap};
 
 /// The description of all routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
-        api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove
+        api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove,
+        logs::logs, tap::tap, state::state
     ),
     modifiers(&Tokens)
 )]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::TokenError;
 use crate::{
+    checkpoint::StateError,
     hosting::HostingError,
     launch::{LaunchError, report},
     telemetry::Colors,
@@ -50,6 +51,12 @@ impl Problem {
         &self.body.error
     }
 
+    /// The server fell over what was asked.
+    pub(super) fn bug() -> Self {
+        let what = "the server fell over this, which is a bug of rsrt";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, what)
+    }
+
     /// What is wrong with the server is told to who runs it, not to who asks.
     pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("{error}");
@@ -79,8 +86,14 @@ impl From<HostingError> for Problem {
         }
         match error {
             HostingError::NotFound => Self::not_found(),
-            HostingError::Exists(_) | HostingError::Stopping(_) => {
-                Self::new(StatusCode::CONFLICT, error.to_string())
+            HostingError::Exists(_)
+            | HostingError::Stopping(_)
+            | HostingError::NotRunning(_)
+            | HostingError::NeverRan(_)
+            | HostingError::NothingKept(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            HostingError::Tap(_)
+            | HostingError::State(StateError::None { .. } | StateError::Rows { .. }) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
             HostingError::Launch(LaunchError::Topology(invalid)) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,

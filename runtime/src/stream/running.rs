@@ -8,11 +8,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 use super::{
     BatchReport, Listener, Stop, Summary,
     batches::{Batches, Claimed, Ended, Sources},
+    blocking::{spawn_batch, spawn_blocking},
     grid::Grid,
     writer::StateWriter,
 };
@@ -22,7 +23,8 @@ use crate::{
     model::{BatchInterval, BatchTime, NodeName},
     plugin::Plugin,
     scheduler::{
-        Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler, Tenant, catch_up, rhythm,
+        Command, Event, Executor, Mode, Outcome, Plan, Pool, Scheduler, Taps, Tenant, catch_up,
+        rhythm,
     },
     sink::Sink,
     source::{DataSet, Source},
@@ -114,6 +116,11 @@ impl Stream {
             recovered: opened.recovered,
             ..self
         }
+    }
+
+    /// Where its streams can be looked at while it runs.
+    pub fn taps(&self) -> Taps {
+        self.executor.taps().clone()
     }
 
     pub(super) fn sink_names(&self) -> Vec<NodeName> {
@@ -309,7 +316,7 @@ impl Driver {
         self.zero.get_or_insert_with(|| interval.previous(time));
         let (batches, number) = (self.batches.clone(), self.number(time));
         // It never panics: sources return errors.
-        if let Ok(claimed) = spawn_blocking(move || batches.claim(time, number)).await {
+        if let Ok(claimed) = spawn_batch(time, move || batches.claim(time, number)).await {
             self.claimed.insert(time, claimed);
         }
     }
@@ -319,7 +326,7 @@ impl Driver {
             return;
         };
         let batches = self.batches.clone();
-        self.running = Some(spawn_blocking(move || batches.make(claimed, None)));
+        self.running = Some(spawn_batch(time, move || batches.make(claimed, None)));
     }
 
     /// How many intervals after zero time the batch is.

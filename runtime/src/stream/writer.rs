@@ -2,12 +2,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::oneshot,
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::batches::{Batches, Committed, Ended};
+use super::{
+    batches::{Batches, Committed, Ended},
+    blocking::spawn_blocking,
+};
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, SourceFact},
     model::BatchTime,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -15,6 +15,9 @@ use crate::{
 
 /// Longer than servers take by default.
 const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Longer than servers are silent while they send lines.
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// `~/.config/rsrt/config.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +66,7 @@ impl Client {
             Failure::input("no token is given")
                 .hint("set RSRT_TOKEN, or a context in ~/.config/rsrt/config.toml; `rsrt token new` makes one")
         })?;
-        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        let mut http = reqwest::Client::builder().connect_timeout(TIMEOUT);
         if let Some(path) = given.certificate.clone().or(context.certificate) {
             let bad = |why: &dyn std::fmt::Display| {
                 Failure::input(format!(
@@ -127,7 +130,11 @@ impl Client {
     }
 
     pub(super) fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        self.ask(Method::PUT, &format!("{}{path}", self.namespace), Some(body))?;
+        self.ask(
+            Method::PUT,
+            &format!("{}{path}", self.namespace),
+            Some(body),
+        )?;
         Ok(())
     }
 
@@ -140,6 +147,7 @@ impl Client {
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Vec<u8>, Failure> {
         let url = format!("{}{path}", self.server);
         let mut request = self.http.request(method, &url).bearer_auth(&self.token);
+        request = request.timeout(TIMEOUT);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -148,20 +156,80 @@ impl Client {
             let status = response.status();
             Ok::<_, reqwest::Error>((status, response.bytes().await?))
         });
-        let (status, bytes) = answered.map_err(|error| {
-            let mut what = format!("{} does not answer: {error}", self.server);
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                let _ = write!(what, ": {cause}"); // to memory
-                source = cause.source();
-            }
-            Failure::run(what)
-        })?;
+        let (status, bytes) = answered.map_err(|error| self.silent(&error))?;
         match status.is_success() {
             true => Ok(bytes.to_vec()),
             false => Err(refused(status, &bytes)),
         }
     }
+
+    /// The lines of an answer as they come, until there are no more or `line` answers with false.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        mut line: impl FnMut(&str) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let url = format!("{}{}{path}", self.server, self.topologies);
+        let silent = |error: reqwest::Error| self.silent(&error);
+        self.runtime.block_on(async {
+            let asked = self.http.get(&url).bearer_auth(&self.token).send();
+            let mut response = asked.await.map_err(silent)?;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(refused(status, &response.bytes().await.map_err(silent)?));
+            }
+            let mut text = Vec::new();
+            loop {
+                // Servers send an empty line now and then.
+                let chunk = tokio::time::timeout(SILENCE, response.chunk()).await;
+                let chunk = chunk
+                    .map_err(|_| Failure::run(format!("{} has fallen silent", self.server)))?;
+                let Some(chunk) = chunk.map_err(silent)? else {
+                    return Ok(());
+                };
+                text.extend_from_slice(&chunk);
+                let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else {
+                    continue;
+                };
+                let rest = text.split_off(end + 1);
+                for one in String::from_utf8_lossy(&text).lines() {
+                    if !one.is_empty() && !line(one)? {
+                        return Ok(());
+                    }
+                }
+                text = rest;
+            }
+        })
+    }
+
+    fn silent(&self, error: &reqwest::Error) -> Failure {
+        let mut what = format!("{} does not answer: {error}", self.server);
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            let _ = write!(what, ": {cause}"); // to memory
+            source = cause.source();
+        }
+        Failure::run(what)
+    }
+}
+
+/// A path of these parts, whatever characters are in them.
+pub(super) fn path(parts: &[&str]) -> Result<String, Failure> {
+    let bad = || Failure::input(format!("{parts:?} make no path"));
+    let mut url = Url::parse("http://server").map_err(|_| bad())?;
+    url.path_segments_mut().map_err(|()| bad())?.extend(parts);
+    Ok(url.path().to_owned())
+}
+
+/// A path with what is asked behind the question mark.
+pub(super) fn query(path: &str, asked: &[(&str, &str)]) -> Result<String, Failure> {
+    let url = Url::parse_with_params(&format!("http://server{path}"), asked);
+    let url = url.map_err(|error| Failure::input(format!("{asked:?} cannot be asked: {error}")))?;
+    Ok(format!(
+        "{}?{}",
+        url.path(),
+        url.query().unwrap_or_default()
+    ))
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> Failure {
@@ -176,7 +244,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     }
 }
 
-fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
         Failure::run(format!(
             "the server's answer is not understood: {error}; is it another version?"

@@ -1,9 +1,13 @@
-//! What is asked of a server: deploy, list, status, stop, start, undeploy.
+//! What is asked of a server: deploy, list, status, logs, stop, start, undeploy.
 
 mod client;
 mod deploy;
+mod logs;
 pub(super) mod secrets;
+mod state;
 mod table;
+mod tap;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -19,6 +23,9 @@ use crate::{
 };
 use client::Client;
 pub(super) use deploy::Arguments as Deploy;
+pub(super) use logs::{Arguments as Logs, run as logs};
+pub(super) use state::{Arguments as State, run as state};
+pub(super) use tap::{Arguments as Tap, run as tap};
 
 /// Where to ask, and how to answer.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,6 +56,9 @@ pub(super) struct List {
 pub(super) struct StatusOf {
     /// The topology [default: all]
     name: Option<TopologyName>,
+    /// Show it again whenever it has changed, until Ctrl-C; with --format json, a line each time
+    #[arg(long, short)]
+    watch: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -72,6 +82,9 @@ pub(super) fn list(arguments: &List, environment: &Environment) -> Result<ExitCo
 pub(super) fn status(arguments: &StatusOf, environment: &Environment) -> Result<ExitCode, Failure> {
     let remote = &arguments.remote;
     let client = Client::new(remote, environment)?;
+    if arguments.watch {
+        return watch::watch(arguments, &client);
+    }
     if let Some(name) = &arguments.name {
         let one: Status = client.get(&format!("/{name}"))?;
         return answer(remote.format, &json!(one), || table::one(&one));

@@ -18,13 +18,23 @@ pub(super) fn list(all: &[Status]) -> String {
             grouped(one.records),
         ]
     }));
-    let widths: Vec<usize> = (0..head.len())
-        .map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0))
-        .collect();
+    columns(&rows)
+}
+
+/// Rows in columns as wide as they must be. The first may be their names.
+pub(super) fn columns<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        let row = row.as_ref();
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
+        for (cell, width) in row.as_ref().iter().zip(&widths) {
             let _ = write!(line, "{cell:width$}  "); // to memory
         }
         text.push_str(line.trim_end());

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
 use super::Driver;
 use crate::{
     checkpoint::{Recovered, RecoveredClaim},
@@ -12,6 +10,7 @@ use crate::{
     stream::{
         Listener, ResumeError, Stop,
         batches::{Batches, Committed, Ended},
+        blocking::spawn_batch,
     },
 };
 
@@ -107,7 +106,7 @@ async fn make_again(
     claim: RecoveredClaim,
 ) -> Result<Ended, Outcome> {
     let maker = batches.clone();
-    let mut made = spawn_blocking(move || {
+    let mut made = spawn_batch(claim.time, move || {
         let claimed = maker.claim_again(&claim);
         maker.make(claimed, claim.committed)
     });
