@@ -83,8 +83,6 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         pool,
     };
     let done = runtime.block_on(async {
-        let weights = config.namespaces.iter();
-        let weights = weights.map(|(name, given)| (name.clone(), given.weight));
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| {
             Failure::run(ServeError::Bind {
@@ -92,7 +90,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
                 error,
             })
         })?;
-        let hosting = Hosting::open(registry, launcher, loaders, weights.collect());
+        let hosting = Hosting::open(registry, launcher, loaders, config.shares());
         let hosting = Arc::new(hosting.map_err(Failure::input)?);
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;

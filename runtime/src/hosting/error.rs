@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{journal::JournalError, launch::LaunchError, model::TopologyName};
+use super::OverQuota;
+use crate::{account::TooMuch, journal::JournalError, launch::LaunchError, model::TopologyName};
 
 /// Why something was not done with a hosted topology.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,12 @@ pub enum HostingError {
         /// What is wrong.
         why: String,
     },
+    /// It is more than the namespace may have.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
+    /// Its states are more than the namespace may have.
+    #[error(transparent)]
+    State(#[from] TooMuch),
     /// Another process hosts what lies here.
     #[error("another server uses the data directory {}; stop it, or give this one another", .0.display())]
     InUse(PathBuf),

@@ -1,11 +1,12 @@
 //! A deployed topology and what it does now.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::{Desired, Phase, Record, Status, lock, tail::Tail};
 use crate::{
+    account::Account,
     model::Namespace,
     stream::{BatchReport, Stop},
 };
@@ -16,6 +17,8 @@ pub(super) struct Hosted {
     /// Whether something of it runs.
     active: watch::Sender<bool>,
     pub(super) tail: Tail,
+    /// What it has used since the process began.
+    pub(super) account: Arc<Account>,
 }
 
 struct Inner {
@@ -31,7 +34,7 @@ struct Inner {
 }
 
 impl Hosted {
-    pub(super) fn new(record: Record) -> Self {
+    pub(super) fn new(record: Record, account: Account) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 phase: Phase::Stopped,
@@ -46,6 +49,7 @@ impl Hosted {
             }),
             active: watch::Sender::new(false),
             tail: Tail::default(),
+            account: Arc::new(account),
         }
     }
 
@@ -104,6 +108,8 @@ impl Hosted {
     }
 
     pub(super) fn batch_ended(&self, batch: &BatchReport) {
+        let took = batch.scheduling_delay + batch.processing;
+        self.account.latency().took(took);
         let mut inner = lock(&self.inner);
         inner.batches += 1;
         inner.records += batch.records;

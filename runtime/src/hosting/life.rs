@@ -6,9 +6,10 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, tail::Tail,
+    Desired, HostingError, Phase, Quota, Shared, hosted::Hosted, in_flight::InFlight, tail::Tail,
 };
 use crate::{
+    account::{Metered, Work},
     launch::{self, Launched, Options, Outputs, Purpose, State, Terms},
     model::BatchTime,
     scheduler::{Outcome, Tenant},
@@ -24,13 +25,14 @@ struct End {
 }
 
 /// Runs a topology, if it is to run and does not yet.
-pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) {
+pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, (tenant, quota): (Tenant, Quota)) {
     let Some(stop) = hosted.begin() else {
         return;
     };
     let record = hosted.record();
     let span = tracing::info_span!("topology", namespace = %record.namespace, name = %record.name);
-    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span);
+    let life = live(shared.clone(), hosted.clone(), (tenant, quota), stop).instrument(span);
+    let life = Metered::new(hosted.account.clone(), Work::Batches, life);
     let (shared, hosted) = (shared.clone(), hosted.clone());
     shared.launcher.runtime.clone().spawn(async move {
         let end = supervised(life).await;
@@ -41,6 +43,8 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
             }
         }
         shared.registry.in_flight(&record).take();
+        // What lies on the disk is counted again when it runs; less is never refused.
+        let _ = hosted.account.holds_state(0);
         if let Some(why) = &end.why {
             tracing::error!("{}/{} has failed: {why}", record.namespace, record.name);
         }
@@ -64,14 +68,19 @@ async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send
 async fn live(
     shared: Arc<Shared>,
     hosted: Arc<Hosted>,
-    tenant: Tenant,
+    (tenant, quota): (Tenant, Quota),
     stop: Stop,
 ) -> Result<End, HostingError> {
     let record = hosted.record();
     let mark = shared.registry.in_flight(&record);
     let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
-    let opened =
-        spawn_blocking(move || open(&shared_there, &hosted_there, tenant, stop_there)).await;
+    let opened = spawn_blocking(move || {
+        let account = hosted_there.account.clone();
+        account.measure(Work::Opening, || {
+            open(&shared_there, &hosted_there, (tenant, quota), stop_there)
+        })
+    });
+    let opened = opened.await;
     let launched = match opened {
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -86,7 +95,7 @@ async fn live(
 fn open(
     shared: &Shared,
     hosted: &Hosted,
-    tenant: Tenant,
+    (tenant, quota): (Tenant, Quota),
     stop: Stop,
 ) -> Result<Launched, HostingError> {
     let record = hosted.record();
@@ -100,6 +109,7 @@ fn open(
         loaders: &shared.loaders,
     };
     let loaded = launch::assemble(manifest, &shared.registry.uploaded(&record)?, terms)?;
+    quota.instances(&record.namespace, &loaded.topology)?;
     launch::check_initial(&loaded.topology)?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, &base_dir, false, clock)?;
@@ -114,6 +124,7 @@ fn open(
         (tenant, stop),
         &hosted.tail,
     )?;
+    hosted.account.holds_state(launched.state_bytes())?;
     Ok(launched)
 }
 

@@ -13,7 +13,7 @@ use super::{
     left_out::LeftOutSoFar,
     memory::{Lost, Memory},
     steps::{For, Given},
-    task::{self, Chain, TaskOutput},
+    task::{self, Chain, TaskInput, TaskOutput},
 };
 use crate::{
     model::{BatchTime, Partition},
@@ -253,6 +253,10 @@ impl<'a> BatchRun<'a> {
             });
             let given: Vec<Given> = given.collect();
             let (maker, exchange) = (self.executor.maker.clone(), exchange.clone());
+            let source = match &input {
+                TaskInput::Source(id, _) => Some(self.executor.sources[id.0].clone()),
+                TaskInput::Chunks(_) | TaskInput::Spilled(_) => None,
+            };
             let to = For {
                 time: self.time,
                 number: self.number,
@@ -262,6 +266,7 @@ impl<'a> BatchRun<'a> {
             tasks.push(move |permit: &Arc<Permit>| {
                 let chain = Chain {
                     partition,
+                    source,
                     links: maker.links(given, &to, permit),
                     exchange,
                     targets,

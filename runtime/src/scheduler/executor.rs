@@ -13,6 +13,7 @@ use super::{
     memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
+    account::{Account, Node},
     model::{Batch, BatchTime, NodeName},
     plugin::Plugin,
     source::Claim,
@@ -24,6 +25,8 @@ pub struct Executor {
     pub(super) topology: Arc<Topology>,
     pub(super) plan: Plan,
     pub(super) maker: StepMaker,
+    /// What each source uses.
+    pub(super) sources: Vec<Arc<Node>>,
     pub(super) tenant: Tenant,
     memory: Mutex<Memory>,
 }
@@ -79,12 +82,25 @@ impl Executor {
     /// An executor for a topology whose plugins are loaded, in the topology's order.
     pub fn new(topology: Arc<Topology>, plugins: Vec<Plugin>, plan: Plan, tenant: Tenant) -> Self {
         Self {
-            maker: StepMaker::new(topology.clone(), plugins, plan.snapshots.clone()),
+            maker: StepMaker::new(
+                topology.clone(),
+                plugins,
+                plan.snapshots.clone(),
+                tenant.account(),
+            ),
+            sources: (topology.sources.iter())
+                .map(|source| tenant.account().node(source.name.as_str()))
+                .collect(),
             topology,
             plan,
             tenant,
             memory: Mutex::default(),
         }
+    }
+
+    /// What its batches are charged to.
+    pub fn account(&self) -> &Arc<Account> {
+        self.tenant.account()
     }
 
     /// Makes running tasks stop soon.

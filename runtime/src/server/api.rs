@@ -21,6 +21,7 @@ use super::{
     caller::{Caller, Named, Owner},
     openapi::Description,
     problem::Problem,
+    usage,
 };
 use crate::hosting::{Status, Upload};
 
@@ -82,6 +83,8 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/start"), axum::routing::post(start))
         .route(&format!("{one}/stop"), axum::routing::post(stop))
         .route(&format!("{one}/output"), get(output))
+        .route("/v1/usage", get(usage::of_all))
+        .route("/v1/namespaces/{namespace}/usage", get(usage::of_namespace))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

@@ -11,6 +11,7 @@ use std::{
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
+use super::QuotaTable;
 use crate::{model::Namespace, topology::parse_duration};
 
 /// What a server is told.
@@ -29,6 +30,9 @@ pub struct Config {
     /// What a request may take.
     #[serde(default)]
     pub limits: Limits,
+    /// What a tenant may have of which nothing else is said.
+    #[serde(default)]
+    pub quota: QuotaTable,
     /// Tenants. One that is not here has the defaults.
     #[serde(default, rename = "namespace")]
     pub namespaces: BTreeMap<Namespace, NamespaceConfig>,
@@ -75,13 +79,16 @@ impl Default for Limits {
     }
 }
 
-/// What a tenant has. Quotas belong here.
+/// What a tenant has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NamespaceConfig {
     /// Its share of the cores, against the others'.
     #[serde(default = "one")]
     pub weight: NonZeroU32,
+    /// What it may have.
+    #[serde(default)]
+    pub quota: QuotaTable,
 }
 
 /// A `server.toml` that cannot be used.
@@ -111,7 +118,7 @@ impl Config {
             text: NamedSource::new(file.display().to_string(), text.to_owned()),
             at: error.span().map(Into::into),
             help:
-                "keys are listen, data, cores, [tls], [limits] and [namespace.NAME]; see SERVER.md"
+                "keys are listen, data, cores, [tls], [limits], [quota] and [namespace.NAME]; see SERVER.md"
                     .to_owned(),
         })
         })?;

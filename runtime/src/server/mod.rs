@@ -7,8 +7,10 @@ mod config;
 mod listen;
 mod openapi;
 mod problem;
+mod quotas;
 mod tls;
 mod token;
+mod usage;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,6 +22,7 @@ pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
+pub use quotas::QuotaTable;
 pub use token::{Role, TokenError, Tokens};
 
 use crate::{clock::Clock, hosting::Hosting};

@@ -79,6 +79,9 @@ impl From<HostingError> for Problem {
             HostingError::Exists(_) | HostingError::Stopping(_) => {
                 Self::new(StatusCode::CONFLICT, error.to_string())
             }
+            HostingError::Quota(_) | HostingError::State(_) => {
+                Self::new(StatusCode::FORBIDDEN, error.to_string())
+            }
             HostingError::Upload(what) | HostingError::Launch(LaunchError::Input(what)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, what)
             }

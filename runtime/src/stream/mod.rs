@@ -4,6 +4,7 @@
 //! [`scheduler`](crate::scheduler); here it is done, in the order in which it was decided.
 
 mod batches;
+mod charged;
 mod grid;
 mod letters;
 mod plugins;

@@ -309,7 +309,9 @@ impl Driver {
         self.zero.get_or_insert_with(|| interval.previous(time));
         let (batches, number) = (self.batches.clone(), self.number(time));
         // It never panics: sources return errors.
-        if let Ok(claimed) = spawn_blocking(move || batches.claim(time, number)).await {
+        if let Ok(claimed) =
+            spawn_blocking(move || batches.charged(|own| own.claim(time, number))).await
+        {
             self.claimed.insert(time, claimed);
         }
     }
@@ -319,7 +321,9 @@ impl Driver {
             return;
         };
         let batches = self.batches.clone();
-        self.running = Some(spawn_blocking(move || batches.make(claimed, None)));
+        self.running = Some(spawn_blocking(move || {
+            batches.charged_around_tasks(|own| own.make(claimed, None))
+        }));
     }
 
     /// How many intervals after zero time the batch is.

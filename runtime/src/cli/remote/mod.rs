@@ -3,6 +3,7 @@
 mod client;
 mod deploy;
 mod table;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use crate::{
 };
 use client::Client;
 pub(super) use deploy::Arguments as Deploy;
+pub(super) use usage::{Arguments as UsageOf, run as usage};
 
 /// Where to ask, and how to answer.
 #[derive(Debug, Clone, clap::Args)]

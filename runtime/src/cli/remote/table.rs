@@ -18,7 +18,12 @@ pub(super) fn list(all: &[Status]) -> String {
             grouped(one.records),
         ]
     }));
-    let widths: Vec<usize> = (0..head.len())
+    columns(&rows)
+}
+
+/// Rows as lines, whose cells begin where those above do.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: Vec<usize> = (0..N)
         .map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
