@@ -1,6 +1,7 @@
 //! A streaming runtime: micro-batches, keyed state and windows, with every user function in a
 //! WebAssembly sandbox.
 
+pub mod account;
 pub mod cases;
 pub mod checkpoint;
 pub mod cli;

@@ -30,6 +30,7 @@ fn received(address: &str, allowed: &[&str]) -> Result<Vec<String>, String> {
         interval: topology.batch_interval,
         parallelism: NonZeroUsize::MIN,
         logs: None,
+        account: None,
     };
     let mut source = open_source(&topology.sources[0], setup).unwrap();
     for batch in 1.. {

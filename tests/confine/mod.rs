@@ -106,6 +106,7 @@ fn opened(topology: &Topology) -> Result<Box<dyn Source>, String> {
         interval: topology.batch_interval,
         parallelism: NonZeroUsize::MIN,
         logs: None,
+        account: None,
     };
     open_source(&topology.sources[0], setup).map_err(|error| error.to_string())
 }

@@ -107,6 +107,7 @@ pub(super) fn run(address: &str) -> Result<(), Failed> {
         interval: topology.batch_interval,
         parallelism: one,
         logs: Some(&*opened.checkpoint),
+        account: None,
     };
     let lines = open_receiver(&topology.sources[0], Box::new(receiver), setup)?;
     let uid = opened.checkpoint.uid();

@@ -126,6 +126,7 @@ fn run(
         interval: topology.batch_interval,
         parallelism: one,
         logs: Some(&*opened.checkpoint),
+        account: None,
     };
     let numbers = open_receiver(&topology.sources[0], receiver, setup).unwrap();
     let seen = given.clone();

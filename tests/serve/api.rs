@@ -33,6 +33,8 @@ fn the_description_lists_every_route() {
     get /v1/namespaces/{namespace}/topologies/{name}/operators/{part}/state
     get /v1/namespaces/{namespace}/topologies/{name}/output
     get /v1/namespaces/{namespace}/topologies/{name}/streams/{part}/tap
+    get /v1/namespaces/{namespace}/usage
+    get /v1/usage
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop

@@ -1,13 +1,17 @@
 //! `rsrt serve` from outside: a server in a process of its own, and clients of it.
 
+mod accounting;
 mod api;
 mod durable;
 mod logs;
+mod quotas;
 mod state;
 mod tap;
 mod tenants;
 mod turns;
 mod verbs;
+
+pub(crate) use turns::spinning;
 
 use std::{
     fs,
@@ -21,19 +25,19 @@ use serde_json::Value;
 use crate::cli::{Ended, Folder};
 
 /// A server with its folder, in which it can be killed and started again.
-pub(super) struct Served {
-    pub(super) folder: Folder,
+pub(crate) struct Served {
+    pub(crate) folder: Folder,
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Served {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("")
     }
 
     /// With more lines of configuration.
-    pub(super) fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let config = format!("listen = \"127.0.0.1:0\"\ndata = \"data\"\ncores = 2\n{config}");
         let folder = Folder::new(&[("server.toml", &config)]);
         let (child, url) = spawn(&folder);
@@ -41,16 +45,16 @@ impl Served {
     }
 
     /// Kills it in the middle of whatever it is at.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.child, self.url) = spawn(&self.folder);
     }
 
-    pub(super) fn token(&self, arguments: &[&str]) -> String {
+    pub(crate) fn token(&self, arguments: &[&str]) -> String {
         let new = ["token", "new", "--config", "server.toml"];
         let made = self.folder.rsrt(&[&new[..], arguments].concat());
         made.says(0, &[]);
@@ -58,7 +62,7 @@ impl Served {
     }
 
     /// `rsrt` with these arguments as the holder of a token.
-    pub(super) fn rsrt(&self, token: &str, arguments: &[&str]) -> Ended {
+    pub(crate) fn rsrt(&self, token: &str, arguments: &[&str]) -> Ended {
         let mut command = self.folder.command(arguments);
         command
             .env("RSRT_SERVER", &self.url)
@@ -78,14 +82,14 @@ impl Served {
     }
 
     /// The status of a topology.
-    pub(super) fn status(&self, token: &str, name: &str) -> Value {
+    pub(crate) fn status(&self, token: &str, name: &str) -> Value {
         let status = self.rsrt(token, &["status", name, "--format", "json"]);
         status.says(0, &[]);
         serde_json::from_str(&status.stdout).unwrap()
     }
 
     /// Asks for the status until it is as it should be.
-    pub(super) fn until(&self, token: &str, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, token: &str, name: &str, is: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..2_000 {
             let status = self.status(token, name);
             if is(&status) {
@@ -97,7 +101,7 @@ impl Served {
     }
 
     /// One request: the status code and the body.
-    pub(super) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    pub(crate) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
         let bearer = match token {
             "" => String::new(),
             token => format!("Authorization: Bearer {token}\r\n"),
@@ -113,11 +117,39 @@ impl Served {
         answer(&mut stream)
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         TcpStream::connect(self.url.split("://").nth(1).unwrap()).unwrap()
     }
 
-    pub(super) fn audit(&self) -> String {
+    /// What all have used, and the process.
+    pub(crate) fn usage(&self, admin: &str) -> Value {
+        let (code, text) = self.http("GET", "/v1/usage", admin, "");
+        assert_eq!(code, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// CPU time of the server's process as the system counts it, in ticks of 10 ms.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let [user, system] = [11, 12].map(|at: usize| fields[at].parse::<u64>().unwrap());
+        user + system
+    }
+
+    /// The most memory that the server's process ever had, in KiB.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let peak = peak.unwrap().split_whitespace().nth(1).unwrap();
+        peak.parse().unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    pub(crate) fn audit(&self) -> String {
         fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap()
     }
 }
@@ -129,7 +161,7 @@ impl Drop for Served {
     }
 }
 
-pub(super) fn answer(stream: &mut TcpStream) -> (u16, String) {
+pub(crate) fn answer(stream: &mut TcpStream) -> (u16, String) {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes); // what was refused may be reset
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -157,7 +189,7 @@ fn spawn(folder: &Folder) -> (Child, String) {
 }
 
 /// A topology that counts and never ends.
-pub(super) fn endless(name: &str) -> String {
+pub(crate) fn endless(name: &str) -> String {
     format!(
         "name = \"{name}\"\nbatch-interval = \"20ms\"\n\
          [source.numbers]\ntype = \"generator\"\nrate = 1000\n\

@@ -3,7 +3,7 @@
 use super::Served;
 
 /// Its one function never returns, and may take all the time there is; on all cores.
-pub(super) fn spinning(name: &str) -> String {
+pub(crate) fn spinning(name: &str) -> String {
     format!(
         "name = \"{name}\"\nbatch-interval = \"20ms\"\n\
          [limits]\ncpu-time = \"1h\"\n\

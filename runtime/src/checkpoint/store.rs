@@ -315,6 +315,12 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Bytes of all states that are kept.
+    pub fn state_bytes(&self) -> u64 {
+        let manifest = lock(&self.manifest);
+        manifest.states.iter().map(|state| state.bytes).sum()
+    }
+
     /// The rows of reference data that a claim of an earlier run names.
     ///
     /// # Errors

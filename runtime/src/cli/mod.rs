@@ -82,6 +82,7 @@ enum Command {
     Start(remote::One),
     /// Stop a deployed topology, and remove it with what it kept
     Undeploy(remote::One),
+    Usage(remote::UsageOf),
     Token(token::Arguments),
     CompileComponent(compile_component::Arguments),
 }
@@ -112,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Stop(arguments) => remote::stop(&arguments, &environment),
         Command::Start(arguments) => remote::start(&arguments, &environment),
         Command::Undeploy(arguments) => remote::undeploy(&arguments, &environment),
+        Command::Usage(arguments) => remote::usage(&arguments, &environment),
         Command::Token(arguments) => token::run(&arguments),
         Command::CompileComponent(arguments) => Ok(compile_component::run(&arguments)),
     };

@@ -90,8 +90,6 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         pool,
     };
     let done = runtime.block_on(async {
-        let weights = config.namespaces.iter();
-        let weights = weights.map(|(name, given)| (name.clone(), given.weight));
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| {
             Failure::run(ServeError::Bind {
@@ -101,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         })?;
         let address = listener.local_addr().map_err(Failure::run)?;
         let walls = walls(&config, registry.path(), address)?;
-        let hosting = Hosting::open(registry, launcher, loaders, weights.collect(), walls);
+        let hosting = Hosting::open(registry, launcher, loaders, config.shares(), walls);
         let hosting = Arc::new(hosting.map_err(Failure::input)?);
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;

@@ -2,9 +2,10 @@
 
 use std::{io, path::PathBuf};
 
+use super::OverQuota;
 use crate::{
-    checkpoint::StateError, journal::JournalError, launch::LaunchError, model::TopologyName,
-    scheduler::TapError,
+    account::TooMuch, checkpoint::StateError, journal::JournalError, launch::LaunchError,
+    model::TopologyName, scheduler::TapError,
 };
 
 /// Why something was not done with a hosted topology.
@@ -65,6 +66,12 @@ pub enum HostingError {
         /// What is wrong.
         why: String,
     },
+    /// It is more than the namespace may have.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
+    /// Its states are more than the namespace may have.
+    #[error(transparent)]
+    StateFull(#[from] TooMuch),
     /// Another process hosts what lies here.
     #[error("another server uses the data directory {}; stop it, or give this one another", .0.display())]
     InUse(PathBuf),
@@ -81,6 +88,8 @@ impl HostingError {
             | Self::NeverRan(_)
             | Self::NothingKept(_)
             | Self::Tap(_)
+            | Self::Quota(_)
+            | Self::StateFull(_)
             | Self::Upload(_) => false,
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),

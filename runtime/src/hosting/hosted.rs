@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{Desired, HostingError, Phase, Record, Status, lock, tail::Tail};
 use crate::{
+    account::Account,
     clock::Clock,
     model::{Location, Namespace},
     scheduler::Taps,
@@ -20,6 +21,8 @@ pub(super) struct Hosted {
     active: watch::Sender<bool>,
     pub(super) tail: Tail,
     pub(super) log: Arc<TopologyLog>,
+    /// What it has used since the process began.
+    pub(super) account: Arc<Account>,
 }
 
 struct Inner {
@@ -43,7 +46,7 @@ struct Inner {
 pub(super) struct Kept(pub(super) Option<Location>);
 
 impl Hosted {
-    pub(super) fn new(record: Record, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(record: Record, account: Account, clock: &Arc<dyn Clock>) -> Self {
         let whose = format!("{}/{}", record.namespace, record.name);
         let clock = clock.clone();
         Self {
@@ -63,6 +66,7 @@ impl Hosted {
             }),
             active: watch::Sender::new(false),
             tail: Tail::default(),
+            account: Arc::new(account),
         }
     }
 
@@ -122,6 +126,8 @@ impl Hosted {
     }
 
     pub(super) fn batch_ended(&self, batch: &BatchReport) {
+        let took = batch.scheduling_delay + batch.processing;
+        self.account.latency().took(took);
         let mut inner = lock(&self.inner);
         inner.batches += 1;
         inner.records += batch.records;

@@ -6,7 +6,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared,
+    Desired, HostingError, Phase, Quota, Shared,
     batch_lines::tell,
     hosted::{Hosted, Kept},
     in_flight::InFlight,
@@ -15,6 +15,7 @@ use super::{
     walls::WORK,
 };
 use crate::{
+    account::{Metered, Work},
     launch::{self, Launched, Options, Outputs, Purpose, State},
     model::BatchTime,
     scheduler::{Outcome, Tenant},
@@ -30,14 +31,16 @@ struct End {
 }
 
 /// Runs a topology, if it is to run and does not yet.
-pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) {
+pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, (tenant, quota): (Tenant, Quota)) {
     let Some(stop) = hosted.begin() else {
         return;
     };
     let record = hosted.record();
     let span = tracing::info_span!("topology", namespace = %record.namespace, name = %record.name);
     hosted.log.attach(&span);
-    let life = live(shared.clone(), hosted.clone(), tenant, stop).instrument(span.clone());
+    let life = live(shared.clone(), hosted.clone(), (tenant, quota), stop);
+    let life = Metered::new(hosted.account.clone(), Work::Batches, life);
+    let life = life.instrument(span.clone());
     let (shared, hosted) = (shared.clone(), hosted.clone());
     let runtime = shared.launcher.runtime.clone();
     let supervised = async move {
@@ -49,6 +52,8 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, tenant: Tenant) 
             }
         }
         shared.registry.in_flight(&record).take();
+        // What lies on the disk is counted again when it runs; less is never refused.
+        let _ = hosted.account.holds_state(0);
         if let Some(why) = &end.why {
             tracing::error!("it has failed: {why}");
         }
@@ -78,14 +83,19 @@ async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send
 async fn live(
     shared: Arc<Shared>,
     hosted: Arc<Hosted>,
-    tenant: Tenant,
+    (tenant, quota): (Tenant, Quota),
     stop: Stop,
 ) -> Result<End, HostingError> {
     let record = hosted.record();
     let mark = shared.registry.in_flight(&record);
     let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
     let span = tracing::Span::current();
-    let open = move || open(&shared_there, &hosted_there, tenant, stop_there);
+    let open = move || {
+        let account = hosted_there.account.clone();
+        account.measure(Work::Opening, || {
+            open(&shared_there, &hosted_there, (tenant, quota), stop_there)
+        })
+    };
     let opened = spawn_blocking(move || span.in_scope(open)).await;
     let launched = match opened {
         Ok(opened) => opened?,
@@ -101,7 +111,7 @@ async fn live(
 fn open(
     shared: &Shared,
     hosted: &Hosted,
-    tenant: Tenant,
+    (tenant, quota): (Tenant, Quota),
     stop: Stop,
 ) -> Result<Launched, HostingError> {
     let record = hosted.record();
@@ -115,6 +125,7 @@ fn open(
         (manifest, &uploaded),
         (&work, State::Kept),
     )?;
+    quota.instances(&record.namespace, &loaded.topology)?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
     hosted.keeps(Kept(place.clone()));
@@ -129,6 +140,7 @@ fn open(
         (tenant, stop),
         &hosted.tail,
     )?;
+    hosted.account.holds_state(launched.state_bytes())?;
     Ok(launched)
 }
 

@@ -12,18 +12,20 @@ mod hosted;
 mod in_flight;
 mod life;
 mod loading;
+mod quota;
 mod record;
 mod registry;
 mod staging;
 mod status;
 mod supplied;
 mod tail;
+mod tenants;
+mod usage;
 mod views;
 mod walls;
 
 use std::{
     collections::BTreeMap,
-    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,19 +33,22 @@ use std::{
 pub use allowance::{Allowance, Grantable};
 pub use error::HostingError;
 pub use files::{LONGEST_FILE, UploadedFile};
+pub use quota::{OverQuota, Quota, Share, Shares};
 pub use record::{Desired, Record};
 pub use registry::Registry;
 pub use status::{Phase, Status};
+pub use usage::{BatchLatency, Cpu, NodeUsage, QuotaUse, ServerUsage, TopologyUsage, Usage};
 pub use walls::{OpenWall, Walls};
 
 use files::Files;
 use hosted::Hosted;
 use supplied::Uploaded;
+use tenants::Tenants;
 
 use crate::{
+    account::{Account, Work, process_cpu},
     launch::{Launcher, Loaders, State},
     model::{Namespace, TopologyName},
-    scheduler::Tenant,
     secrets::StoreFile,
     topology::Manifest,
 };
@@ -66,9 +71,7 @@ pub struct Hosting {
     shared: Arc<Shared>,
     /// By namespace and name.
     topologies: Mutex<BTreeMap<(Namespace, TopologyName), Arc<Hosted>>>,
-    tenants: Mutex<BTreeMap<Namespace, Tenant>>,
-    /// What is granted to each namespace of the cores; one that is not here has 1.
-    weights: BTreeMap<Namespace, NonZeroU32>,
+    tenants: Tenants,
     /// One change at a time: of what is deployed, and of its files.
     changes: Mutex<()>,
 }
@@ -91,9 +94,10 @@ impl Hosting {
         registry: Registry,
         launcher: Launcher,
         loaders: Loaders,
-        weights: BTreeMap<Namespace, NonZeroU32>,
+        shares: Shares,
         walls: Walls,
     ) -> Result<Self, HostingError> {
+        let (clock, pool) = (launcher.clock.clone(), launcher.pool.clone());
         let hosting = Self {
             shared: Arc::new(Shared {
                 launcher,
@@ -102,8 +106,7 @@ impl Hosting {
                 walls,
             }),
             topologies: Mutex::default(),
-            tenants: Mutex::default(),
-            weights,
+            tenants: Tenants::new(shares, clock, pool),
             changes: Mutex::default(),
         };
         for mut record in hosting.shared.registry.read()? {
@@ -112,7 +115,7 @@ impl Hosting {
                 hosting.shared.registry.write(&record)?;
             }
             let key = (record.namespace.clone(), record.name.clone());
-            let hosted = Arc::new(Hosted::new(record, &hosting.shared.launcher.clock));
+            let hosted = hosting.hosted(record);
             lock(&hosting.topologies).insert(key, hosted.clone());
             hosting.run_if_desired(&hosted);
         }
@@ -122,13 +125,27 @@ impl Hosting {
     /// Checks a topology with its plugins, keeps it, and starts it. Blocks while plugins compile.
     ///
     /// # Errors
-    /// When it is wrong, when there is one of its name, or when the disk fails.
+    /// When it is wrong, when there is one of its name, when it is more than the namespace may have,
+    /// or when the disk fails.
     pub fn deploy(
         &self,
         namespace: &Namespace,
         upload: Upload,
         by: &str,
     ) -> Result<Status, HostingError> {
+        let account = self.tenants.account(namespace);
+        account.measure(Work::Opening, || self.take_in(namespace, upload, by))
+    }
+
+    fn take_in(
+        &self,
+        namespace: &Namespace,
+        upload: Upload,
+        by: &str,
+    ) -> Result<Status, HostingError> {
+        let quota = self.tenants.quota(namespace);
+        quota.one_more(namespace, self.count(namespace))?;
+        quota.plugins(namespace, &upload.plugins)?;
         let manifest = Manifest::parse(&upload.file, &upload.text)
             .map_err(|invalid| HostingError::Launch(invalid.into()))?;
         let named = manifest.name().cloned();
@@ -146,9 +163,13 @@ impl Hosting {
             (manifest, &uploaded),
             (staging.path(), State::Planned),
         )?;
+        quota.instances(namespace, &loaded.topology)?;
         let name = loaded.topology.name.clone();
         let _change = lock(&self.changes);
         self.check_new(namespace, &name)?;
+        quota.one_more(namespace, self.count(namespace))?;
+        let sizes = self.shared.registry.plugin_sizes(namespace, &uploaded)?;
+        quota.all_plugins(namespace, sizes)?;
         let now = self.shared.launcher.clock.wall_millis();
         let plugins = self.shared.registry.keep_plugins(namespace, &uploaded)?;
         let record = Record::new(
@@ -159,7 +180,7 @@ impl Hosting {
         );
         self.shared.registry.settle(staging, &record)?;
         self.shared.registry.write(&record)?;
-        let hosted = Arc::new(Hosted::new(record, &self.shared.launcher.clock));
+        let hosted = self.hosted(record);
         lock(&self.topologies).insert((namespace.clone(), name), hosted.clone());
         self.run_if_desired(&hosted);
         Ok(hosted.status())
@@ -311,19 +332,47 @@ impl Hosting {
 
     fn run_if_desired(&self, hosted: &Arc<Hosted>) {
         let namespace = hosted.namespace();
-        let tenant = self.tenant(&namespace);
-        life::start(&self.shared, hosted, tenant);
+        let tenant = self.tenants.fellow(&namespace, hosted.account.clone());
+        let quota = self.tenants.quota(&namespace);
+        life::start(&self.shared, hosted, (tenant, quota));
     }
 
-    /// A share of the namespace's cores.
-    fn tenant(&self, namespace: &Namespace) -> Tenant {
-        let mut tenants = lock(&self.tenants);
-        let tenant = tenants.entry(namespace.clone()).or_insert_with(|| {
-            let weight = self.weights.get(namespace).copied();
-            let pool = &self.shared.launcher.pool;
-            pool.tenant(weight.unwrap_or(NonZeroU32::MIN))
-        });
-        tenant.fellow()
+    fn hosted(&self, record: Record) -> Arc<Hosted> {
+        let account = Account::under(&self.tenants.account(&record.namespace));
+        Arc::new(Hosted::new(record, account, &self.shared.launcher.clock))
+    }
+
+    fn count(&self, namespace: &Namespace) -> usize {
+        let topologies = lock(&self.topologies);
+        topologies.keys().filter(|(n, _)| n == namespace).count()
+    }
+
+    /// What a namespace and its topologies have used since this began.
+    ///
+    /// # Errors
+    /// When its plugins cannot be counted.
+    pub fn usage(&self, namespace: &Namespace) -> Result<Usage, HostingError> {
+        let account = self.tenants.account(namespace);
+        let topologies = lock(&self.topologies);
+        let own = topologies.iter().filter(|((n, _), _)| n == namespace);
+        let own =
+            own.map(|((_, name), hosted)| TopologyUsage::of(name.to_string(), &hosted.account));
+        let own = own.collect();
+        drop(topologies);
+        let plugins = self.shared.registry.plugins_total(namespace)?;
+        let quota = self.tenants.quota(namespace);
+        Ok(Usage::of(namespace, &account, (&quota, plugins), own))
+    }
+
+    /// What all namespaces have used since this began, and the process.
+    ///
+    /// # Errors
+    /// When plugins cannot be counted.
+    pub fn usage_of_all(&self) -> Result<ServerUsage, HostingError> {
+        let all = self.tenants.all().into_iter();
+        let all = all.map(|(namespace, _)| self.usage(&namespace));
+        let all = all.collect::<Result<_, _>>()?;
+        Ok(ServerUsage::of(process_cpu(), all))
     }
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -168,6 +169,37 @@ impl Registry {
             digests.push((alias.clone(), digest));
         }
         Ok(digests)
+    }
+
+    /// Bytes of all plugins of a namespace.
+    pub(super) fn plugins_total(&self, namespace: &Namespace) -> Result<u64, HostingError> {
+        let files = entries(&self.plugins(namespace))?;
+        let sizes = files.iter().map(|file| {
+            let size = fs::metadata(file).map(|file| file.len());
+            // One that was removed meanwhile has none.
+            size.or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(0),
+                _ => Err(failed("look at", file)(error)),
+            })
+        });
+        sizes.sum()
+    }
+
+    /// Bytes of all plugins of a namespace, and of those of these that would be new.
+    pub(super) fn plugin_sizes(
+        &self,
+        namespace: &Namespace,
+        uploaded: &Uploaded,
+    ) -> Result<(u64, u64), HostingError> {
+        let path = self.plugins(namespace);
+        let mut new = BTreeMap::new();
+        for (_, bytes) in &uploaded.0 {
+            let digest = blake3::hash(bytes).to_hex().to_string();
+            if !path.join(&digest).exists() {
+                new.insert(digest, bytes.len() as u64);
+            }
+        }
+        Ok((self.plugins_total(namespace)?, new.values().sum()))
     }
 
     /// The plugins of a topology; bytes that are not what was deployed are refused.

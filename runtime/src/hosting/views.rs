@@ -74,7 +74,8 @@ impl Hosting {
             }
             last.map(Err)
         };
-        let read = self.tenant(namespace).run(vec![read]);
+        let account = self.tenants.account(namespace);
+        let read = self.tenants.fellow(namespace, account).run(vec![read]);
         let read = read.into_iter().flatten().flatten().next();
         // Nothing comes of a task that panics.
         Ok(read.unwrap_or_else(|| {

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{LaunchError, Loaded, clock_mode, durable};
 use crate::{
+    account::Account,
     checkpoint::{Checkpoint, Left},
     clock::Clock,
     model::{Location, NodeName},
@@ -67,6 +68,12 @@ impl Launched {
         self.stream.taps()
     }
 
+    /// Bytes of the states that an earlier run has left.
+    pub fn state_bytes(&self) -> u64 {
+        let checkpoint = self.checkpoint.as_ref();
+        checkpoint.map_or(0, |checkpoint| checkpoint.state_bytes())
+    }
+
     /// Runs it to its end.
     pub async fn run(self, listener: &mut dyn Listener) -> (Summary, Option<Left>) {
         let summary = match self.purpose {
@@ -110,7 +117,12 @@ impl Launcher {
         let logs = opened
             .as_ref()
             .map(|opened| &*opened.checkpoint as &dyn BlockLogs);
-        let sources = open_sources(&topology, &plan, (clock.as_ref(), logs), &self.runtime)?;
+        let sources = open_sources(
+            &topology,
+            &plan,
+            (clock.as_ref(), logs),
+            (&self.runtime, tenant.account()),
+        )?;
         let uid = opened.as_ref().map(|opened| opened.checkpoint.uid());
         let sinks = open_sinks(&topology, &plugins, uid.as_deref(), outputs);
         let every = topology.batch_interval.as_duration();
@@ -145,7 +157,7 @@ fn open_sources(
     topology: &Topology,
     plan: &Plan,
     (clock, logs): (&dyn Clock, Option<&dyn BlockLogs>),
-    runtime: &Handle,
+    (runtime, account): (&Handle, &Arc<Account>),
 ) -> Result<BTreeMap<SourceId, Box<dyn Source>>, LaunchError> {
     let setup = SourceSetup {
         clock,
@@ -153,6 +165,7 @@ fn open_sources(
         interval: topology.batch_interval,
         parallelism: topology.parallelism,
         logs,
+        account: Some(account),
     };
     let open = |id: &SourceId| Ok((*id, open_source(&topology.sources[id.0], setup)?));
     let sources: Result<_, SourceError> = plan.sources.iter().map(open).collect();

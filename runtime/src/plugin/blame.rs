@@ -4,7 +4,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::{
     fault::{PluginFault, printable},
-    host::{Host, Interrupt},
+    host::{Host, Interrupt, Refused},
     instance::LONGEST_MESSAGE,
     wasi::Refusal,
 };
@@ -15,16 +15,20 @@ pub(super) fn blame_start(error: &wasmtime::Error, host: &Host) -> PluginFault {
     if error.is::<Trap>() || error.is::<Interrupt>() || error.is::<Refusal>() {
         return blame(error, host);
     }
-    if host.memory_refused {
-        return out_of_memory(host);
+    if let Some(refused) = host.memory_refused {
+        return out_of_memory(refused, host);
     }
     PluginFault::Host(format!("{error:#}"))
 }
 
-fn out_of_memory(host: &Host) -> PluginFault {
-    PluginFault::OutOfMemory {
-        limit: host.limits.memory,
-        last_error: host.last_error.clone(),
+fn out_of_memory(refused: Refused, host: &Host) -> PluginFault {
+    let last_error = host.last_error.clone();
+    match refused {
+        Refused::ByItsLimit => PluginFault::OutOfMemory {
+            limit: host.limits.memory,
+            last_error,
+        },
+        Refused::ByOthers => PluginFault::NoMemoryLeft { last_error },
     }
 }
 
@@ -65,8 +69,8 @@ pub(super) fn blame(error: &wasmtime::Error, host: &Host) -> PluginFault {
             limit: host.limits.fuel.unwrap_or(0),
         };
     }
-    if host.memory_refused {
-        return out_of_memory(host);
+    if let Some(refused) = host.memory_refused {
+        return out_of_memory(refused, host);
     }
     trapped(trap.to_string(), error, host)
 }

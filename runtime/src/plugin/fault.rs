@@ -35,6 +35,12 @@ pub enum PluginFault {
         /// The last line it logged as an error.
         last_error: Option<String>,
     },
+    /// It was refused memory that others have, and then failed.
+    #[error("there was no memory left for the function in what all instances of its namespace may have at a time (quota `memory-total`){}", last_words(.last_error.as_deref()))]
+    NoMemoryLeft {
+        /// The last line it logged as an error.
+        last_error: Option<String>,
+    },
     /// It used up its CPU time.
     #[error("the function used up its {limit:?} of CPU time")]
     OutOfTime {
@@ -74,7 +80,10 @@ impl PluginFault {
             | PluginFault::OutOfFuel { .. }
             | PluginFault::OutputTooLarge { .. }
             | PluginFault::BadOutput(_) => true,
-            PluginFault::OutOfTime { .. } | PluginFault::Aborted | PluginFault::Host(_) => false,
+            PluginFault::NoMemoryLeft { .. }
+            | PluginFault::OutOfTime { .. }
+            | PluginFault::Aborted
+            | PluginFault::Host(_) => false,
         }
     }
 

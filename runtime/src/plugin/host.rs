@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, component::Linker};
 
 use super::{
@@ -12,7 +11,10 @@ use super::{
     task::{InstanceLimits, Task},
     wasi::World,
 };
-use crate::model::{NoValue, Secret, hide};
+use crate::{
+    account::thread_cpu,
+    model::{NoValue, Secret, hide},
+};
 
 /// Bytes of a log line that are kept.
 const LONGEST_LINE: usize = 4_000;
@@ -30,7 +32,10 @@ pub(super) struct Host {
     pub(super) world: Option<Box<World>>,
     pub(super) cpu: CpuMeter,
     pub(super) memory_peak: usize,
-    pub(super) memory_refused: bool,
+    /// Who would not give it more.
+    pub(super) memory_refused: Option<Refused>,
+    /// What all its memories have.
+    memory: usize,
     pub(super) last_error: Option<String>,
     log_lines: u32,
     log_dropped: u32,
@@ -50,7 +55,8 @@ impl Host {
             world,
             cpu: CpuMeter::default(),
             memory_peak: 0,
-            memory_refused: false,
+            memory_refused: None,
+            memory: 0,
             last_error: None,
             log_lines: 0,
             log_dropped: 0,
@@ -91,7 +97,7 @@ impl Host {
         if level == Level::Error {
             self.last_error = Some(line.clone());
         }
-        if self.log_lines == self.limits.log_lines {
+        if self.log_lines == self.limits.log_lines || !self.preempt.may_log() {
             self.log_dropped += 1;
             return;
         }
@@ -115,7 +121,9 @@ impl Drop for Host {
             self.log_all(Level::Info, printed.as_slice());
             self.log_all(Level::Error, complained.as_slice());
         }
-        if let (Some(task), true) = (&self.task, self.log_dropped > 0) {
+        self.preempt.shrink(self.memory);
+        let dropped = self.log_dropped > 0 && self.preempt.may_log();
+        if let (Some(task), true) = (&self.task, dropped) {
             tracing::warn!(
                 operator = &*task.operator,
                 batch = task.batch_time.as_millis(),
@@ -130,17 +138,22 @@ impl Drop for Host {
 impl ResourceLimiter for Host {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = desired <= self.limits.memory && maximum.is_none_or(|most| desired <= most);
-        if fits {
-            self.memory_peak = self.memory_peak.max(desired);
-        } else {
-            self.memory_refused = true;
+        let by = desired.saturating_sub(current);
+        if desired > self.limits.memory || maximum.is_some_and(|most| desired > most) {
+            self.memory_refused.get_or_insert(Refused::ByItsLimit);
+            return Ok(false);
         }
-        Ok(fits)
+        if !self.preempt.grow(by) {
+            self.memory_refused = Some(Refused::ByOthers);
+            return Ok(false);
+        }
+        self.memory += by;
+        self.memory_peak = self.memory_peak.max(desired);
+        Ok(true)
     }
 
     fn table_growing(
@@ -152,6 +165,15 @@ impl ResourceLimiter for Host {
         const MOST: usize = 100_000;
         Ok(desired <= MOST && maximum.is_none_or(|most| desired <= most))
     }
+}
+
+/// Why a guest got no more memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It has as much as it may have.
+    ByItsLimit,
+    /// Others have what they may have together.
+    ByOthers,
 }
 
 /// Why the host ended a call.
@@ -190,13 +212,6 @@ impl CpuMeter {
         });
         self.before + running
     }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Duration::new(seconds, nanos)
 }
 
 /// Gives guests `interface host`.

@@ -1,9 +1,22 @@
-//! Who else wants the core.
+//! Who else wants the core, and what else is shared.
 
 /// Asked every few milliseconds of a running call. It may block, to let someone else run.
 pub trait Preempt: Send + Sync {
     /// A few milliseconds have passed.
     fn tick(&self) -> Tick;
+
+    /// The guest wants to log a line; false: not in this second.
+    fn may_log(&self) -> bool {
+        true
+    }
+
+    /// An instance wants so many bytes of memory more; false: others have what there is.
+    fn grow(&self, _by: usize) -> bool {
+        true
+    }
+
+    /// What instances had that are gone now.
+    fn shrink(&self, _by: usize) {}
 }
 
 /// What the call does next.

@@ -1,9 +1,8 @@
 //! A block: records that were received together.
 
 use arrow_array::RecordBatch;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreError, StoredRows};
+use super::{StoreError, StoredRows, block_store::BothTaken};
 use crate::{
     format::{IpcError, rows_from_bytes, rows_to_bytes},
     model::{Kind, Schema},
@@ -68,7 +67,7 @@ pub struct Block {
     pub records: u64,
     pub(super) rows: Held,
     /// Its room in the block store, given back when the last reader drops the block.
-    pub(super) _room: Option<OwnedSemaphorePermit>,
+    pub(super) _room: BothTaken,
 }
 
 /// Where the rows of a block are.

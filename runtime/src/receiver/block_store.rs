@@ -2,13 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Block, BlockLog, BlockRows, ReceiverLog, StoreError, StoredRows, block::Held, room::Room,
-};
+use super::{Block, BlockLog, BlockRows, ReceiverLog, StoreError, StoredRows, block::Held};
 use crate::{
+    account::{Account, Room, Taken},
     model::{PersistLevel, Position, Schema},
     spill::{Spill, SpillError, Spilled},
     topology::BlockStorage,
@@ -28,12 +26,17 @@ pub struct BlockStore {
     persist: PersistLevel,
     memory: Room,
     disk: Room,
+    /// Whose blocks they are; all of its namespace share some room.
+    account: Arc<Account>,
     spill: Spill,
     /// Why nothing more is to come.
     failed: OnceLock<StoreError>,
     /// Cancelled then.
     stop: CancellationToken,
 }
+
+/// Room in the store of a receiver, and in what its namespace has.
+pub(super) type BothTaken = (Option<Taken>, Option<Taken>);
 
 #[derive(Debug, Default)]
 struct Unclaimed {
@@ -55,7 +58,7 @@ impl BlockStore {
         schema: &Schema,
         storage: &BlockStorage,
         log: Option<ReceiverLog>,
-        stop: CancellationToken,
+        (account, stop): (Arc<Account>, CancellationToken),
     ) -> Result<Self, SpillError> {
         let most = storage.disk.get() as u64;
         let may_spill = storage.persist != PersistLevel::Memory && (log.is_none() || !storage.log);
@@ -70,6 +73,7 @@ impl BlockStore {
             persist: storage.persist,
             memory: Room::new(storage.memory.get()),
             disk: Room::new(storage.disk.get()),
+            account,
             spill,
             failed: OnceLock::new(),
             stop,
@@ -82,7 +86,7 @@ impl BlockStore {
                     records: block.records,
                     rows: Held::Stored(block.rows),
                     // They were let in by the run that logged them, even if there is no room now.
-                    _room: store.disk.take(block.bytes),
+                    _room: (store.disk.take(block.bytes), store.shared_room(block.bytes)),
                 })
             });
             store.unclaimed = Mutex::new(Unclaimed {
@@ -102,6 +106,7 @@ impl BlockStore {
         position: Option<&Position>,
     ) -> Result<(), StoreError> {
         let bytes = rows.chunk().get_array_memory_size();
+        let shared = self.wait_for_shared_room(bytes).await;
         // No room means that the limit was lifted, as the last batch is about to come: then
         // everything is kept.
         let (in_memory, room) = match self.persist {
@@ -114,18 +119,34 @@ impl BlockStore {
             },
         };
         if in_memory || self.log.is_some() {
-            return self.add(rows, in_memory, room, position);
+            return self.add(rows, in_memory, (room, shared), position);
         }
         match self.spill(&rows) {
             Ok(spilled) => {
                 let records = rows.chunk().num_rows() as u64;
-                self.lock().push(records, Held::Stored(spilled), room);
+                self.lock()
+                    .push(records, Held::Stored(spilled), (room, shared));
                 Ok(())
             }
             Err(why) => {
                 self.fail(StoreError::NotSpilled(why));
-                self.add(rows, true, None, position)
+                self.add(rows, true, (None, shared), position)
             }
+        }
+    }
+
+    /// What is free of the room of all receivers of the namespace.
+    fn shared_room(&self, bytes: usize) -> Option<Taken> {
+        self.account.allowance().blocks()?.take(bytes)
+    }
+
+    /// Waits for room that all receivers of the namespace share; none if there is no limit, or this
+    /// one is stopped, whose blocks are kept then.
+    async fn wait_for_shared_room(&self, bytes: usize) -> Option<Taken> {
+        let room = self.account.allowance().blocks()?;
+        tokio::select! {
+            taken = room.wait(bytes) => taken,
+            () = self.stop.cancelled() => None,
         }
     }
 
@@ -134,7 +155,7 @@ impl BlockStore {
         &self,
         rows: BlockRows,
         in_memory: bool,
-        room: Option<OwnedSemaphorePermit>,
+        room: BothTaken,
         position: Option<&Position>,
     ) -> Result<(), StoreError> {
         let mut unclaimed = self.lock();
@@ -244,7 +265,7 @@ impl BlockStore {
 }
 
 impl Unclaimed {
-    fn push(&mut self, records: u64, rows: Held, room: Option<OwnedSemaphorePermit>) {
+    fn push(&mut self, records: u64, rows: Held, room: BothTaken) {
         let id = self.next_id;
         self.next_id += 1;
         self.blocks.push(Arc::new(Block {

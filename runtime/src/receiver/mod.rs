@@ -20,7 +20,6 @@ mod error;
 mod pid;
 mod rate_limit;
 mod raw_socket;
-mod room;
 mod running;
 mod socket;
 mod store;

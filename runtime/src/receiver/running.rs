@@ -15,6 +15,7 @@ use super::{
     store::Shared, supervisor::supervise,
 };
 use crate::{
+    account::{Account, Metered, Work},
     model::{NodeName, Schema},
     spill::SpillError,
     topology::BlockStorage,
@@ -37,6 +38,8 @@ pub struct ReceiverSpec {
     pub limit: Option<RateLimit>,
     /// Where blocks become durable; none: nowhere.
     pub log: Option<ReceiverLog>,
+    /// What it uses is charged to this.
+    pub account: Arc<Account>,
 }
 
 /// A receiver with its block generator and supervisor. Dropping it ends them at once; what is not
@@ -69,17 +72,20 @@ impl RunningReceiver {
         // Where an unlogged receiver stood when it was last logged means nothing now.
         let log = spec.log.as_ref().filter(|_| spec.storage.log);
         let position = log.and_then(|log| log.position.clone());
-        let blocks = BlockStore::new(&spec.schema, &spec.storage, spec.log, stop.clone())?;
+        let account = spec.account;
+        let ends = (account.clone(), stop.clone());
+        let blocks = BlockStore::new(&spec.schema, &spec.storage, spec.log, ends)?;
         let blocks = Arc::new(blocks);
         let (kept, limit) = (blocks.clone(), spec.limit);
-        let store = Store::new(&spec.schema, kept, position, limit, stop.clone());
+        let ends = (account.clone(), stop.clone());
+        let store = Store::new(&spec.schema, kept, position, limit, ends);
         // It is new, so it has not been started.
         let _ = store.shared().with_generator(BlockGenerator::start);
         let tasks = TaskTracker::new();
-        let cutter = tasks.spawn_on(
-            cut_blocks(store.clone(), spec.block_interval, ended.clone()).in_current_span(),
-            runtime,
-        );
+        let charged = Work::Receiving;
+        let cutting = cut_blocks(store.clone(), spec.block_interval, ended.clone());
+        let cutting = Metered::new(account.clone(), charged, cutting);
+        let cutter = tasks.spawn_on(cutting.in_current_span(), runtime);
         let gave_up = Arc::new(OnceLock::new());
         let supervised = supervise(
             spec.name,
@@ -91,7 +97,7 @@ impl RunningReceiver {
         let why = gave_up.clone();
         let (last, no_more) = (store.clone(), ended.clone());
         let supervisor = tasks.spawn_on(
-            async move {
+            Metered::new(account, charged, async move {
                 if let Err(gave_up) = supervised.await {
                     let _ = why.set(gave_up);
                 }
@@ -101,7 +107,7 @@ impl RunningReceiver {
                     last.shared().with_generator(generator);
                     no_more.cancel();
                 }
-            }
+            })
             .in_current_span(),
             runtime,
         );

@@ -1,6 +1,9 @@
 //! What a receiver hands its records to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use arrow_array::RecordBatch;
 use tokio::{sync::Notify, time::Instant};
@@ -10,7 +13,10 @@ use super::{
     Added, BlockGenerator, BlockRows, BlockStore, GeneratorState, RateLimit, StoreError,
     block_generator::LONGEST,
 };
-use crate::model::{Kind, Position, Schema};
+use crate::{
+    account::Account,
+    model::{Kind, Position, Schema},
+};
 
 /// Takes what a receiver gets. Clones hand to the same place.
 #[derive(Debug, Clone)]
@@ -28,6 +34,8 @@ pub(super) struct Shared {
     limit: Option<Mutex<RateLimit>>,
     /// Of the limit's clock.
     began: Instant,
+    /// Whose records they are; its tenant may take in so many a second.
+    account: Arc<Account>,
     /// The receiver is to stop; the limit does not hold any more.
     stop: CancellationToken,
     /// Of the last block that came with one.
@@ -43,7 +51,7 @@ impl Store {
         blocks: Arc<BlockStore>,
         position: Option<Position>,
         limit: Option<RateLimit>,
-        stop: CancellationToken,
+        (account, stop): (Arc<Account>, CancellationToken),
     ) -> Self {
         Self(Arc::new(Shared {
             generator: Mutex::default(),
@@ -52,6 +60,7 @@ impl Store {
             blocks,
             limit: limit.map(Mutex::new),
             began: Instant::now(),
+            account,
             stop,
             position: tokio::sync::Mutex::new(position),
             schema: schema.clone(),
@@ -97,7 +106,9 @@ impl Store {
     pub async fn store_block(&self, records: RecordBatch) -> Result<(), StoreError> {
         let rows = self.0.rows(records)?;
         self.0.is_active()?;
-        if rows.chunk().num_rows() > 0 {
+        let count = rows.chunk().num_rows();
+        if count > 0 {
+            self.0.wait_for_share(count as u64).await;
             self.0.blocks.keep(rows, None).await?;
         }
         Ok(())
@@ -120,7 +131,9 @@ impl Store {
         if last.as_ref() == Some(&position) {
             return Ok(());
         }
-        if rows.chunk().num_rows() > 0 {
+        let count = rows.chunk().num_rows();
+        if count > 0 {
+            self.0.wait_for_share(count as u64).await;
             self.0.blocks.keep(rows, Some(&position)).await?;
             self.0.blocks.sync().await?;
         }
@@ -146,10 +159,19 @@ impl Shared {
     /// Waits until the limit lets one more record through. What a receiver holds when it is stopped
     /// is taken in at once.
     async fn wait_for_turn(&self) {
-        let Some(limit) = &self.limit else {
-            return;
-        };
-        let wait = lock(limit).acquire(self.began.elapsed());
+        if let Some(limit) = &self.limit {
+            let wait = lock(limit).acquire(self.began.elapsed());
+            self.wait(wait).await;
+        }
+        self.wait_for_share(1).await;
+    }
+
+    /// Waits until the tenant may take in so many records more.
+    async fn wait_for_share(&self, records: u64) {
+        self.wait(self.account.allowance().let_in(records)).await;
+    }
+
+    async fn wait(&self, wait: Duration) {
         if !wait.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

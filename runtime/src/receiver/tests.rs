@@ -47,6 +47,7 @@ where
         storage: in_memory(room),
         limit: None,
         log: None,
+        account: std::sync::Arc::default(),
     };
     RunningReceiver::start(&Handle::current(), spec, Box::new(Scripted(run))).unwrap()
 }
@@ -265,6 +266,7 @@ async fn what_was_sent_into_a_channel_is_kept_also_at_a_graceful_stop() {
         storage: in_memory(1),
         limit: None,
         log: None,
+        account: std::sync::Arc::default(),
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     sender.send(numbers(&[1, 2])).await.unwrap();
@@ -296,6 +298,7 @@ async fn a_channel_without_senders_is_quiet() {
         storage: BlockStorage::default(),
         limit: None,
         log: None,
+        account: std::sync::Arc::default(),
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     sender.send(numbers(&[1])).await.unwrap();
@@ -325,6 +328,7 @@ async fn a_stop_does_not_wait_for_the_limit() {
         storage: BlockStorage::default(),
         limit: Some(RateLimit::new(Some(1), None)),
         log: None,
+        account: std::sync::Arc::default(),
     };
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -353,6 +357,7 @@ async fn when_the_disk_takes_nothing_what_was_received_is_claimed_and_then_it_is
         storage,
         limit: None,
         log: None,
+        account: std::sync::Arc::default(),
     };
     let receiver = Scripted(move |store: Store, stop: CancellationToken, _| {
         let spill = spill.clone();
@@ -402,6 +407,7 @@ async fn a_limited_receiver_loses_nothing_and_takes_its_time() {
         storage: BlockStorage::default(),
         limit: Some(RateLimit::new(Some(10), None)),
         log: None,
+        account: std::sync::Arc::default(),
     };
     let began = tokio::time::Instant::now();
     let mut running = RunningReceiver::start(&Handle::current(), spec, Box::new(receiver)).unwrap();

@@ -13,7 +13,7 @@ use super::{
     left_out::LeftOutSoFar,
     memory::{Lost, Memory},
     steps::{For, Given},
-    task::{self, Chain},
+    task::{self, Chain, TaskInput},
 };
 use crate::{
     model::{BatchTime, Partition},
@@ -257,6 +257,10 @@ impl<'a> BatchRun<'a> {
             let given: Vec<Given> = given.collect();
             let mut outlets = along.first().cloned().unwrap_or_default();
             let (maker, exchange) = (self.executor.maker.clone(), exchange.clone());
+            let source = match &input {
+                TaskInput::Source(id, _) => Some(self.executor.sources[id.0].clone()),
+                TaskInput::Chunks(_) | TaskInput::Spilled(_) => None,
+            };
             let to = For {
                 time: self.time,
                 number: self.number,
@@ -270,6 +274,7 @@ impl<'a> BatchRun<'a> {
                 let links = maker.links(given, &mut outlets, &to, permit);
                 let chain = Chain {
                     partition,
+                    source,
                     outlets,
                     links,
                     exchange,

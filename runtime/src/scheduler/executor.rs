@@ -13,6 +13,7 @@ use super::{
     memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
+    account::{Account, Node},
     model::{Batch, BatchTime, NodeName},
     plugin::Plugin,
     source::Claim,
@@ -24,6 +25,8 @@ pub struct Executor {
     pub(super) topology: Arc<Topology>,
     pub(super) plan: Plan,
     pub(super) maker: StepMaker,
+    /// What each source uses.
+    pub(super) sources: Vec<Arc<Node>>,
     pub(super) tenant: Tenant,
     pub(super) taps: Taps,
     memory: Mutex<Memory>,
@@ -81,7 +84,15 @@ impl Executor {
     pub fn new(topology: Arc<Topology>, plugins: Vec<Plugin>, plan: Plan, tenant: Tenant) -> Self {
         Self {
             taps: Taps::new(&topology, &plan, &tenant),
-            maker: StepMaker::new(topology.clone(), plugins, plan.snapshots.clone()),
+            maker: StepMaker::new(
+                topology.clone(),
+                plugins,
+                plan.snapshots.clone(),
+                tenant.account(),
+            ),
+            sources: (topology.sources.iter())
+                .map(|source| tenant.account().node(source.name.as_str()))
+                .collect(),
             topology,
             plan,
             tenant,
@@ -92,6 +103,11 @@ impl Executor {
     /// Where its streams can be looked at, until it is dropped.
     pub fn taps(&self) -> &Taps {
         &self.taps
+    }
+
+    /// What its batches are charged to.
+    pub fn account(&self) -> &Arc<Account> {
+        self.tenant.account()
     }
 
     /// Makes running tasks stop soon.

@@ -16,10 +16,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::{Fair, FellowId, TenantId, Ticket};
-use crate::plugin::{Preempt, Tick};
+use crate::{
+    account::{Account, Work, thread_cpu},
+    plugin::{Preempt, Tick},
+};
 
 /// Threads for each core: enough that cores stay busy while tenants wait for their turn.
 const THREADS_PER_CORE: usize = 4;
@@ -56,8 +57,8 @@ struct Queue {
 
 /// Tasks that belong together; any thread may take the next one.
 trait TaskSet: Send + Sync {
-    /// Runs one task; false if none is left.
-    fn run_one(&self) -> bool;
+    /// Runs one task, and answers with the CPU time it used; none if none is left.
+    fn run_one(&self) -> Option<Duration>;
 }
 
 impl Pool {
@@ -125,7 +126,7 @@ impl Shared {
             match queue.sets.pop_front() {
                 Some(set) => {
                     drop(queue);
-                    while set.run_one() {}
+                    while set.run_one().is_some() {}
                     queue = lock(&self.queue);
                 }
                 None if queue.closed => return,
@@ -146,6 +147,7 @@ impl Shared {
 pub struct Tenant {
     member: Arc<Membership>,
     aborted: Arc<AtomicBool>,
+    account: Arc<Account>,
 }
 
 struct Membership {
@@ -173,6 +175,7 @@ impl Tenant {
         Self {
             member: Arc::new(member),
             aborted: Arc::default(),
+            account: Arc::default(),
         }
     }
 
@@ -204,7 +207,9 @@ impl Tenant {
                 self.member.pool.work.notify_one();
             }
         }
-        while set.run_one() {}
+        while let Some(used) = set.run_one() {
+            self.account.ran_here(used);
+        }
         let mut done = lock(&set.done);
         while done.left > 0 {
             done = set
@@ -221,6 +226,17 @@ impl Tenant {
     pub fn fellow(&self) -> Self {
         let Membership { pool, id, weight } = &*self.member;
         Self::new(pool, id.tenant, *weight)
+    }
+
+    /// The same, whose tasks are charged to this account.
+    #[must_use]
+    pub fn with_account(self, account: Arc<Account>) -> Self {
+        Self { account, ..self }
+    }
+
+    /// What its tasks are charged to.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Makes running guests of this tenant stop soon, with
@@ -252,21 +268,19 @@ where
     T: Send + 'static,
     F: FnOnce(&Arc<Permit>) -> T + Send + 'static,
 {
-    fn run_one(&self) -> bool {
-        let Some((number, task)) = lock(&self.todo).pop_front() else {
-            return false;
-        };
+    fn run_one(&self) -> Option<Duration> {
+        let (number, task) = lock(&self.todo).pop_front()?;
         let permit = Arc::new(Permit::acquire(self.tenant.clone()));
         let work = std::panic::AssertUnwindSafe(|| task(&permit));
         let result = std::panic::catch_unwind(work).ok();
-        permit.give_back();
+        let used = permit.give_back();
         let mut done = lock(&self.done);
         done.results[number] = result;
         done.left -= 1;
         if done.left == 0 {
             self.all_done.notify_all();
         }
-        true
+        Some(used)
     }
 }
 
@@ -285,12 +299,14 @@ struct Held {
 
 impl Permit {
     fn acquire(tenant: Tenant) -> Self {
+        // To wait costs something, too.
+        let paid_at = thread_cpu();
         wait_for_core(&tenant);
         Self {
             tenant,
             state: Mutex::new(Held {
                 holds: true,
-                paid_at: thread_cpu(),
+                paid_at,
                 used: Duration::ZERO,
             }),
         }
@@ -302,23 +318,31 @@ impl Permit {
         lock(&self.state).used
     }
 
+    /// What the task is charged to.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.tenant.account
+    }
+
     fn pay(&self, held: &mut Held) {
         let now = thread_cpu();
         let used = now.saturating_sub(held.paid_at);
         held.paid_at = now;
         held.used += used;
+        self.tenant.account.charge(Work::Tasks, used);
         lock(&self.tenant.member.pool.fair)
             .fair
             .pay(self.tenant.member.id, used);
     }
 
-    fn give_back(&self) {
+    /// Answers with the CPU time that the task has used.
+    fn give_back(&self) -> Duration {
         let mut held = lock(&self.state);
         if held.holds {
             self.pay(&mut held);
             held.holds = false;
             release(&self.tenant);
         }
+        held.used
     }
 }
 
@@ -337,6 +361,18 @@ impl Preempt for Permit {
             wait_for_core(&self.tenant);
         }
         Tick::Continue
+    }
+
+    fn may_log(&self) -> bool {
+        self.tenant.account.may_log()
+    }
+
+    fn grow(&self, by: usize) -> bool {
+        self.tenant.account.allowance().grow(by)
+    }
+
+    fn shrink(&self, by: usize) {
+        self.tenant.account.allowance().shrink(by);
     }
 }
 
@@ -373,13 +409,6 @@ fn wake(cores: &mut Cores, granted: Option<Ticket>) {
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Duration::new(seconds, nanos)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Part, Permit, StepSpec, stage_input::Feeds, tap::Outlet, task::Link};
 use crate::{
+    account::{Account, Node},
     model::{BatchTime, Schema, Text},
     operator::{
         Aggregate, AggregateSpec, Filter, Glom, GroupValues, JoinStep, Limit, PartitionState,
@@ -28,6 +29,8 @@ pub(super) struct Inner {
     pub(super) limits: InstanceLimits,
     /// Of each operator.
     pub(super) names: Vec<Arc<str>>,
+    /// What each operator uses.
+    pub(super) nodes: Vec<Arc<Node>>,
     /// Of each operator.
     pub(super) settings: Vec<Arc<[(String, Text)]>>,
 }
@@ -69,6 +72,7 @@ impl StepMaker {
         topology: Arc<Topology>,
         plugins: Vec<Plugin>,
         snapshots: BTreeSet<OperatorId>,
+        account: &Account,
     ) -> Self {
         let limits = &topology.limits;
         Self(Arc::new(Inner {
@@ -86,6 +90,11 @@ impl StepMaker {
                 .operators
                 .iter()
                 .map(|o| o.name.as_str().into())
+                .collect(),
+            nodes: topology
+                .operators
+                .iter()
+                .map(|o| account.node(o.name.as_str()))
                 .collect(),
             settings: topology
                 .operators
@@ -116,6 +125,7 @@ impl StepMaker {
             match self.guarded(&spec, given.state, &making) {
                 Some(step) => links.push(Link {
                     operator: spec.operator,
+                    node: self.0.nodes[spec.operator.0].clone(),
                     name: self.0.topology.operators[spec.operator.0].name.clone(),
                     step,
                     feeds: given.feeds,

@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 
 use super::{Permit, TaskError, pane::SpilledPartition, stage_input::Feeds, tap::Outlet};
 use crate::{
+    account::{Node, thread_cpu},
     model::{NodeName, Partition},
     operator::{Emitted, Exchange, Letter, PartitionState, Step},
     plugin::{Preempt as _, Tick},
@@ -26,6 +27,8 @@ pub(super) enum TaskInput {
 /// A step and whose it is.
 pub(super) struct Link {
     pub(super) operator: OperatorId,
+    /// What the operator uses.
+    pub(super) node: Arc<Node>,
     pub(super) name: NodeName,
     pub(super) step: Box<dyn Step>,
     /// What it is fed before its first chunk.
@@ -37,6 +40,8 @@ pub(super) struct Link {
 /// A chain, and where its rows go.
 pub(super) struct Chain {
     pub(super) partition: usize,
+    /// What the source uses, if the task reads one.
+    pub(super) source: Option<Arc<Node>>,
     /// Who looks at what it reads.
     pub(super) outlets: Vec<Outlet>,
     pub(super) links: Vec<Link>,
@@ -101,14 +106,22 @@ pub(super) fn run(
             driver.output.read.source = Some(id);
             loop {
                 driver.check(permit)?;
-                let next = reader.next_chunk().map_err(|error| TaskError::Source {
+                let source = driver.chain.source.as_ref();
+                let next = used_by(source, || reader.next_chunk());
+                let next = next.map_err(|error| TaskError::Source {
                     partition: driver.chain.partition,
                     error: Box::new(error),
                 })?;
                 let Some(chunk) = next else { break };
-                let read = &mut driver.output.read;
                 let rejected = chunk.rejected.as_ref().map_or(0, RecordBatch::num_rows);
-                read.records += (chunk.rows.num_rows() + rejected) as u64;
+                let records = (chunk.rows.num_rows() + rejected) as u64;
+                permit.account().read(records, chunk.bytes as u64);
+                if let Some(source) = source {
+                    source.took(records, chunk.bytes as u64);
+                    source.made(chunk.rows.num_rows() as u64);
+                }
+                let read = &mut driver.output.read;
+                read.records += records;
                 read.bytes += chunk.bytes as u64;
                 read.replaced += chunk.replaced as u64;
                 read.rejected.extend(chunk.rejected);
@@ -163,8 +176,8 @@ impl Driver {
                 for chunk in chunks {
                     self.check(permit)?;
                     let link = &mut self.chain.links[level];
-                    link.step
-                        .feed(side, chunk)
+                    link.node.took(chunk.num_rows() as u64, bytes(&chunk));
+                    used_by(Some(&link.node), || link.step.feed(side, chunk))
                         .map_err(|error| blame(link, partition, error))?;
                 }
             }
@@ -193,8 +206,8 @@ impl Driver {
                 });
         };
         let mut out = std::mem::take(&mut self.emitted[level]);
-        link.step
-            .push(chunk, &mut out)
+        link.node.took(chunk.num_rows() as u64, bytes(&chunk));
+        used_by(Some(&link.node), || link.step.push(chunk, &mut out))
             .map_err(|error| blame(link, partition, error))?;
         self.pass_on(level, out)
     }
@@ -207,6 +220,9 @@ impl Driver {
             let letters = std::mem::take(&mut out.letters);
             self.output.letters.push((operator, letters));
         }
+        let rows = out.rows.iter().map(RecordBatch::num_rows);
+        let rows = rows.sum::<usize>() as u64;
+        self.chain.links[level].node.made(rows);
         for chunk in out.rows.drain(..) {
             self.push(level + 1, chunk)?;
         }
@@ -218,8 +234,7 @@ impl Driver {
         for level in 0..self.chain.links.len() {
             let link = &mut self.chain.links[level];
             let mut out = std::mem::take(&mut self.emitted[level]);
-            link.step
-                .finish(&mut out)
+            used_by(Some(&link.node), || link.step.finish(&mut out))
                 .map_err(|error| blame(link, self.chain.partition, error))?;
             self.pass_on(level, out)?;
         }
@@ -228,6 +243,8 @@ impl Driver {
         // Instances are dropped before the time is taken: that is work, too.
         for (link, (rejected, snapshots)) in self.chain.links.into_iter().zip(second) {
             let usage = link.step.usage();
+            link.node.instance_has(usage.memory_peak);
+            permit.account().instance_has(usage.memory_peak);
             if !usage.cpu.is_zero() {
                 output
                     .sandboxes
@@ -239,7 +256,7 @@ impl Driver {
             if !snapshots.is_empty() {
                 output.snapshots.push((link.operator, snapshots));
             }
-            let state = link.step.into_state();
+            let state = used_by(Some(&link.node), || link.step.into_state());
             output
                 .states
                 .extend(state.map(|state| (link.operator, state)));
@@ -247,6 +264,25 @@ impl Driver {
         output.cpu = permit.used();
         Ok(output)
     }
+}
+
+/// Does part of a task for a node of the topology. That it is charged to the topology is the
+/// permit's business.
+fn used_by<T>(node: Option<&Arc<Node>>, act: impl FnOnce() -> T) -> T {
+    let Some(node) = node else {
+        return act();
+    };
+    let began = thread_cpu();
+    let done = act();
+    node.used(thread_cpu().saturating_sub(began));
+    done
+}
+
+/// Bytes of these rows, not of those that share their buffers.
+fn bytes(chunk: &RecordBatch) -> u64 {
+    let columns = chunk.columns().iter();
+    let sizes = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0));
+    sizes.sum::<usize>() as u64
 }
 
 fn blame(link: &Link, partition: usize, error: crate::operator::StepError) -> TaskError {

@@ -23,6 +23,7 @@ use super::{
     problem::Problem,
     secrets, state, tap,
     upload::{self, Deploy},
+    usage,
 };
 use crate::hosting::Status;
 
@@ -68,6 +69,8 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
             &format!("{one}/operators/{{part}}/state"),
             get(state::state),
         )
+        .route("/v1/usage", get(usage::of_all))
+        .route("/v1/namespaces/{namespace}/usage", get(usage::of_namespace))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

@@ -11,6 +11,7 @@ use std::{
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
+use super::QuotaTable;
 use crate::{
     confine::AllowedAddress,
     hosting::{Allowance, Grantable},
@@ -37,6 +38,9 @@ pub struct Config {
     /// Where what encrypts secrets lies.
     #[serde(default)]
     pub secrets: Secrets,
+    /// What a tenant may have of which nothing else is said.
+    #[serde(default)]
+    pub quota: QuotaTable,
     /// Tenants. One that is not here has the defaults.
     #[serde(default, rename = "namespace")]
     pub namespaces: BTreeMap<Namespace, NamespaceConfig>,
@@ -91,7 +95,7 @@ impl Default for Limits {
     }
 }
 
-/// What a tenant has, and may reach. Quotas belong here.
+/// What a tenant has, and may reach.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NamespaceConfig {
@@ -116,6 +120,9 @@ pub struct NamespaceConfig {
     /// What their plugins may be granted.
     #[serde(default)]
     pub grants: BTreeSet<Grantable>,
+    /// What it may have.
+    #[serde(default)]
+    pub quota: QuotaTable,
 }
 
 impl NamespaceConfig {
@@ -173,7 +180,7 @@ impl Config {
             text: NamedSource::new(file.display().to_string(), text.to_owned()),
             at: error.span().map(Into::into),
             help:
-                "keys are listen, data, cores, [tls], [limits], [secrets] and [namespace.NAME]; see SERVER.md"
+                "keys are listen, data, cores, [tls], [limits], [secrets], [quota] and [namespace.NAME]; see SERVER.md"
                     .to_owned(),
         })
         })?;

@@ -9,6 +9,7 @@ mod logs;
 mod openapi;
 mod problem;
 mod query;
+mod quotas;
 mod secrets;
 mod state;
 mod stream;
@@ -16,6 +17,7 @@ mod tap;
 mod tls;
 mod token;
 mod upload;
+mod usage;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -27,6 +29,7 @@ pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
+pub use quotas::QuotaTable;
 pub use secrets::SecretEntry;
 pub use tap::TappedRow;
 pub use token::{Role, TokenError, Tokens};

@@ -95,6 +95,9 @@ impl From<HostingError> for Problem {
             | HostingError::State(StateError::None { .. } | StateError::Rows { .. }) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
+            HostingError::Quota(_) | HostingError::StateFull(_) => {
+                Self::new(StatusCode::FORBIDDEN, error.to_string())
+            }
             HostingError::Launch(LaunchError::Topology(invalid)) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 body: ProblemBody {

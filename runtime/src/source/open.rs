@@ -9,6 +9,7 @@ use super::{
     SourceError, SourceProblem,
 };
 use crate::{
+    account::Account,
     clock::Clock,
     format::{LineDecoder, rows_from_json},
     model::BatchInterval,
@@ -32,6 +33,8 @@ pub struct SourceSetup<'a> {
     pub parallelism: NonZeroUsize,
     /// Where the blocks of receivers become durable; none: nowhere.
     pub logs: Option<&'a dyn BlockLogs>,
+    /// What receivers use is charged to this; none: to nobody.
+    pub account: Option<&'a Arc<Account>>,
 }
 
 /// Opens a source; receivers start at once.
@@ -74,6 +77,7 @@ pub fn open_source(
                 storage: storage.clone(),
                 limit: limit(intake),
                 log: setup.logs.and_then(|logs| logs.of(name)),
+                account: setup.account.cloned().unwrap_or_default(),
             };
             let receiver = start(setup.runtime, spec, receiver)?;
             let source = ReceiverSource::new(name, receiver, decoder);
@@ -174,7 +178,7 @@ pub fn open_source(
 /// let (sender, receiver) = channel(one);
 /// let numbers = open_receiver(&topology.sources[0], Box::new(receiver), SourceSetup {
 ///     clock: &*clock, runtime: &tokio::runtime::Handle::current(),
-///     interval: topology.batch_interval, parallelism: one, logs: None,
+///     interval: topology.batch_interval, parallelism: one, logs: None, account: None,
 /// })?;
 /// let rows = Arc::new(Mutex::new(0));
 /// let seen = rows.clone();
@@ -228,6 +232,7 @@ pub fn open_receiver(
         storage: storage.clone(),
         limit: limit(intake),
         log: setup.logs.and_then(|logs| logs.of(name)),
+        account: setup.account.cloned().unwrap_or_default(),
     };
     let receiver = start(setup.runtime, spec, receiver)?;
     let source = ReceiverSource::new(name, receiver, Arc::new(decoder));
@@ -289,6 +294,7 @@ mod tests {
             interval: BatchInterval::new(Duration::from_secs(1)).unwrap(),
             parallelism: NonZeroUsize::new(3).unwrap(),
             logs: None,
+            account: None,
         };
         open_source(&source, setup).map_err(|error| error.to_string())
     }

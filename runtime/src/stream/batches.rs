@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 
 use super::{BatchReport, SinkReport};
 use crate::{
+    account::thread_cpu,
     checkpoint::{Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written},
     clock::Clock,
     crash_points::around,
@@ -333,7 +334,12 @@ impl Batches {
             let Some(batch) = output.streams.get(input) else {
                 continue;
             };
-            match sink.write(time, batch) {
+            let node = self.executor.account().node(name.as_str());
+            node.took(batch.rows() as u64, 0);
+            let began = thread_cpu();
+            let written = sink.write(time, batch);
+            node.used(thread_cpu().saturating_sub(began));
+            match written {
                 Ok(()) => reports.push(SinkReport {
                     sink: name.clone(),
                     rows: batch.rows() as u64,

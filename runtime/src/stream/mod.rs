@@ -5,6 +5,7 @@
 
 mod batches;
 mod blocking;
+mod charged;
 mod grid;
 mod letters;
 mod plugins;

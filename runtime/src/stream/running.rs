@@ -316,7 +316,8 @@ impl Driver {
         self.zero.get_or_insert_with(|| interval.previous(time));
         let (batches, number) = (self.batches.clone(), self.number(time));
         // It never panics: sources return errors.
-        if let Ok(claimed) = spawn_batch(time, move || batches.claim(time, number)).await {
+        let claimed = move || batches.charged(|own| own.claim(time, number));
+        if let Ok(claimed) = spawn_batch(time, claimed).await {
             self.claimed.insert(time, claimed);
         }
     }
@@ -326,7 +327,9 @@ impl Driver {
             return;
         };
         let batches = self.batches.clone();
-        self.running = Some(spawn_batch(time, move || batches.make(claimed, None)));
+        self.running = Some(spawn_batch(time, move || {
+            batches.charged_around_tasks(|own| own.make(claimed, None))
+        }));
     }
 
     /// How many intervals after zero time the batch is.

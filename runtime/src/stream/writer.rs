@@ -9,7 +9,8 @@ use super::{
     blocking::spawn_blocking,
 };
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, SourceFact},
+    account::Work,
+    checkpoint::{Checkpoint, SourceFact},
     model::BatchTime,
     scheduler::{BatchError, Outcome},
 };
@@ -28,7 +29,7 @@ pub(super) struct StateWriter {
     written: Option<BatchTime>,
     /// The last batch that is committed, if none failed since that will be made again.
     last: Option<Last>,
-    under_way: VecDeque<(BatchTime, JoinHandle<Result<(), CheckpointError>>)>,
+    under_way: VecDeque<(BatchTime, JoinHandle<Result<(), String>>)>,
     /// The last write says when it is done; the next one belongs upon it.
     before: Option<oneshot::Receiver<()>>,
     /// All batches so far are committed, and no source has anything more.
@@ -108,16 +109,20 @@ impl StateWriter {
         // What an earlier run wrote is not built upon: what changed since is not known.
         let whole = before.is_none() || checkpoint.is_whole_due();
         let state =
-            spawn_blocking(move || maker.state((time, last.number), last.sources, whole)).await;
+            spawn_blocking(move || maker.saved((time, last.number), last.sources, whole)).await;
         let state = state.unwrap_or_else(|_| Err(panicked(time)))?;
         let (done, next) = oneshot::channel();
         self.before = Some(next);
+        let account = batches.executor.account().clone();
         let handle = spawn_blocking(move || {
             if before.is_some_and(|before| before.blocking_recv().is_err()) {
                 // That one failed, which ends the run.
                 return Ok(());
             }
-            checkpoint.write(&state)?;
+            let written = account.measure(Work::State, || checkpoint.write(&state));
+            written.map_err(|error| error.to_string())?;
+            let holds = account.holds_state(checkpoint.state_bytes());
+            holds.map_err(|error| error.to_string())?;
             let _ = done.send(()); // nobody waits if it was the last
             Ok(())
         });
@@ -136,7 +141,7 @@ impl StateWriter {
                 batches.are_covered(time);
                 Ok(())
             }
-            Ok(Err(error)) => Err(not_written(time, error.to_string())),
+            Ok(Err(why)) => Err(not_written(time, why)),
             Err(_) => Err(panicked(time)),
         }
     }

@@ -51,6 +51,18 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(remote: &Remote, environment: &Environment) -> Result<Self, Failure> {
+        let mut client = Self::of_server(remote, environment)?;
+        let namespace = match &remote.namespace {
+            Some(namespace) => namespace.to_string(),
+            None => client.own_namespace()?,
+        };
+        client.namespace = format!("/v1/namespaces/{namespace}");
+        client.topologies = format!("{}/topologies", client.namespace);
+        Ok(client)
+    }
+
+    /// One that asks for what is in no namespace.
+    pub(super) fn of_server(remote: &Remote, environment: &Environment) -> Result<Self, Failure> {
         let context = context(remote, environment)?;
         let given = &environment.remote;
         let server = remote
@@ -83,21 +95,14 @@ impl Client {
             .enable_all()
             .build()
             .map_err(|error| Failure::run(format!("no thread for requests: {error}")))?;
-        let mut client = Self {
+        Ok(Self {
             runtime,
             http: http.build().map_err(Failure::run)?,
             server: server.trim_end_matches('/').to_owned(),
             token,
             namespace: String::new(),
             topologies: String::new(),
-        };
-        let namespace = match &remote.namespace {
-            Some(namespace) => namespace.to_string(),
-            None => client.own_namespace()?,
-        };
-        client.namespace = format!("/v1/namespaces/{namespace}");
-        client.topologies = format!("{}/topologies", client.namespace);
-        Ok(client)
+        })
     }
 
     fn own_namespace(&self) -> Result<String, Failure> {
@@ -106,6 +111,16 @@ impl Client {
             Failure::input("an administrator's token has no namespace of its own")
                 .hint("say which: --namespace NAME")
         })
+    }
+
+    /// What lies beside the topologies of the namespace.
+    pub(super) fn get_beside<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.get_at(&format!("{}{path}", self.namespace))
+    }
+
+    /// What lies anywhere.
+    pub(super) fn get_at<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parsed(&self.ask(Method::GET, path, None)?)
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {

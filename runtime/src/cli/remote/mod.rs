@@ -7,6 +7,7 @@ pub(super) mod secrets;
 mod state;
 mod table;
 mod tap;
+mod usage;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub(super) use deploy::Arguments as Deploy;
 pub(super) use logs::{Arguments as Logs, run as logs};
 pub(super) use state::{Arguments as State, run as state};
 pub(super) use tap::{Arguments as Tap, run as tap};
+pub(super) use usage::{Arguments as UsageOf, run as usage};
 
 /// Where to ask, and how to answer.
 #[derive(Debug, Clone, clap::Args)]

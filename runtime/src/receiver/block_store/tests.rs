@@ -24,7 +24,13 @@ fn storage(persist: PersistLevel, memory: usize, disk: usize) -> BlockStorage {
 
 fn store(storage: &BlockStorage, log: Option<ReceiverLog>) -> BlockStore {
     let stop = CancellationToken::new();
-    BlockStore::new(&Schema::plain(Kind::Int64), storage, log, stop).unwrap()
+    BlockStore::new(
+        &Schema::plain(Kind::Int64),
+        storage,
+        log,
+        (Arc::default(), stop),
+    )
+    .unwrap()
 }
 
 /// A block of a bit less than a KiB.

@@ -107,8 +107,10 @@ async fn make_again(
 ) -> Result<Ended, Outcome> {
     let maker = batches.clone();
     let mut made = spawn_batch(claim.time, move || {
-        let claimed = maker.claim_again(&claim);
-        maker.make(claimed, claim.committed)
+        maker.charged_around_tasks(|own| {
+            let claimed = own.claim_again(&claim);
+            own.make(claimed, claim.committed)
+        })
     });
     tokio::select! {
         biased;

@@ -27,6 +27,7 @@ fn source(address: &str, kind: Kind, format: Format) -> ReceiverSource {
         storage: BlockStorage::default(),
         limit: None,
         log: None,
+        account: std::sync::Arc::default(),
     };
     let longest = NonZeroUsize::new(16).unwrap();
     let socket = Box::new(RawSocketReceiver::new(address, longest, decoder.clone()));

@@ -35,6 +35,7 @@ fn source(address: &str, format: Format, attempts: Option<usize>) -> ReceiverSou
         storage: BlockStorage::default(),
         limit: Some(RateLimit::new(None, None)),
         log: None,
+        account: std::sync::Arc::default(),
     };
     let name = spec.name.clone();
     let socket = Box::new(SocketReceiver::new(address, decoder.clone()));
