@@ -2,6 +2,7 @@
 
 mod api;
 mod durable;
+mod letters;
 mod logs;
 mod state;
 mod tap;

@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    checkpoint::StateError, journal::JournalError, launch::LaunchError, model::TopologyName,
+    checkpoint::{CheckpointError, DamagedLetters, StateError},
+    journal::JournalError,
+    launch::LaunchError,
+    model::TopologyName,
     scheduler::TapError,
 };
 
@@ -32,6 +35,15 @@ pub enum HostingError {
         "`{0}` writes nothing down: give it a `checkpoint`, and what its operators remember is kept there"
     )]
     NothingKept(TopologyName),
+    /// A task of its own panicked.
+    #[error("{0} panicked, which is a bug of rsrt")]
+    Fell(&'static str),
+    /// Its checkpoint does not read or write.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its dead letters make no sense.
+    #[error(transparent)]
+    Letters(#[from] DamagedLetters),
     /// What its operators remember cannot be shown.
     #[error(transparent)]
     State(#[from] StateError),

@@ -6,10 +6,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared,
-    batch_lines::tell,
-    hosted::{Hosted, Kept},
-    in_flight::InFlight,
+    Desired, HostingError, Phase, Shared, batch_lines::tell, hosted::Hosted, in_flight::InFlight,
     tail::Tail,
 };
 use crate::{
@@ -84,7 +81,7 @@ async fn live(
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    hosted.runs(launched.taps());
+    hosted.runs(launched.taps(), launched.checkpoint());
     let mut listener = Watcher { hosted, mark };
     let (summary, _) = launched.run(&mut listener).await;
     Ok(end(&summary, &stop))
@@ -111,7 +108,7 @@ fn open(
     launch::check_initial(&loaded.topology)?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, &base_dir, false, clock)?;
-    hosted.keeps(Kept(place.clone()));
+    hosted.keeps(place.clone());
     let options = Options {
         fusion: true,
         batches: None,

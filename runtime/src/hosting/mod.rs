@@ -8,6 +8,7 @@ mod batch_lines;
 mod error;
 mod hosted;
 mod in_flight;
+mod letters;
 mod life;
 mod record;
 mod registry;

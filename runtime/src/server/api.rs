@@ -19,7 +19,7 @@ use super::{
     Role, Server,
     audit::Change,
     caller::{Caller, Named, Owner},
-    logs,
+    letters, logs,
     openapi::Description,
     problem::Problem,
     state, tap,
@@ -89,6 +89,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(
             &format!("{one}/operators/{{part}}/state"),
             get(state::state),
+        )
+        .route(
+            &format!("{one}/dead-letters"),
+            get(letters::show).delete(letters::forget),
         )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
@@ -250,7 +254,7 @@ pub(super) async fn undeploy(it: Named, State(server): App) -> Answer<StatusCode
 }
 
 /// Goes on when whoever asked does not wait for it.
-async fn detached<T: Send + 'static>(
+pub(super) async fn detached<T: Send + 'static>(
     change: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<T> {
     Handle::current().spawn(change).await.unwrap_or_else(|_| {
@@ -262,7 +266,7 @@ async fn detached<T: Send + 'static>(
 }
 
 impl Server {
-    fn changed<T>(
+    pub(super) fn changed<T>(
         &self,
         it: &Named,
         action: &'static str,

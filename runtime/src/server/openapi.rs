@@ -5,14 +5,15 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::{api, logs, state, tap};
+use super::{api, letters, logs, state, tap};
 
 /// The description of all routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
-        api::stop, api::output, logs::logs, tap::tap, state::state
+        api::stop, api::output, logs::logs, tap::tap, state::state, letters::show,
+        letters::forget
     ),
     modifiers(&Tokens)
 )]

@@ -104,6 +104,9 @@ impl From<HostingError> for Problem {
             },
             HostingError::Launch(LaunchError::Run(_))
             | HostingError::State(StateError::Checkpoint(_))
+            | HostingError::Checkpoint(_)
+            | HostingError::Letters(_)
+            | HostingError::Fell(_)
             | HostingError::Journal(_)
             | HostingError::Disk { .. }
             | HostingError::Record { .. }

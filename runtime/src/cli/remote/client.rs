@@ -117,9 +117,14 @@ impl Client {
         parsed(&self.ask(Method::POST, &format!("{}{path}", self.topologies), body)?)
     }
 
-    pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
+    /// Removes something of which nothing is left to say.
+    pub(super) fn remove(&self, path: &str) -> Result<(), Failure> {
         self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?;
         Ok(())
+    }
+
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parsed(&self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?)
     }
 
     /// The body of a good answer.
