@@ -25,10 +25,12 @@ fn the_description_lists_every_route() {
     listed.sort();
     insta::assert_snapshot!(listed.join("\n"), @r"
     delete /v1/namespaces/{namespace}/topologies/{name}
+    delete /v1/namespaces/{namespace}/topologies/{name}/dead-letters
     get /openapi.json
     get /v1/me
     get /v1/namespaces/{namespace}/topologies
     get /v1/namespaces/{namespace}/topologies/{name}
+    get /v1/namespaces/{namespace}/topologies/{name}/dead-letters
     get /v1/namespaces/{namespace}/topologies/{name}/logs
     get /v1/namespaces/{namespace}/topologies/{name}/operators/{part}/state
     get /v1/namespaces/{namespace}/topologies/{name}/output

@@ -3,6 +3,7 @@
 mod accounting;
 mod api;
 mod durable;
+mod letters;
 mod logs;
 mod quotas;
 mod state;

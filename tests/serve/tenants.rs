@@ -27,6 +27,8 @@ fn tenants_cannot_reach_each_other_through_any_route() {
         ("GET", format!("{topologies}/secret/output")),
         ("GET", format!("{topologies}/secret/logs")),
         ("GET", format!("{topologies}/secret/streams/numbers/tap")),
+        ("GET", format!("{topologies}/secret/dead-letters")),
+        ("DELETE", format!("{topologies}/secret/dead-letters")),
         ("GET", format!("{topologies}/secret/operators/it/state")),
         ("GET", format!("{topologies}/secret/logs?follow=true")),
         (

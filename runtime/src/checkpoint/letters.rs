@@ -142,6 +142,39 @@ impl Checkpoint {
         }
         write(disk, &mut sizes, (time, &bytes))
     }
+
+    /// Removes the dead letters of one operator, or all, and answers with how many there were.
+    ///
+    /// # Errors
+    /// When they are damaged, or the disk fails.
+    pub fn forget_letters(&self, operator: Option<&str>) -> Result<u64, CheckpointError> {
+        let mut sizes = lock(&self.letters);
+        let goes =
+            |_: i64, letter: &DeadLetter| operator.is_none_or(|name| letter.operator == name);
+        forget_those(&*self.shared.disk, &mut sizes, goes)
+    }
+}
+
+/// Removes those that are to go, given the time of their batch, and answers with how many there were.
+fn forget_those(
+    disk: &dyn Disk,
+    sizes: &mut Sizes,
+    goes: impl Fn(i64, &DeadLetter) -> bool,
+) -> Result<u64, CheckpointError> {
+    let mut forgotten = 0;
+    for mut batch in read_all(disk)? {
+        let (time, before) = (batch.time, batch.letters.len());
+        batch.letters.retain(|letter| !goes(time, letter));
+        forgotten += (before - batch.letters.len()) as u64;
+        if batch.letters.is_empty() {
+            remove_others(disk, time, None)?;
+            sizes.remove(&time);
+        } else if batch.letters.len() < before {
+            let bytes = seal(VERSION, &batch)?;
+            write(disk, sizes, (time, &bytes))?;
+        }
+    }
+    Ok(forgotten)
 }
 
 impl BatchLetters {
@@ -178,21 +211,9 @@ impl BatchLetters {
         Self::read(location)?;
         let _lock = Lock::take(path, now)?;
         let disk = DirectoryDisk::open(path).map_err(|error| unusable(location, error))?;
-        let mut sizes = sizes(&disk)?;
-        let mut forgotten = 0;
-        for mut batch in read_all(&disk)? {
-            let before = batch.letters.len();
-            let goes = |letter: &DeadLetter| operator.is_none_or(|name| letter.operator == name);
-            batch.letters.retain(|letter| !goes(letter));
-            forgotten += (before - batch.letters.len()) as u64;
-            if batch.letters.is_empty() {
-                remove_others(&disk, batch.time, None)?;
-            } else if batch.letters.len() < before {
-                let bytes = seal(VERSION, &batch)?;
-                write(&disk, &mut sizes, (batch.time, &bytes))?;
-            }
-        }
-        Ok(forgotten)
+        let goes =
+            |_: i64, letter: &DeadLetter| operator.is_none_or(|name| letter.operator == name);
+        forget_those(&disk, &mut sizes(&disk)?, goes)
     }
 
     /// The batch.

@@ -12,20 +12,22 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    Failure,
+    Environment, Failure,
     output::{self, Format, counted, plain},
+    remote::{Letters, Remote},
 };
 use crate::{
-    checkpoint::{BatchLetters, DeadLetter},
+    checkpoint::{BatchLetters, ShownLetters, shown_range},
     clock::{Clock as _, SystemClock},
-    format::{read_rows, rows_as_text, rows_to_json},
-    model::{Field, InputRange, Location, Schema},
+    format::{read_rows, rows_as_text},
+    model::{Location, TopologyName},
 };
 
 const EXAMPLES: &str = "\
 Examples:
   rsrt dead-letters show checkpoints
   rsrt dead-letters show checkpoints --operator prices --format json
+  rsrt dead-letters show --deployed counts
   rsrt dead-letters export checkpoints --operator prices --to again.jsonl
   rsrt dead-letters drop checkpoints --operator prices
 
@@ -44,21 +46,16 @@ pub(super) struct Arguments {
 enum What {
     /// Show them, and why the functions failed; the run may go on meanwhile
     Show {
-        /// The topology's `checkpoint`
-        #[arg(value_name = "DIR|URL")]
-        location: Location,
+        #[command(flatten)]
+        of: Whose,
         /// Only those of this operator
         #[arg(long, value_name = "NAME")]
         operator: Option<String>,
-        /// How they are shown
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
     },
     /// Write the rows of one operator's dead letters to a new file, a line of JSON for each
     Export {
-        /// The topology's `checkpoint`
-        #[arg(value_name = "DIR|URL")]
-        location: Location,
+        #[command(flatten)]
+        of: Whose,
         /// Whose: its input's columns are the rows'
         #[arg(long, value_name = "NAME")]
         operator: String,
@@ -66,47 +63,97 @@ enum What {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
-    /// Remove them; no run may have the checkpoint open
+    /// Remove them; no run may have the checkpoint open, but for that of a deployed topology
     Drop {
-        /// The topology's `checkpoint`, a directory
-        #[arg(value_name = "DIR")]
-        location: Location,
+        #[command(flatten)]
+        of: Whose,
         /// Only those of this operator
         #[arg(long, value_name = "NAME")]
         operator: Option<String>,
     },
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+/// Whose dead letters.
+#[derive(Debug, clap::Args)]
+struct Whose {
+    /// The topology's `checkpoint`
+    #[arg(value_name = "DIR|URL", conflicts_with = "deployed")]
+    location: Option<Location>,
+    /// A topology that is deployed on a server, instead of a checkpoint
+    #[arg(long, value_name = "NAME")]
+    deployed: Option<TopologyName>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Where they are.
+enum There<'a> {
+    Here(&'a Location),
+    Deployed(Letters<'a>),
+}
+
+impl Whose {
+    fn of<'a>(&'a self, operator: Option<&'a str>) -> Result<There<'a>, Failure> {
+        let remote = &self.remote;
+        match (&self.deployed, &self.location) {
+            (Some(name), _) => Ok(There::Deployed(Letters {
+                name,
+                operator,
+                remote,
+            })),
+            (None, Some(location)) => Ok(There::Here(location)),
+            (None, None) => Err(Failure::input("a checkpoint is needed, or --deployed NAME")),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
     match &arguments.what {
-        What::Show {
-            location,
-            operator,
-            format,
-        } => {
-            let batches = read(location, operator.as_deref())?;
-            let text = match format {
+        What::Show { of, operator } => {
+            let operator = operator.as_deref();
+            let batches = match of.of(operator)? {
+                There::Deployed(letters) => return letters.show(environment),
+                There::Here(location) => read(location, operator)?,
+            };
+            let text = match of.remote.format() {
                 Format::Text => text(&batches)?,
                 Format::Json => format!("{}\n", json(&batches)?),
             };
             output::answer(&text)?;
         }
-        What::Export {
-            location,
-            operator,
-            to,
-        } => {
-            let batches = read(location, Some(operator))?;
-            let rows = export(&batches, to)?;
-            let rows = counted(rows, "row", "rows");
-            output::answer(&format!("{rows} written to {}\n", to.display()))?;
+        What::Export { of, operator, to } => {
+            let rows = match of.of(Some(operator))? {
+                There::Deployed(letters) => letters.rows(environment)?,
+                There::Here(location) => rows(&read(location, Some(operator))?)?,
+            };
+            let count = rows.len() as u64;
+            export(&rows, to)?;
+            let text = match of.remote.format() {
+                Format::Text => {
+                    let rows = counted(count, "row", "rows");
+                    format!("{rows} written to {}\n", to.display())
+                }
+                Format::Json => format!("{}\n", json!({ "rows": count })),
+            };
+            output::answer(&text)?;
         }
-        What::Drop { location, operator } => {
+        What::Drop { of, operator } => {
+            let operator = operator.as_deref();
+            let location = match of.of(operator)? {
+                There::Deployed(letters) => return letters.forget(environment),
+                There::Here(location) => location,
+            };
             let now = SystemClock::default().wall_millis();
-            let forgotten = BatchLetters::forget(location, operator.as_deref(), now);
+            let forgotten = BatchLetters::forget(location, operator, now);
             let forgotten = forgotten.map_err(Failure::input)?;
-            let letters = counted(forgotten, "dead letter", "dead letters");
-            output::answer(&format!("{letters} removed\n"))?;
+            let text = match of.remote.format() {
+                Format::Text => {
+                    let letters = counted(forgotten, "dead letter", "dead letters");
+                    format!("{letters} removed\n")
+                }
+                Format::Json => format!("{}\n", json!({ "dropped": forgotten })),
+            };
+            output::answer(&text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -133,7 +180,7 @@ fn text(batches: &[BatchLetters]) -> Result<String, Failure> {
         // Writing to memory does not fail.
         let _ = writeln!(text, "batch {}", batch.batch());
         for (source, range) in &batch.sources {
-            let _ = writeln!(text, "  from {source}: {}", of_range(range));
+            let _ = writeln!(text, "  from {source}: {}", shown_range(range));
         }
         for letter in &batch.letters {
             let (operator, partition) = (&letter.operator, letter.partition);
@@ -157,76 +204,28 @@ fn text(batches: &[BatchLetters]) -> Result<String, Failure> {
 }
 
 fn json(batches: &[BatchLetters]) -> Result<Value, Failure> {
-    let mut letters = Vec::new();
-    for batch in batches {
-        let sources = batch.sources.iter();
-        let sources =
-            sources.map(|(name, range)| json!({ "source": name, "range": of_range(range) }));
-        let sources: Vec<Value> = sources.collect();
-        for letter in &batch.letters {
-            letters.push(json!({
-                "batch": batch.time,
-                "operator": letter.operator,
-                "function": letter.function,
-                "partition": letter.partition,
-                "reason": letter.reason,
-                "backtrace": letter.backtrace.lines().collect::<Vec<_>>(),
-                "sources": sources,
-                "rows": rows(letter)?,
-            }));
-        }
-    }
-    Ok(json!({ "dead-letters": letters }))
+    let shown = ShownLetters::of(batches, None, (0, u64::MAX)).map_err(Failure::input)?;
+    Ok(json!({ "dead-letters": shown.dead_letters }))
 }
 
-/// As `json-files` and queues have them; none of a key that had no values.
-fn rows(letter: &DeadLetter) -> Result<Vec<Value>, Failure> {
-    if letter.columns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let fields = letter.columns.iter();
-    let fields = fields.map(|(name, kind)| Field::parse(name.clone(), kind).map_err(damaged));
-    let schema = Schema::new(fields.collect::<Result<_, _>>()?).map_err(damaged)?;
-    let (_, chunks) = read_rows(&letter.rows).map_err(damaged)?;
+fn rows(batches: &[BatchLetters]) -> Result<Vec<Value>, Failure> {
     let mut rows = Vec::new();
-    for chunk in &chunks {
-        rows.extend(rows_to_json(chunk, &schema).map_err(damaged)?);
+    for letter in batches.iter().flat_map(|batch| &batch.letters) {
+        rows.extend(letter.values().map_err(Failure::input)?);
     }
     Ok(rows)
 }
 
-fn export(batches: &[BatchLetters], to: &Path) -> Result<u64, Failure> {
+fn export(rows: &[Value], to: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::run(format!("cannot write {}: {error}", to.display()));
     let mut lines = Vec::new();
-    let mut count = 0;
-    for letter in batches.iter().flat_map(|batch| &batch.letters) {
-        for row in rows(letter)? {
-            lines.extend_from_slice(row.to_string().as_bytes());
-            lines.push(b'\n');
-            count += 1;
-        }
+    for row in rows {
+        lines.extend_from_slice(row.to_string().as_bytes());
+        lines.push(b'\n');
     }
     let file = OpenOptions::new().write(true).create_new(true).open(to);
     let mut file = file.map_err(failed)?;
     file.write_all(&lines).map_err(failed)?;
     // What is dropped after this must be there.
-    file.sync_all().map_err(failed)?;
-    Ok(count)
-}
-
-fn of_range(range: &InputRange) -> String {
-    match range {
-        InputRange::NoBatch => "no batch".to_owned(),
-        InputRange::Bytes { from, to } => format!("bytes {from} to {to}"),
-        InputRange::Files(files) => {
-            let files = files.iter().map(|file| file.path.display().to_string());
-            format!("files {}", files.collect::<Vec<_>>().join(", "))
-        }
-        InputRange::Batches { from, to } => format!("batches {from} to {to}"),
-        InputRange::Rows { from, to } => format!("rows {from} to {to}"),
-        InputRange::Blocks(blocks) => {
-            let blocks = blocks.iter().map(u64::to_string);
-            format!("blocks {}", blocks.collect::<Vec<_>>().join(", "))
-        }
-    }
+    file.sync_all().map_err(failed)
 }

@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
-        Command::DeadLetters(arguments) => dead_letters::run(&arguments),
+        Command::DeadLetters(arguments) => dead_letters::run(&arguments, &environment),
         Command::Secret(arguments) => secret::run(&arguments, &environment),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),

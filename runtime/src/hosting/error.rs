@@ -4,8 +4,12 @@ use std::{io, path::PathBuf};
 
 use super::OverQuota;
 use crate::{
-    account::TooMuch, checkpoint::StateError, journal::JournalError, launch::LaunchError,
-    model::TopologyName, scheduler::TapError,
+    account::TooMuch,
+    checkpoint::{CheckpointError, DamagedLetters, StateError},
+    journal::JournalError,
+    launch::LaunchError,
+    model::TopologyName,
+    scheduler::TapError,
 };
 
 /// Why something was not done with a hosted topology.
@@ -33,6 +37,15 @@ pub enum HostingError {
         "`{0}` writes nothing down: give it a `checkpoint`, and what its operators remember is kept there"
     )]
     NothingKept(TopologyName),
+    /// A task of its own panicked.
+    #[error("{0} panicked, which is a bug of rsrt")]
+    Fell(&'static str),
+    /// Its checkpoint does not read or write.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its dead letters make no sense.
+    #[error(transparent)]
+    Letters(#[from] DamagedLetters),
     /// What its operators remember cannot be shown.
     #[error(transparent)]
     State(#[from] StateError),
@@ -93,6 +106,7 @@ impl HostingError {
             | Self::Upload(_) => false,
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
+            Self::Checkpoint(_) | Self::Letters(_) | Self::Fell(_) => true,
             Self::Journal(_) | Self::Disk { .. } | Self::Record { .. } | Self::InUse(_) => true,
         }
     }

@@ -1,12 +1,13 @@
 //! A deployed topology and what it does now.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::watch;
 
 use super::{Desired, HostingError, Phase, Record, Status, lock, tail::Tail};
 use crate::{
     account::Account,
+    checkpoint::Checkpoint,
     clock::Clock,
     model::{Location, Namespace},
     scheduler::Taps,
@@ -41,9 +42,13 @@ struct Inner {
     kept: Option<Kept>,
 }
 
-/// Where a checkpoint lies; none if there is none.
-#[derive(Debug, Clone)]
-pub(super) struct Kept(pub(super) Option<Location>);
+/// What it writes down.
+struct Kept {
+    /// Where; none if nothing is.
+    place: Option<Location>,
+    /// While it runs.
+    open: Weak<Checkpoint>,
+}
 
 impl Hosted {
     pub(super) fn new(record: Record, account: Account, clock: &Arc<dyn Clock>) -> Self {
@@ -117,9 +122,12 @@ impl Hosted {
         Some(stop)
     }
 
-    pub(super) fn runs(&self, taps: Taps) {
+    pub(super) fn runs(&self, taps: Taps, checkpoint: Option<&Arc<Checkpoint>>) {
         let mut inner = lock(&self.inner);
         inner.taps = Some(taps);
+        if let Some(kept) = &mut inner.kept {
+            kept.open = checkpoint.map(Arc::downgrade).unwrap_or_default();
+        }
         if inner.phase == Phase::Starting {
             inner.phase = Phase::Running;
         }
@@ -178,20 +186,21 @@ impl Hosted {
         let _ = self.active.subscribe().wait_for(|active| !active).await;
     }
 
-    /// It was found out where its checkpoint lies.
-    pub(super) fn keeps(&self, kept: Kept) {
-        lock(&self.inner).kept = Some(kept);
+    /// It was found out where its checkpoint lies, if it has one.
+    pub(super) fn keeps(&self, place: Option<Location>) {
+        let open = Weak::new();
+        lock(&self.inner).kept = Some(Kept { place, open });
     }
 
-    /// Where its checkpoint lies.
-    pub(super) fn kept(&self) -> Result<Location, HostingError> {
+    /// Where its checkpoint lies, and the checkpoint itself while it runs.
+    pub(super) fn kept(&self) -> Result<(Location, Option<Arc<Checkpoint>>), HostingError> {
         let inner = lock(&self.inner);
-        let name = inner.record.name.clone();
-        match &inner.kept {
-            None => Err(HostingError::NeverRan(name)),
-            Some(Kept(None)) => Err(HostingError::NothingKept(name)),
-            Some(Kept(Some(place))) => Ok(place.clone()),
-        }
+        let name = || inner.record.name.clone();
+        let kept = inner.kept.as_ref();
+        let kept = kept.ok_or_else(|| HostingError::NeverRan(name()))?;
+        let place = kept.place.clone();
+        let place = place.ok_or_else(|| HostingError::NothingKept(name()))?;
+        Ok((place, kept.open.upgrade()))
     }
 
     /// Where its streams can be looked at, while it runs.

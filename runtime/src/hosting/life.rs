@@ -6,13 +6,8 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Quota, Shared,
-    batch_lines::tell,
-    hosted::{Hosted, Kept},
-    in_flight::InFlight,
-    loading,
-    tail::Tail,
-    walls::WORK,
+    Desired, HostingError, Phase, Quota, Shared, batch_lines::tell, hosted::Hosted,
+    in_flight::InFlight, loading, tail::Tail, walls::WORK,
 };
 use crate::{
     account::{Metered, Work},
@@ -101,7 +96,7 @@ async fn live(
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    hosted.runs(launched.taps());
+    hosted.runs(launched.taps(), launched.checkpoint());
     let mut listener = Watcher { hosted, mark };
     let (summary, _) = launched.run(&mut listener).await;
     Ok(end(&summary, &stop))
@@ -128,7 +123,7 @@ fn open(
     quota.instances(&record.namespace, &loaded.topology)?;
     let clock = shared.launcher.clock.as_ref();
     let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
-    hosted.keeps(Kept(place.clone()));
+    hosted.keeps(place.clone());
     let options = Options {
         fusion: true,
         batches: None,

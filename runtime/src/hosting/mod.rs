@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod hosted;
 mod in_flight;
+mod letters;
 mod life;
 mod loading;
 mod quota;
@@ -49,6 +50,7 @@ use crate::{
     account::{Account, Work, process_cpu},
     launch::{Launcher, Loaders, State},
     model::{Namespace, TopologyName},
+    scheduler::Tenant,
     secrets::StoreFile,
     topology::Manifest,
 };
@@ -335,6 +337,12 @@ impl Hosting {
         let tenant = self.tenants.fellow(&namespace, hosted.account.clone());
         let quota = self.tenants.quota(&namespace);
         life::start(&self.shared, hosted, (tenant, quota));
+    }
+
+    /// For what the namespace asks for besides batches, on its own share and account.
+    fn tenant(&self, namespace: &Namespace) -> Tenant {
+        self.tenants
+            .fellow(namespace, self.tenants.account(namespace))
     }
 
     fn hosted(&self, record: Record) -> Arc<Hosted> {

@@ -54,8 +54,7 @@ impl Hosting {
         (operator, key): (String, Option<String>),
         (from, limit): (u64, u64),
     ) -> Result<StateRows, HostingError> {
-        let place = self.find(namespace, name)?.kept()?;
-        let asked = operator.clone();
+        let (place, _) = self.find(namespace, name)?.kept()?;
         let read = move |_: &Arc<Permit>| {
             let which = WhichRows {
                 operator: &operator,
@@ -74,15 +73,9 @@ impl Hosting {
             }
             last.map(Err)
         };
-        let account = self.tenants.account(namespace);
-        let read = self.tenants.fellow(namespace, account).run(vec![read]);
+        let read = self.tenant(namespace).run(vec![read]);
         let read = read.into_iter().flatten().flatten().next();
-        // Nothing comes of a task that panics.
-        Ok(read.unwrap_or_else(|| {
-            Err(StateError::Rows {
-                operator: asked,
-                why: "reading it panicked, which is a bug of rsrt".to_owned(),
-            })
-        })?)
+        let read = read.ok_or(HostingError::Fell("reading its state"))?;
+        Ok(read?)
     }
 }

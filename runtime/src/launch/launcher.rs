@@ -63,6 +63,11 @@ pub struct Launched {
 }
 
 impl Launched {
+    /// Its checkpoint, if it has one.
+    pub fn checkpoint(&self) -> Option<&Arc<Checkpoint>> {
+        self.checkpoint.as_ref()
+    }
+
     /// Where its streams can be looked at while it runs.
     pub fn taps(&self) -> Taps {
         self.stream.taps()

@@ -18,7 +18,7 @@ use super::{
     Role, Server,
     audit::Change,
     caller::{Caller, Named, Owner},
-    logs,
+    letters, logs,
     openapi::Description,
     problem::Problem,
     secrets, state, tap,
@@ -71,6 +71,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         )
         .route("/v1/usage", get(usage::of_all))
         .route("/v1/namespaces/{namespace}/usage", get(usage::of_namespace))
+        .route(
+            &format!("{one}/dead-letters"),
+            get(letters::show).delete(letters::forget),
+        )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -211,7 +215,7 @@ pub(super) async fn undeploy(it: Named, State(server): App) -> Answer<StatusCode
 }
 
 /// Goes on when whoever asked does not wait for it.
-async fn detached<T: Send + 'static>(
+pub(super) async fn detached<T: Send + 'static>(
     change: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<T> {
     Handle::current().spawn(change).await.unwrap_or_else(|_| {
@@ -223,7 +227,7 @@ async fn detached<T: Send + 'static>(
 }
 
 impl Server {
-    fn changed<T>(
+    pub(super) fn changed<T>(
         &self,
         it: &Named,
         action: &'static str,

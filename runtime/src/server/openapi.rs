@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::{api, logs, secrets, state, tap, usage};
+use super::{api, letters, logs, secrets, state, tap, usage};
 
 /// The description of all routes.
 #[derive(OpenApi)]
@@ -13,7 +13,8 @@ use super::{api, logs, secrets, state, tap, usage};
     paths(
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
         api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove,
-        logs::logs, tap::tap, state::state, usage::of_all, usage::of_namespace
+        logs::logs, tap::tap, state::state, usage::of_all, usage::of_namespace, letters::show,
+        letters::forget
     ),
     modifiers(&Tokens)
 )]

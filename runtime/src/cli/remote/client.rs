@@ -135,13 +135,10 @@ impl Client {
         parsed(&self.ask(Method::POST, &format!("{}{path}", self.topologies), body)?)
     }
 
-    pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
+    /// Removes something of which nothing is left to say.
+    pub(super) fn remove(&self, path: &str) -> Result<(), Failure> {
         self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?;
         Ok(())
-    }
-
-    pub(super) fn get_in_namespace<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        parsed(&self.ask(Method::GET, &format!("{}{path}", self.namespace), None)?)
     }
 
     pub(super) fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
@@ -153,9 +150,13 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn delete_in_namespace(&self, path: &str) -> Result<(), Failure> {
+    pub(super) fn delete_beside(&self, path: &str) -> Result<(), Failure> {
         self.ask(Method::DELETE, &format!("{}{path}", self.namespace), None)?;
         Ok(())
+    }
+
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parsed(&self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?)
     }
 
     /// The body of a good answer.

@@ -2,6 +2,7 @@
 
 mod client;
 mod deploy;
+mod letters;
 mod logs;
 pub(super) mod secrets;
 mod state;
@@ -24,6 +25,7 @@ use crate::{
 };
 use client::Client;
 pub(super) use deploy::Arguments as Deploy;
+pub(super) use letters::Letters;
 pub(super) use logs::{Arguments as Logs, run as logs};
 pub(super) use state::{Arguments as State, run as state};
 pub(super) use tap::{Arguments as Tap, run as tap};
@@ -44,6 +46,13 @@ pub(super) struct Remote {
     /// How the answer is written, on standard output
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+}
+
+impl Remote {
+    /// How the answer is written.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
 }
 
 /// List what is deployed on a server
@@ -123,7 +132,7 @@ fn changed(arguments: &One, environment: &Environment, verb: &str) -> Result<Exi
 
 pub(super) fn undeploy(arguments: &One, environment: &Environment) -> Result<ExitCode, Failure> {
     let client = Client::new(&arguments.remote, environment)?;
-    client.delete(&format!("/{}", arguments.name))?;
+    client.remove(&format!("/{}", arguments.name))?;
     let gone = json!({ "undeployed": arguments.name.as_str() });
     answer(arguments.remote.format, &gone, || {
         format!("{} is gone, with what it kept\n", arguments.name)

@@ -30,7 +30,7 @@ pub(in crate::cli) fn list(
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     let client = Client::new(remote, environment)?;
-    let all: Vec<SecretEntry> = client.get_in_namespace("/secrets")?;
+    let all: Vec<SecretEntry> = client.get_beside("/secrets")?;
     answer(remote.format, &json!(all), || {
         all.iter()
             .map(|secret| format!("{}\n", secret.name))
@@ -44,7 +44,7 @@ pub(in crate::cli) fn remove(
     name: &SecretName,
 ) -> Result<ExitCode, Failure> {
     let client = Client::new(remote, environment)?;
-    client.delete_in_namespace(&format!("/secrets/{name}"))?;
+    client.delete_beside(&format!("/secrets/{name}"))?;
     answer(remote.format, &json!({ "removed": name.as_str() }), || {
         format!("{name} is forgotten\n")
     })
