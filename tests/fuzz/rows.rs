@@ -100,6 +100,21 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+/// The reader of Arrow takes for granted that offsets are whole, and much else.
+#[test]
+fn no_byte_that_is_changed_makes_it_panic() {
+    let written = written();
+    for at in 0..written.len() {
+        for byte in [0, 1, 13, 0xff, written[at] ^ 1, written[at] ^ 0x80] {
+            let mut bytes = written.clone();
+            bytes[at] = byte;
+            if let Ok((_, chunks)) = read_rows(&bytes) {
+                is_sound(&chunks);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 
