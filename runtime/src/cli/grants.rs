@@ -4,9 +4,10 @@ use std::{env, fmt, path::Path, str::FromStr};
 
 use super::Failure;
 use crate::{
-    confine::{Confinement, Place},
+    confine::Confinement,
+    launch::{self, LaunchError},
     model::{Grant, InvalidGrant, PluginName},
-    plugin::{Access, Grants},
+    plugin::Grants,
     topology::{Plugin, choices},
 };
 
@@ -114,50 +115,19 @@ pub(super) fn open(
     topology
         .chain(typed)
         .try_fold(Grants::default(), |grants, (grant, base, confinement)| {
-            let place = |path: &Path| Place::from(base.join(path));
-            let refused = |why| Failure::input(format!("{grant} cannot be granted: {why}"));
-            match grant {
-                Grant::Env(name) => {
-                    confinement.may_grant_variable(name).map_err(refused)?;
-                    variable(grants, name)
-                }
-                Grant::Read(path) => {
-                    let place = confinement.to_read(&place(path)).map_err(refused)?;
-                    directory(grants, path, place, Access::Read)
-                }
-                Grant::Write(path) => {
-                    let place = confinement.to_write(&place(path)).map_err(refused)?;
-                    directory(grants, path, place, Access::Write)
-                }
-                Grant::Stdout => {
-                    confinement.may_grant_stdout().map_err(refused)?;
-                    Ok(grants.stdout())
-                }
-            }
+            launch::granted(grants, grant, (base, confinement), &variable)
         })
+        .map_err(Failure::from)
 }
 
-/// A variable that is not set is not set for the plugin, too.
-fn variable(grants: Grants, name: &str) -> Result<Grants, Failure> {
-    match env::var_os(name).map(std::ffi::OsString::into_string) {
-        None => {
-            tracing::warn!("the variable {name}, which is granted, is not set");
-            Ok(grants)
-        }
-        Some(Ok(value)) => Ok(grants.variable(name, &value)),
-        Some(Err(_)) => Err(Failure::input(format!(
+fn variable(name: &str) -> Result<Option<String>, LaunchError> {
+    let value = env::var_os(name).map(std::ffi::OsString::into_string);
+    let no_text = |_| {
+        LaunchError::input(format!(
             "the variable {name}, which is granted, is no UTF-8"
-        ))),
-    }
-}
-
-fn directory(grants: Grants, path: &Path, place: Place, access: Access) -> Result<Grants, Failure> {
-    let name = path
-        .to_str()
-        .ok_or_else(|| Failure::input(format!("the path {} is no UTF-8", path.display())))?;
-    grants
-        .directory(name, place, access)
-        .map_err(Failure::input)
+        ))
+    };
+    value.transpose().map_err(no_text)
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ fn assemble(
         base_dir,
         parallelism,
         state,
+        confinement: &Confinement::everything(),
         loaders: &loaders,
     };
     let launched = launch::assemble(manifest, &supply, terms)?;

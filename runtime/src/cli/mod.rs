@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments),
-        Command::Secret(arguments) => secret::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments, &environment),
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => logging(&environment, |_| build::run(&arguments)),
         Command::Serve(arguments) => serve::run(&arguments, &environment),

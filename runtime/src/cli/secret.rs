@@ -8,7 +8,11 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Failure, output, secret_values};
+use super::{
+    Environment, Failure, output,
+    remote::{self, Remote},
+    secret_values,
+};
 use crate::model::{Secret, SecretName};
 
 const EXAMPLES: &str = "\
@@ -16,12 +20,13 @@ Examples:
   rsrt secret set database --secrets my.secrets < url.txt
   rsrt secret list --secrets my.secrets
   rsrt run plugin.wasm --topology topo.toml --secrets my.secrets
+  rsrt secret set database < url.txt                  on the server of RSRT_SERVER or the context
 
 A topology names a secret where a text may stand: url = { secret = \"database\" }. Values are encrypted
 with the key in FILE.key, which is made for the first one; who has both files has the values.
 A line end behind the value is not part of it. There is no way to show a value.";
 
-/// Keep secrets for `rsrt run --secrets`
+/// Keep secrets: of a namespace on a server, or for `rsrt run --secrets`
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -54,25 +59,39 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// Where they are kept
-    #[arg(long, value_name = "FILE")]
-    secrets: PathBuf,
+    /// A file of this machine, instead of a server
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "context", "namespace", "format"])]
+    secrets: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
     match &arguments.action {
         Action::Set { name, store } => {
-            let store = secret_values::local(&store.secrets)?;
-            store.set(name, &read(name)?).map_err(Failure::input)?;
+            let value = read(name)?;
+            match &store.secrets {
+                None => return remote::secrets::set(&store.remote, environment, name, &value),
+                Some(file) => {
+                    let store = secret_values::local(file)?;
+                    store.set(name, &value).map_err(Failure::input)?;
+                }
+            }
         }
         Action::List { store } => {
-            let store = secret_values::local(&store.secrets)?;
+            let Some(file) = &store.secrets else {
+                return remote::secrets::list(&store.remote, environment);
+            };
+            let store = secret_values::local(file)?;
             let names = store.names().map_err(Failure::input)?;
             let lines = names.iter().map(|name| format!("{name}\n"));
             output::answer(&lines.collect::<String>())?;
         }
         Action::Remove { name, store } => {
-            let store = secret_values::local(&store.secrets)?;
+            let Some(file) = &store.secrets else {
+                return remote::secrets::remove(&store.remote, environment, name);
+            };
+            let store = secret_values::local(file)?;
             if !store.remove(name).map_err(Failure::input)? {
                 let file = store.path().display();
                 let failure = Failure::input(format!("{file} has no secret `{name}`"));

@@ -1,6 +1,12 @@
 //! `rsrt serve`: topologies of several tenants in this process, until someone stops it.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use tokio::{
     net::TcpListener,
@@ -11,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Environment, Failure, console::Console, loading, output};
 use crate::{
     clock::{Clock, SystemClock},
-    hosting::{Hosting, Registry},
+    hosting::{Hosting, Registry, Walls},
     launch::Launcher,
+    plugin::CompileLimits,
     scheduler::Pool,
+    secrets::Store,
     server::{Audit, Config, ServeError, Server, Tokens, is_loopback},
     telemetry::{self, LogFilter},
 };
@@ -67,7 +75,11 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let tokens = Tokens::open(registry.path()).map_err(Failure::input)?;
     let audit = Audit::open(&registry.path().join("audit.jsonl"))
         .map_err(|error| Failure::input(format!("cannot open the audit log: {error}")))?;
-    let loaders = loading::loaders(environment)?;
+    let compiling = CompileLimits {
+        cpu_time: config.limits.compile_time,
+        memory: config.limits.compile_memory,
+    };
+    let loaders = loading::loaders(environment)?.limited(compiling);
     let cores = config.cores.unwrap_or_else(loading::cores);
     let pool = Pool::new(cores)
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
@@ -92,11 +104,12 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
                 error,
             })
         })?;
-        let hosting = Hosting::open(registry, launcher, loaders, weights.collect());
+        let address = listener.local_addr().map_err(Failure::run)?;
+        let walls = walls(&config, registry.path(), address)?;
+        let hosting = Hosting::open(registry, launcher, loaders, weights.collect(), walls);
         let hosting = Arc::new(hosting.map_err(Failure::input)?);
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;
-        let address = listener.local_addr().map_err(Failure::run)?;
         let scheme = if config.tls.is_some() {
             "https"
         } else {
@@ -111,6 +124,35 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     });
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// What the configuration allows each namespace, and where secrets lie.
+fn walls(config: &Config, data: &Path, address: SocketAddr) -> Result<Walls, Failure> {
+    let key = match &config.secrets.key {
+        Some(key) => key.clone(),
+        None => beside(data).ok_or_else(|| {
+            Failure::input("there is nothing beside the data directory")
+                .hint("say where the key of secrets lies: [secrets] key = \"PATH\"")
+        })?,
+    };
+    let secrets = Store::open(&data.join("secrets")).map_err(Failure::input)?;
+    let allowances = config.namespaces.iter();
+    let allowances = allowances.map(|(name, given)| (name.clone(), given.allowance()));
+    let walls = Walls::new(allowances.collect(), secrets.with_key(&key), Some(address));
+    let mut of_server = vec![data, &key];
+    if let Some(tls) = &config.tls {
+        of_server.push(&tls.key);
+    }
+    walls.check(&of_server).map_err(Failure::input)?;
+    Ok(walls)
+}
+
+/// The key of secrets does not lie in the directory that is copied with them.
+fn beside(data: &Path) -> Option<PathBuf> {
+    let data = std::path::absolute(data).ok()?;
+    let mut name = data.file_name()?.to_owned();
+    name.push(".key");
+    Some(data.with_file_name(name))
 }
 
 fn stop_on_signals(stop: CancellationToken) -> Result<(), Failure> {

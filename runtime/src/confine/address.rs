@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{AllowedAddress, allowed::plain};
+use super::Addresses;
 use crate::model::{NoValue, Secret, SecretName, Text};
 
 /// `host:port`, or a secret that is one. A confined one is resolved once for each connection, and what it resolved to is what
@@ -14,7 +14,7 @@ use crate::model::{NoValue, Secret, SecretName, Text};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     text: Text,
-    allowed: Option<Arc<[AllowedAddress]>>,
+    allowed: Option<Arc<Addresses>>,
 }
 
 /// What a name resolved to may not be connected to. Does not say what that is: names of the
@@ -56,7 +56,7 @@ impl Address {
         self.allowed.is_some()
     }
 
-    pub(super) fn confined(&self, allowed: Arc<[AllowedAddress]>) -> Self {
+    pub(super) fn confined(&self, allowed: Arc<Addresses>) -> Self {
         Self {
             text: self.text.clone(),
             allowed: Some(allowed),
@@ -89,18 +89,12 @@ impl Address {
 pub(crate) fn allowed_of(
     name: &str,
     resolved: impl Iterator<Item = SocketAddr>,
-    allowed: &[AllowedAddress],
+    allowed: &Addresses,
 ) -> Result<Vec<SocketAddr>, Refused> {
     let same = same_name(name);
-    let may = |address: &SocketAddr| {
-        let (ip, port) = (plain(address.ip()), address.port());
-        allowed
-            .iter()
-            .any(|allowed| allowed.allows(&same, ip, port))
-    };
     // Connected to as it was compared.
     let addresses = resolved.map(|address| SocketAddr::new(mapped(address.ip()), address.port()));
-    let addresses: Vec<_> = addresses.filter(may).collect();
+    let addresses: Vec<_> = addresses.filter(|it| allowed.allow(&same, *it)).collect();
     match addresses.is_empty() {
         true => Err(Refused(name.to_owned())),
         false => Ok(addresses),
@@ -113,28 +107,19 @@ fn mapped(ip: IpAddr) -> IpAddr {
 
 /// Says why no address of this name can be allowed, as far as the name alone tells; of a secret
 /// without a value it tells nothing.
-pub(super) fn refused_name(address: &Address, allowed: &[AllowedAddress]) -> Result<(), String> {
+pub(super) fn refused_name(address: &Address, allowed: &Addresses) -> Result<(), String> {
     let Ok(text) = address.expose() else {
         return Ok(());
     };
-    let listed = || match allowed {
-        [] => "nothing".to_owned(),
-        allowed => {
-            let texts: Vec<_> = allowed.iter().map(ToString::to_string).collect();
-            texts.join(", ")
-        }
-    };
     let (name, port) = split(text).ok_or_else(|| format!("{address} is no host:port"))?;
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let may = if let Ok(ip) = bare.parse::<IpAddr>() {
-        allowed.iter().any(|it| it.allows(name, plain(ip), port))
-    } else {
-        let same = same_name(name);
-        allowed.iter().any(|it| it.may_allow(&same, port))
+    let may = match bare.parse::<IpAddr>() {
+        Ok(ip) => allowed.allow(name, SocketAddr::new(ip, port)),
+        Err(_) => allowed.may_allow(&same_name(name), port),
     };
     match may {
         true => Ok(()),
-        false => Err(format!("{address} is not allowed (what is: {})", listed())),
+        false => Err(format!("{address} is not allowed (what is: {allowed})")),
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a topology may reach.
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::Path, sync::Arc};
 
 use cap_std::{ambient_authority, fs::Dir};
 
-use super::{Address, AllowedAddress, Place, address::refused_name, root::Root};
+use super::{Address, Addresses, AllowedAddress, Place, address::refused_name, root::Root};
 use crate::model::{Location, ObjectUrl};
 
 /// What a topology may reach: everything that the process may, or what is named.
@@ -15,7 +15,7 @@ pub struct Confinement(Option<Arc<Rules>>);
 struct Rules {
     read: Vec<Arc<Root>>,
     write: Vec<Arc<Root>>,
-    addresses: Arc<[AllowedAddress]>,
+    addresses: Arc<Addresses>,
     buckets: Vec<String>,
     variables: BTreeSet<String>,
     stdout: bool,
@@ -51,7 +51,16 @@ impl Confinement {
     /// # Errors
     /// When it cannot be opened.
     pub fn read_root(self, name: &str, path: &Path) -> Result<Self, NoRoot> {
-        let root = open_root(name, path)?;
+        self.read_root_at(name, path, path)
+    }
+
+    /// The same, and what lies in this directory may be read; a topology names it as if the directory
+    /// were at `seen_at`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn read_root_at(self, name: &str, seen_at: &Path, path: &Path) -> Result<Self, NoRoot> {
+        let root = open_root(name, seen_at, path)?;
         Ok(self.with(|rules| rules.read.push(root)))
     }
 
@@ -60,7 +69,16 @@ impl Confinement {
     /// # Errors
     /// When it cannot be opened.
     pub fn write_root(self, name: &str, path: &Path) -> Result<Self, NoRoot> {
-        let root = open_root(name, path)?;
+        self.write_root_at(name, path, path)
+    }
+
+    /// The same, and what lies in this directory may be read, made, changed and removed; a topology
+    /// names it as if the directory were at `seen_at`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn write_root_at(self, name: &str, seen_at: &Path, path: &Path) -> Result<Self, NoRoot> {
+        let root = open_root(name, seen_at, path)?;
         Ok(self.with(|rules| {
             rules.read.push(root.clone());
             rules.write.push(root);
@@ -71,7 +89,15 @@ impl Confinement {
     #[must_use]
     pub fn addresses(self, more: impl IntoIterator<Item = AllowedAddress>) -> Self {
         self.with(|rules| {
-            rules.addresses = rules.addresses.iter().cloned().chain(more).collect();
+            rules.addresses = Arc::new(Addresses::clone(&rules.addresses).and(more));
+        })
+    }
+
+    /// The same, and this is not connected to, whatever is allowed: here the process listens.
+    #[must_use]
+    pub fn not_itself(self, own: SocketAddr) -> Self {
+        self.with(|rules| {
+            rules.addresses = Arc::new(Addresses::clone(&rules.addresses).without(own));
         })
     }
 
@@ -163,7 +189,7 @@ impl Confinement {
     }
 
     /// What may be connected to; none: everything.
-    pub(crate) fn allowed_addresses(&self) -> Option<Arc<[AllowedAddress]>> {
+    pub(crate) fn allowed_addresses(&self) -> Option<Arc<Addresses>> {
         self.0.as_ref().map(|rules| rules.addresses.clone())
     }
 
@@ -230,16 +256,16 @@ impl Confinement {
     }
 }
 
-fn open_root(name: &str, path: &Path) -> Result<Arc<Root>, NoRoot> {
+fn open_root(name: &str, seen_at: &Path, path: &Path) -> Result<Arc<Root>, NoRoot> {
     let failed = |error| NoRoot {
         name: name.to_owned(),
         error,
     };
-    let path = std::path::absolute(path).map_err(failed)?;
-    let directory = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
+    let seen_at = std::path::absolute(seen_at).map_err(failed)?;
+    let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
     Ok(Arc::new(Root {
         name: name.to_owned(),
-        path,
+        path: seen_at,
         directory,
     }))
 }

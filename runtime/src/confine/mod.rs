@@ -6,6 +6,7 @@
 //! opened, and an address is connected to only if what it resolves to is allowed.
 
 mod address;
+mod addresses;
 mod allowed;
 mod confinement;
 mod place;
@@ -14,6 +15,7 @@ mod seen;
 
 pub(crate) use address::allowed_of;
 pub use address::{Address, Refused};
+pub use addresses::Addresses;
 pub use allowed::{AllowedAddress, InvalidAllowed};
 pub use confinement::{Confinement, NoRoot};
 pub use place::Place;

@@ -49,3 +49,14 @@ pub enum HostingError {
     #[error("another server uses the data directory {}; stop it, or give this one another", .0.display())]
     InUse(PathBuf),
 }
+
+impl HostingError {
+    /// It is the server's trouble: what it says may name its directories, and is for who runs it.
+    pub fn is_of_server(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Exists(_) | Self::Stopping(_) | Self::Upload(_) => false,
+            Self::Launch(error) => matches!(error, LaunchError::Run(_)),
+            Self::Journal(_) | Self::Disk { .. } | Self::Record { .. } | Self::InUse(_) => true,
+        }
+    }
+}

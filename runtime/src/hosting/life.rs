@@ -1,15 +1,16 @@
 //! One topology's life, on a task of its own: whatever ends it, ends nothing else.
 
-use std::{future::Future, io::Write, sync::Arc};
+use std::{future::Future, io::Write, path::Path, sync::Arc};
 
 use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, tail::Tail,
+    Desired, HostingError, Phase, Shared, hosted::Hosted, in_flight::InFlight, loading, tail::Tail,
+    walls::WORK,
 };
 use crate::{
-    launch::{self, Launched, Options, Outputs, Purpose, State, Terms},
+    launch::{self, Launched, Options, Outputs, Purpose, State},
     model::BatchTime,
     scheduler::{Outcome, Tenant},
     stream::{BatchReport, Listener, Stop, Summary},
@@ -56,6 +57,11 @@ async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send
     };
     match Handle::current().spawn(life).await {
         Ok(Ok(end)) => end,
+        // What is wrong with the server is told to who runs it.
+        Ok(Err(error)) if error.is_of_server() => {
+            tracing::error!("{error}");
+            failed("the server could not start it; its log says why".to_owned())
+        }
         Ok(Err(error)) => failed(error.to_string()),
         Err(_) => failed("a task of it panicked, which is a bug of rsrt; see the log".to_owned()),
     }
@@ -90,19 +96,18 @@ fn open(
     stop: Stop,
 ) -> Result<Launched, HostingError> {
     let record = hosted.record();
-    let base_dir = shared.registry.make_work(&record)?;
+    let work = shared.registry.make_work(&record)?;
     let manifest = Manifest::parse(&record.file, &record.text)
         .map_err(|invalid| HostingError::Launch(invalid.into()))?;
-    let terms = Terms {
-        base_dir: &base_dir,
-        parallelism: shared.launcher.pool.cores(),
-        state: State::Kept,
-        loaders: &shared.loaders,
-    };
-    let loaded = launch::assemble(manifest, &shared.registry.uploaded(&record)?, terms)?;
-    launch::check_initial(&loaded.topology)?;
+    let uploaded = shared.registry.uploaded(&record)?;
+    let loaded = loading::load(
+        shared,
+        &record.namespace,
+        (manifest, &uploaded),
+        (&work, State::Kept),
+    )?;
     let clock = shared.launcher.clock.as_ref();
-    let place = launch::place(&loaded.topology, &base_dir, false, clock)?;
+    let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
     let options = Options {
         fusion: true,
         batches: None,

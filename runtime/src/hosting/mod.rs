@@ -4,15 +4,20 @@
 //! [`Hosting`] is the door. What is deployed lies in a [`Registry`](registry::Registry) on disk;
 //! what it does now is its [`Status`].
 
+mod allowance;
 mod error;
+mod files;
 mod hosted;
 mod in_flight;
 mod life;
+mod loading;
 mod record;
 mod registry;
+mod staging;
 mod status;
 mod supplied;
 mod tail;
+mod walls;
 
 use std::{
     collections::BTreeMap,
@@ -21,20 +26,28 @@ use std::{
     time::Duration,
 };
 
+pub use allowance::{Allowance, Grantable};
 pub use error::HostingError;
+pub use files::{LONGEST_FILE, UploadedFile};
 pub use record::{Desired, Record};
 pub use registry::Registry;
 pub use status::{Phase, Status};
+pub use walls::{OpenWall, Walls};
 
+use files::Files;
 use hosted::Hosted;
 use supplied::Uploaded;
 
 use crate::{
-    launch::{self, Launcher, Loaders, State, Terms},
+    launch::{Launcher, Loaders, State},
     model::{Namespace, TopologyName},
     scheduler::Tenant,
+    secrets::StoreFile,
     topology::Manifest,
 };
+
+/// Bytes of a topology's text, at most.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// What is uploaded to be deployed.
 #[derive(Debug, Clone)]
@@ -45,6 +58,8 @@ pub struct Upload {
     pub text: String,
     /// Plugins by alias; none is the default.
     pub plugins: Vec<(Option<String>, Vec<u8>)>,
+    /// Files that it reads, by paths below its directory.
+    pub files: Vec<UploadedFile>,
 }
 
 /// Hosts topologies.
@@ -64,6 +79,7 @@ struct Shared {
     launcher: Launcher,
     loaders: Loaders,
     registry: Registry,
+    walls: Walls,
 }
 
 impl Hosting {
@@ -77,12 +93,14 @@ impl Hosting {
         launcher: Launcher,
         loaders: Loaders,
         weights: BTreeMap<Namespace, NonZeroU32>,
+        walls: Walls,
     ) -> Result<Self, HostingError> {
         let hosting = Self {
             shared: Arc::new(Shared {
                 launcher,
                 loaders,
                 registry,
+                walls,
             }),
             topologies: Mutex::default(),
             tenants: Mutex::default(),
@@ -112,6 +130,10 @@ impl Hosting {
         upload: Upload,
         by: &str,
     ) -> Result<Status, HostingError> {
+        if upload.text.len() > LONGEST_TEXT {
+            let what = format!("the topology's text has more than {LONGEST_TEXT} bytes");
+            return Err(HostingError::Upload(what));
+        }
         let manifest = Manifest::parse(&upload.file, &upload.text)
             .map_err(|invalid| HostingError::Launch(invalid.into()))?;
         let named = manifest.name().cloned();
@@ -120,19 +142,15 @@ impl Hosting {
         }
         let uploaded = Uploaded::new(upload.plugins)?;
         uploaded.check_aliases(&manifest)?;
-        // Everything but the name is checked before it has a folder.
-        let base_dir = match &named {
-            Some(name) => self.shared.registry.work(namespace, name),
-            None => self.shared.registry.path().to_owned(),
-        };
-        let terms = Terms {
-            base_dir: &base_dir,
-            parallelism: self.shared.launcher.pool.cores(),
-            state: State::Planned,
-            loaders: &self.shared.loaders,
-        };
-        let loaded = launch::assemble(manifest, &uploaded, terms)?;
-        launch::check_initial(&loaded.topology)?;
+        let files = Files::new(upload.files, &manifest)?;
+        // Everything is checked before it has a folder of its name.
+        let staging = self.shared.registry.stage(&files)?;
+        let loaded = loading::load(
+            &self.shared,
+            namespace,
+            (manifest, &uploaded),
+            (staging.path(), State::Planned),
+        )?;
         let name = loaded.topology.name.clone();
         let _change = lock(&self.changes);
         self.check_new(namespace, &name)?;
@@ -141,9 +159,10 @@ impl Hosting {
         let record = Record::new(
             (namespace, &name),
             (upload.file, upload.text),
-            plugins,
+            (plugins, files.digests()),
             (by, now),
         );
+        self.shared.registry.settle(staging, &record)?;
         self.shared.registry.write(&record)?;
         let hosted = Arc::new(Hosted::new(record));
         lock(&self.topologies).insert((namespace.clone(), name), hosted.clone());
@@ -187,6 +206,11 @@ impl Hosting {
         name: &TopologyName,
     ) -> Result<Vec<u8>, HostingError> {
         Ok(self.find(namespace, name)?.output())
+    }
+
+    /// The secrets of a namespace.
+    pub fn secrets(&self, namespace: &Namespace) -> StoreFile {
+        self.shared.walls.secrets(namespace)
     }
 
     /// Starts what is stopped, failed or quarantined. What runs goes on.

@@ -36,6 +36,9 @@ pub struct Record {
     pub text: String,
     /// Plugins: alias (none is the default) and the digest of the bytes.
     pub plugins: Vec<(Option<String>, String)>,
+    /// Files that were uploaded with it: path below its directory, and the digest of the bytes.
+    #[serde(default)]
+    pub files: Vec<(String, String)>,
     /// What it is meant to do.
     pub desired: Desired,
     /// Who deployed it.
@@ -55,7 +58,7 @@ impl Record {
     pub fn new(
         (namespace, name): (&Namespace, &TopologyName),
         (file, text): (String, String),
-        plugins: Vec<(Option<String>, String)>,
+        (plugins, files): (Vec<(Option<String>, String)>, Vec<(String, String)>),
         (by, now): (&str, i64),
     ) -> Self {
         Self {
@@ -65,6 +68,7 @@ impl Record {
             file,
             text,
             plugins,
+            files,
             desired: Desired::Running,
             deployed_by: by.to_owned(),
             deployed_at: now,
@@ -118,7 +122,12 @@ mod tests {
     fn record() -> Record {
         let names = ("a".parse().unwrap(), "t".parse().unwrap());
         let text = ("t.toml".to_owned(), String::new());
-        Record::new((&names.0, &names.1), text, Vec::new(), ("me", 1))
+        Record::new(
+            (&names.0, &names.1),
+            text,
+            (Vec::new(), Vec::new()),
+            ("me", 1),
+        )
     }
 
     #[test]

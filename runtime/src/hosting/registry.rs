@@ -5,6 +5,7 @@
 //! DATA/namespaces/NS/plugins/DIGEST      components, by what is in them
 //! DATA/namespaces/NS/topologies/NAME/record.json
 //! DATA/namespaces/NS/topologies/NAME/work/       where its relative paths start
+//! DATA/staging/                          work directories of what is just being deployed
 //! ```
 
 use std::{
@@ -14,13 +15,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{HostingError, Record, in_flight::InFlight, supplied::Uploaded};
+use super::{
+    HostingError, Record, files::Files, in_flight::InFlight, staging::Staging, supplied::Uploaded,
+};
 use crate::{
     journal::{DirectoryDisk, read_whole, write_whole},
     model::{Namespace, TopologyName},
 };
 
 const RECORD: &str = "record.json";
+const STAGING: &str = "staging";
 
 /// The registry of one server; nobody else has it meanwhile.
 #[derive(Debug)]
@@ -42,7 +46,17 @@ impl Registry {
         let options = options.write(true).create(true).truncate(false);
         let lock = options.open(&file).map_err(failed("open", &file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => {
+                let registry = Self { path, _lock: lock };
+                // What was being deployed when the last server died is not deployed.
+                let staging = registry.path.join(STAGING);
+                match fs::remove_dir_all(&staging) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(failed("remove", &staging)(error))
+                    }
+                    _ => Ok(registry),
+                }
+            }
             Err(TryLockError::WouldBlock) => Err(HostingError::InUse(path)),
             Err(TryLockError::Error(error)) => Err(failed("lock", &file)(error)),
         }
@@ -115,6 +129,21 @@ impl Registry {
         let path = self.work(&record.namespace, &record.name);
         DirectoryDisk::open(&path).map_err(failed("make", &path))?;
         Ok(path)
+    }
+
+    /// A directory for what is being deployed, with these files in it.
+    pub(super) fn stage(&self, files: &Files) -> Result<Staging, HostingError> {
+        let path = self.path.join(STAGING);
+        let staging = Staging::new_in(&path).map_err(failed("make", &path))?;
+        let written = files.write_to(staging.path());
+        written.map_err(failed("write below", &path))?;
+        Ok(staging)
+    }
+
+    /// What was staged is where a topology's relative paths start.
+    pub(super) fn settle(&self, staging: Staging, record: &Record) -> Result<(), HostingError> {
+        let work = self.work(&record.namespace, &record.name);
+        staging.settle(&work).map_err(failed("make", &work))
     }
 
     pub(super) fn in_flight(&self, record: &Record) -> InFlight {

@@ -40,6 +40,19 @@ impl Loaded {
         })
     }
 
+    /// Without the paths of its plugins, which came from elsewhere.
+    #[must_use]
+    pub fn without_plugin_paths(self) -> Self {
+        let mut topology = (*self.topology).clone();
+        for plugin in &mut topology.plugins {
+            plugin.path = None;
+        }
+        Self {
+            topology: Arc::new(topology),
+            ..self
+        }
+    }
+
     /// Tied to what it may reach of the machine and the network. Relative paths start at `base_dir`.
     ///
     /// # Errors
@@ -104,6 +117,8 @@ pub struct Terms<'a> {
     pub parallelism: NonZeroUsize,
     /// What becomes of its state.
     pub state: State,
+    /// What it may reach. Who loads it ties it to that with [`Loaded::confined`].
+    pub confinement: &'a Confinement,
     /// What loads its plugins.
     pub loaders: &'a Loaders,
 }
@@ -139,7 +154,10 @@ pub fn assemble<S: Supply>(
     // What was begun with so many partitions goes on with them.
     let begun = match manifest.checkpoint() {
         Some(location) if terms.state.is_asked_for(location) => {
-            Checkpoint::parallelism(&location.under(&base_dir)).map_err(LaunchError::input)?
+            // Where it may not lie nobody looks; that is told with all else that is not allowed.
+            let place = terms.confinement.location(location, &base_dir).ok();
+            let begun = place.map(|place| Checkpoint::parallelism(&place));
+            begun.transpose().map_err(LaunchError::input)?.flatten()
         }
         _ => None,
     };

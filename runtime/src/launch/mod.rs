@@ -4,6 +4,7 @@
 mod clock_mode;
 mod durable;
 mod error;
+mod grant;
 mod launcher;
 mod load;
 mod loaders;
@@ -11,6 +12,7 @@ mod loaders;
 pub use clock_mode::Waits;
 pub use durable::{open, pending, place};
 pub use error::{LaunchError, report};
+pub use grant::granted;
 pub use launcher::{Launched, Launcher, Options, Outputs, Purpose};
 pub use load::{Loaded, NamedBytes, State, Supply, Terms, assemble, check_initial};
 pub use loaders::{Loaders, component, load_bytes};

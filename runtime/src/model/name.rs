@@ -67,6 +67,8 @@ names! {
     SecretName => "secret";
     /// What belongs to one tenant of a server.
     Namespace => "namespace";
+    /// A directory of a server's, as topologies call it: `data` in `/data/file.csv`.
+    RootName => "root";
 }
 
 fn is_valid(name: &str) -> bool {

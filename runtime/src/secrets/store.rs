@@ -39,6 +39,7 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    key: PathBuf,
 }
 
 impl Store {
@@ -56,15 +57,26 @@ impl Store {
         key::check_private(directory, &opened, 0o700)?;
         Ok(Self {
             directory: directory.to_owned(),
+            key: directory.join("key"),
         })
+    }
+
+    /// The same, with its key in this file. Its directory must be there.
+    #[must_use]
+    pub fn with_key(self, key: &Path) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self
+        }
     }
 
     /// The secrets of this namespace.
     pub fn of(&self, namespace: &Namespace) -> StoreFile {
         StoreFile {
             file: self.directory.join(format!("{namespace}.secrets")),
-            key: self.directory.join("key"),
+            key: self.key.clone(),
             namespace: namespace.clone(),
+            shares_key: true,
         }
     }
 
@@ -89,6 +101,8 @@ pub struct StoreFile {
     file: PathBuf,
     key: PathBuf,
     namespace: Namespace,
+    /// With all files beside it.
+    shares_key: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +126,7 @@ impl StoreFile {
             file: file.to_owned(),
             key: key.into(),
             namespace,
+            shares_key: false,
         }
     }
 
@@ -197,10 +212,10 @@ impl StoreFile {
 
     /// A new key would not open what an old one has closed.
     fn check_no_values(&self) -> Result<(), StoreError> {
-        let directory = key::directory_of(&self.key);
+        let directory = key::directory_of(&self.file);
         let failed = || StoreError::io("list", directory);
         let mut closed = self.file.exists().then(|| self.file.clone());
-        if self.key.ends_with("key") {
+        if self.shares_key {
             for entry in fs::read_dir(directory).map_err(failed())? {
                 let path = entry.map_err(failed())?.path();
                 if path.extension().is_some_and(|end| end == "secrets") {

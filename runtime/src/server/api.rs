@@ -8,9 +8,8 @@ use axum::{
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use utoipa::{OpenApi as _, ToSchema};
@@ -18,11 +17,13 @@ use utoipa::{OpenApi as _, ToSchema};
 use super::{
     Role, Server,
     audit::Change,
-    caller::{Caller, Named, Owner},
+    caller::{Caller, Deployer, Named, Owner},
     openapi::Description,
     problem::Problem,
+    secrets,
+    upload::{self, Deploy},
 };
-use crate::hosting::{Status, Upload};
+use crate::hosting::Status;
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,42 +36,14 @@ pub struct Me {
     pub namespace: Option<String>,
 }
 
-/// What is to be deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Deploy {
-    /// What the topology's file is called, for messages.
-    #[serde(default = "topo_toml")]
-    pub file: String,
-    /// The topology's text.
-    pub topology: String,
-    /// The plugins that it calls.
-    #[serde(default)]
-    pub plugins: Vec<PluginFile>,
-}
-
-/// A plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PluginFile {
-    /// What the topology calls it; none for the default plugin.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Its bytes, in base64.
-    pub bytes: String,
-}
-
-fn topo_toml() -> String {
-    "topo.toml".to_owned()
-}
-
 type App = State<Arc<Server>>;
-type Answer<T> = Result<T, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 /// Every route; each is in the description, too.
 pub(super) fn routes(server: Arc<Server>) -> Router {
     let limit = DefaultBodyLimit::max(server.limits.body_bytes);
     let one = "/v1/namespaces/{namespace}/topologies/{name}";
+    let secret = "/v1/namespaces/{namespace}/secrets/{name}";
     Router::new()
         .route("/openapi.json", get(openapi))
         .route("/v1/me", get(me))
@@ -82,6 +55,12 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/start"), axum::routing::post(start))
         .route(&format!("{one}/stop"), axum::routing::post(stop))
         .route(&format!("{one}/output"), get(output))
+        .route("/v1/namespaces/{namespace}/secrets", get(secrets::list))
+        .route(secret, get(secrets::one).delete(secrets::remove))
+        .route(
+            secret,
+            put(secrets::set).layer(DefaultBodyLimit::max(secrets::BODY_BYTES)),
+        )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -121,20 +100,23 @@ pub(super) async fn list(owner: Owner, State(server): App) -> Json<Vec<Status>> 
 
 /// Check a topology with its plugins, keep it and start it
 #[utoipa::path(post, path = "/v1/namespaces/{namespace}/topologies", params(("namespace" = String, Path)), request_body = Deploy,
-    responses((status = 201, body = Status), (status = 409, body = super::ProblemBody), (status = 413, body = super::ProblemBody), (status = 422, body = super::ProblemBody)))]
+    responses((status = 201, body = Status), (status = 409, body = super::ProblemBody), (status = 413, body = super::ProblemBody), (status = 422, body = super::ProblemBody), (status = 429, body = super::ProblemBody)))]
 pub(super) async fn deploy(
-    owner: Owner,
+    Deployer { owner, turn }: Deployer,
     State(server): App,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<Status>)> {
     let upload = body
         .map_err(|rejected| Problem::new(rejected.status(), rejected.body_text()))
-        .and_then(|body| upload(&body));
+        .and_then(|body| upload::read(&body));
     let deployed = match upload {
         Ok(upload) => {
             let (there, by) = (server.clone(), owner.id.clone());
             let namespace = owner.namespace.clone();
+            let place = server.gate.check().await;
             let deployed = tokio::task::spawn_blocking(move || {
+                // They are held as long as it takes, also if nobody waits any more.
+                let _held = (turn, place);
                 let deployed = there.hosting.deploy(&namespace, upload, &by);
                 let deployed = deployed.map_err(Problem::from);
                 // Whoever asked may have gone: what was done is written down here.
@@ -167,26 +149,6 @@ pub(super) async fn deploy(
         )
     })??;
     Ok((StatusCode::CREATED, Json(deployed)))
-}
-
-fn upload(body: &[u8]) -> Answer<Upload> {
-    let wrong = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
-    let deploy: Deploy = serde_json::from_slice(body)
-        .map_err(|error| wrong(format!("the body is not what is deployed: {error}")))?;
-    let mut plugins = Vec::new();
-    for plugin in deploy.plugins {
-        let bytes = BASE64_STANDARD.decode(&plugin.bytes);
-        let bytes = bytes.map_err(|error| {
-            let name = plugin.name.as_deref().unwrap_or("the default");
-            wrong(format!("the bytes of plugin {name} are no base64: {error}"))
-        })?;
-        plugins.push((plugin.name, bytes));
-    }
-    Ok(Upload {
-        file: deploy.file,
-        text: deploy.topology,
-        plugins,
-    })
 }
 
 /// What a topology is and does
@@ -266,7 +228,7 @@ impl Server {
         outcome
     }
 
-    fn note<T>(
+    pub(super) fn note<T>(
         &self,
         by: &str,
         (namespace, name): (&str, Option<&str>),

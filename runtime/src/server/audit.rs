@@ -22,7 +22,7 @@ pub(super) struct Change<'a> {
     pub(super) by: &'a str,
     pub(super) namespace: &'a str,
     pub(super) action: &'static str,
-    /// The topology; none if it has no name yet.
+    /// The topology or secret; none if it has no name yet.
     pub(super) name: Option<&'a str>,
     /// What it came to: `done`, or why it was refused.
     pub(super) outcome: &'a str,

@@ -5,14 +5,14 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::api;
+use super::{api, secrets};
 
 /// The description of all routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
-        api::stop, api::output
+        api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove
     ),
     modifiers(&Tokens)
 )]

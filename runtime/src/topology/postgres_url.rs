@@ -6,7 +6,7 @@ use tokio_postgres::config::{Config, Host, SslMode};
 use zeroize::Zeroizing;
 
 use crate::{
-    confine::{AllowedAddress, Confinement},
+    confine::{Addresses, Confinement},
     model::{Secret, SecretName, hide},
 };
 
@@ -21,7 +21,7 @@ pub struct PostgresUrl {
     config: Option<Box<Config>>,
     secret: Option<(SecretName, Option<Secret>)>,
     /// What its hosts may lead to; none: anything.
-    allowed: Option<Arc<[AllowedAddress]>>,
+    allowed: Option<Arc<Addresses>>,
 }
 
 /// A text that leads to no server. Says nothing of the password.
@@ -107,7 +107,7 @@ impl PostgresUrl {
     }
 
     /// What its hosts may lead to; none: anything.
-    pub(crate) fn allowed(&self) -> Option<&[AllowedAddress]> {
+    pub(crate) fn allowed(&self) -> Option<&Addresses> {
         self.allowed.as_deref()
     }
 

@@ -42,6 +42,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     server: String,
     token: String,
+    namespace: String,
     topologies: String,
 }
 
@@ -84,13 +85,15 @@ impl Client {
             http: http.build().map_err(Failure::run)?,
             server: server.trim_end_matches('/').to_owned(),
             token,
+            namespace: String::new(),
             topologies: String::new(),
         };
         let namespace = match &remote.namespace {
             Some(namespace) => namespace.to_string(),
             None => client.own_namespace()?,
         };
-        client.topologies = format!("/v1/namespaces/{namespace}/topologies");
+        client.namespace = format!("/v1/namespaces/{namespace}");
+        client.topologies = format!("{}/topologies", client.namespace);
         Ok(client)
     }
 
@@ -116,6 +119,24 @@ impl Client {
 
     pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
         self.ask(Method::DELETE, &format!("{}{path}", self.topologies), None)?;
+        Ok(())
+    }
+
+    pub(super) fn get_in_namespace<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parsed(&self.ask(Method::GET, &format!("{}{path}", self.namespace), None)?)
+    }
+
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        self.ask(
+            Method::PUT,
+            &format!("{}{path}", self.namespace),
+            Some(body),
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn delete_in_namespace(&self, path: &str) -> Result<(), Failure> {
+        self.ask(Method::DELETE, &format!("{}{path}", self.namespace), None)?;
         Ok(())
     }
 

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use super::Remote;
 use crate::{
     cli::{Failure, loading::GivenPlugin},
+    hosting::LONGEST_FILE,
+    launch,
     model::PluginName,
-    topology::Manifest,
+    topology::{Manifest, NamedFile},
 };
 
 const EXAMPLES: &str = "\
@@ -20,7 +22,8 @@ Examples:
   rsrt deploy plugin.wasm --topology topo.toml
   rsrt deploy --topology topo.toml --plugin text=text.wasm --server https://host:7878
 
-Every plugin that the topology calls is uploaded: those given here, else from the `path` that it says.
+Every plugin that the topology calls is uploaded: those given here, else from the `path` that it says. So is
+every file that it reads by a relative path below its own directory (not what a `directory` source reads).
 The server checks all of it before anything runs. The token is read from RSRT_TOKEN or the context.";
 
 /// Deploy a topology to a server
@@ -65,12 +68,38 @@ pub(super) fn body(arguments: &Arguments) -> Result<Value, Failure> {
             plugins.push(upload(called.alias.as_ref().map(PluginName::as_str), path)?);
         }
     }
-    Ok(json!({ "file": name, "topology": text, "plugins": plugins }))
+    let files = manifest.files();
+    let files = files.iter().map(|file| data_file(base_dir, file));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "file": name, "topology": text, "plugins": plugins, "files": files }))
+}
+
+/// A file that the topology reads goes with it.
+fn data_file(base_dir: &Path, file: &NamedFile) -> Result<Value, Failure> {
+    let NamedFile { path, reader } = file;
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::input(format!("cannot upload {path}, which {reader} reads: {why}"))
+            .hint("a file that the server has is named by an absolute path: /ROOT/...")
+    };
+    let bytes = fs::read(base_dir.join(path)).map_err(|error| cannot(&error))?;
+    if bytes.len() > LONGEST_FILE {
+        return Err(cannot(&format!("it has more than {LONGEST_FILE} bytes")));
+    }
+    Ok(json!({
+        "path": path,
+        "bytes": BASE64_STANDARD.encode(&bytes),
+        "digest": blake3::hash(&bytes).to_hex().as_str(),
+    }))
 }
 
 fn upload(alias: Option<&str>, path: &Path) -> Result<Value, Failure> {
     let bytes = fs::read(path).map_err(|error| {
         Failure::input(format!("cannot load plugin {}: {error}", path.display()))
     })?;
-    Ok(json!({ "name": alias, "bytes": BASE64_STANDARD.encode(bytes) }))
+    let bytes = launch::component(bytes, &path.display().to_string())?;
+    Ok(json!({
+        "name": alias,
+        "bytes": BASE64_STANDARD.encode(&bytes),
+        "digest": blake3::hash(&bytes).to_hex().as_str(),
+    }))
 }

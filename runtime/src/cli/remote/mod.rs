@@ -2,6 +2,7 @@
 
 mod client;
 mod deploy;
+pub(super) mod secrets;
 mod table;
 
 use std::process::ExitCode;
