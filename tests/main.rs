@@ -5,6 +5,7 @@
     reason = "clippy.toml allows it in tests, but not in what tests call"
 )]
 
+mod attacks;
 mod choices;
 mod cli;
 mod confine;

@@ -2,8 +2,12 @@
 
 mod api;
 mod durable;
+mod routes;
+mod secrets;
 mod tenants;
+mod uploads;
 mod verbs;
+mod walls;
 
 use std::{
     fs,
@@ -17,19 +21,19 @@ use serde_json::Value;
 use crate::cli::{Ended, Folder};
 
 /// A server with its folder, in which it can be killed and started again.
-pub(super) struct Served {
-    pub(super) folder: Folder,
+pub(crate) struct Served {
+    pub(crate) folder: Folder,
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Served {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("")
     }
 
     /// With more lines of configuration.
-    pub(super) fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let config = format!("listen = \"127.0.0.1:0\"\ndata = \"data\"\ncores = 2\n{config}");
         let folder = Folder::new(&[("server.toml", &config)]);
         let (child, url) = spawn(&folder);
@@ -37,16 +41,16 @@ impl Served {
     }
 
     /// Kills it in the middle of whatever it is at.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.child, self.url) = spawn(&self.folder);
     }
 
-    pub(super) fn token(&self, arguments: &[&str]) -> String {
+    pub(crate) fn token(&self, arguments: &[&str]) -> String {
         let new = ["token", "new", "--config", "server.toml"];
         let made = self.folder.rsrt(&[&new[..], arguments].concat());
         made.says(0, &[]);
@@ -54,7 +58,7 @@ impl Served {
     }
 
     /// `rsrt` with these arguments as the holder of a token.
-    pub(super) fn rsrt(&self, token: &str, arguments: &[&str]) -> Ended {
+    pub(crate) fn rsrt(&self, token: &str, arguments: &[&str]) -> Ended {
         let mut command = self.folder.command(arguments);
         command
             .env("RSRT_SERVER", &self.url)
@@ -64,14 +68,14 @@ impl Served {
     }
 
     /// The status of a topology.
-    pub(super) fn status(&self, token: &str, name: &str) -> Value {
+    pub(crate) fn status(&self, token: &str, name: &str) -> Value {
         let status = self.rsrt(token, &["status", name, "--format", "json"]);
         status.says(0, &[]);
         serde_json::from_str(&status.stdout).unwrap()
     }
 
     /// Asks for the status until it is as it should be.
-    pub(super) fn until(&self, token: &str, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, token: &str, name: &str, is: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..2_000 {
             let status = self.status(token, name);
             if is(&status) {
@@ -83,27 +87,56 @@ impl Served {
     }
 
     /// One request: the status code and the body.
-    pub(super) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
-        let bearer = match token {
-            "" => String::new(),
-            token => format!("Authorization: Bearer {token}\r\n"),
-        };
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: a\r\n{bearer}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-        );
-        let mut stream = self.connect();
-        stream.write_all(head.as_bytes()).unwrap();
-        // It may have been refused by its head already.
-        let _ = stream.write_all(body.as_bytes());
-        answer(&mut stream)
+    pub(crate) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        ask(&mut self.connect(), (method, path, token), body.as_bytes())
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    /// Deploys a topology by itself.
+    pub(crate) fn deploy(&self, namespace: &str, token: &str, topology: &str) -> (u16, String) {
+        let path = format!("/v1/namespaces/{namespace}/topologies");
+        let body = serde_json::json!({ "topology": topology });
+        self.http("POST", &path, token, &body.to_string())
+    }
+
+    /// What `print` sinks put out, once it is as it should be.
+    pub(crate) fn printed(&self, token: &str, name: &str, is: impl Fn(&str) -> bool) -> String {
+        let me = self.http("GET", "/v1/me", token, "").1;
+        let me: Value = serde_json::from_str(&me).unwrap();
+        let namespace = me["namespace"].as_str().unwrap();
+        let path = format!("/v1/namespaces/{namespace}/topologies/{name}/output");
+        let mut output = String::new();
+        for _ in 0..20_000 {
+            output = self.http("GET", &path, token, "").1;
+            if is(&output) {
+                return output;
+            }
+        }
+        panic!("{output}\n{}", self.status(token, name));
+    }
+
+    /// Asks until it has failed, and answers why.
+    pub(crate) fn failure(&self, token: &str, name: &str) -> String {
+        loop {
+            let status = self.status(token, name);
+            if status["phase"] == "failed" {
+                return status["why"].as_str().unwrap().to_owned();
+            }
+            assert_ne!(status["phase"], "finished", "{status}");
+        }
+    }
+
+    /// No answer says where the server's files lie.
+    #[track_caller]
+    pub(crate) fn tells_no_path(&self, text: &str) {
+        let place = self.folder.path().to_str().unwrap();
+        assert!(!text.contains(place), "{text}");
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
         TcpStream::connect(self.url.split("://").nth(1).unwrap()).unwrap()
     }
 
-    pub(super) fn audit(&self) -> String {
+    pub(crate) fn audit(&self) -> String {
         fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap()
     }
 }
@@ -115,7 +148,27 @@ impl Drop for Served {
     }
 }
 
-pub(super) fn answer(stream: &mut TcpStream) -> (u16, String) {
+/// One request on a connection of its own.
+pub(crate) fn ask(
+    stream: &mut TcpStream,
+    (method, path, token): (&str, &str, &str),
+    body: &[u8],
+) -> (u16, String) {
+    let bearer = match token {
+        "" => String::new(),
+        token => format!("Authorization: Bearer {token}\r\n"),
+    };
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\n{bearer}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let _ = stream.write_all(head.as_bytes());
+    // It may have been refused by its head already.
+    let _ = stream.write_all(body);
+    answer(stream)
+}
+
+pub(crate) fn answer(stream: &mut TcpStream) -> (u16, String) {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes); // what was refused may be reset
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -143,7 +196,7 @@ fn spawn(folder: &Folder) -> (Child, String) {
 }
 
 /// A topology that counts and never ends.
-pub(super) fn endless(name: &str) -> String {
+pub(crate) fn endless(name: &str) -> String {
     format!(
         "name = \"{name}\"\nbatch-interval = \"20ms\"\n\
          [source.numbers]\ntype = \"generator\"\nrate = 1000\n\

@@ -34,10 +34,7 @@ pub(super) struct Files(Vec<UploadedFile>);
 
 impl Files {
     /// Those of these that the topology reads, and none besides.
-    pub(super) fn new(
-        files: Vec<UploadedFile>,
-        manifest: &Manifest,
-    ) -> Result<Self, HostingError> {
+    pub(super) fn new(files: Vec<UploadedFile>, manifest: &Manifest) -> Result<Self, HostingError> {
         let wrong = |what: String| Err(HostingError::Upload(what));
         if files.len() > MOST_FILES {
             return wrong(format!("{MOST_FILES} files can be uploaded at most"));

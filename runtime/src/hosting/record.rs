@@ -122,7 +122,12 @@ mod tests {
     fn record() -> Record {
         let names = ("a".parse().unwrap(), "t".parse().unwrap());
         let text = ("t.toml".to_owned(), String::new());
-        Record::new((&names.0, &names.1), text, (Vec::new(), Vec::new()), ("me", 1))
+        Record::new(
+            (&names.0, &names.1),
+            text,
+            (Vec::new(), Vec::new()),
+            ("me", 1),
+        )
     }
 
     #[test]

@@ -22,9 +22,7 @@ pub use function::{
 pub use grant::{Grant, InvalidGrant};
 pub use input_range::{FileStamp, InputPosition, InputRange};
 pub use location::{InvalidLocation, Location, ObjectUrl};
-pub use name::{
-    InvalidName, Namespace, NodeName, PluginName, RootName, SecretName, TopologyName,
-};
+pub use name::{InvalidName, Namespace, NodeName, PluginName, RootName, SecretName, TopologyName};
 pub use persist::PersistLevel;
 pub use pieces::pieces;
 pub use position::Position;

@@ -74,6 +74,17 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Connections at once; more wait.
     pub connections: NonZeroUsize,
+    /// Of these from one address; more are closed.
+    pub connections_per_address: NonZeroUsize,
+    /// What one namespace may change in a minute.
+    pub changes_per_minute: NonZeroU32,
+    /// Deploys that are compiled and checked at once, each of another namespace.
+    pub deploys: NonZeroUsize,
+    /// CPU time that compiling a plugin may take; whole seconds.
+    #[serde(deserialize_with = "duration")]
+    pub compile_time: Duration,
+    /// Bytes that compiling a plugin may take.
+    pub compile_memory: u64,
     /// For batches in flight, when the server ends.
     #[serde(deserialize_with = "duration")]
     pub stop_timeout: Duration,
@@ -86,6 +97,11 @@ impl Default for Limits {
             request_timeout: Duration::from_mins(1),
             header_timeout: Duration::from_secs(10),
             connections: NonZeroUsize::MIN.saturating_add(255),
+            connections_per_address: NonZeroUsize::MIN.saturating_add(63),
+            changes_per_minute: NonZeroU32::MIN.saturating_add(599),
+            deploys: NonZeroUsize::MIN.saturating_add(1),
+            compile_time: Duration::from_mins(1),
+            compile_memory: 4 << 30,
             stop_timeout: Duration::from_secs(30),
         }
     }
@@ -208,7 +224,9 @@ impl Config {
 fn addresses<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<AllowedAddress>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let parsed = texts.iter().map(|text| text.parse());
-    parsed.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 fn loopback() -> SocketAddr {
@@ -249,10 +267,22 @@ mod tests {
             ("data = \"a\"\nport = 1", "unknown field `port`"),
             ("data = \"a\"\n[namespace.A]\n", "namespace name"),
             ("data = \"a\"\n[limits]\nrequest-timeout = \"soon\"", "it "),
-            ("data = \"a\"\n[namespace.a]\naddresses = [\"x\"]", "no address"),
-            ("data = \"a\"\n[namespace.a]\ngrants = [\"all\"]", "unknown variant"),
-            ("data = \"a\"\n[namespace.a.read-roots]\n\"../x\" = \"b\"", "root name"),
-            ("data = \"a\"\n[namespace.a.read-roots]\nwork = \"b\"", "own directory"),
+            (
+                "data = \"a\"\n[namespace.a]\naddresses = [\"x\"]",
+                "no address",
+            ),
+            (
+                "data = \"a\"\n[namespace.a]\ngrants = [\"all\"]",
+                "unknown variant",
+            ),
+            (
+                "data = \"a\"\n[namespace.a.read-roots]\n\"../x\" = \"b\"",
+                "root name",
+            ),
+            (
+                "data = \"a\"\n[namespace.a.read-roots]\nwork = \"b\"",
+                "own directory",
+            ),
         ] {
             let error = Config::parse(Path::new("server.toml"), text).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");

@@ -1,9 +1,12 @@
 //! The HTTP door of hosted topologies: who may do what, and what is written down about it.
 
+mod addresses;
 mod api;
+mod attempts;
 mod audit;
 mod caller;
 mod config;
+mod gate;
 mod listen;
 mod openapi;
 mod problem;
@@ -26,6 +29,9 @@ pub use secrets::SecretEntry;
 pub use token::{Role, TokenError, Tokens};
 pub use upload::{DataFile, Deploy, PluginFile};
 
+use attempts::Attempts;
+use gate::Gate;
+
 use crate::{clock::Clock, hosting::Hosting};
 
 /// What requests are answered with.
@@ -35,6 +41,8 @@ pub struct Server {
     pub(self) audit: Audit,
     pub(self) clock: Arc<dyn Clock>,
     pub(self) limits: Limits,
+    pub(self) gate: Gate,
+    pub(self) attempts: Attempts,
 }
 
 impl Server {
@@ -46,6 +54,8 @@ impl Server {
         limits: Limits,
     ) -> Self {
         Self {
+            gate: Gate::new(limits.changes_per_minute, limits.deploys.get()),
+            attempts: Attempts::default(),
             hosting,
             tokens,
             audit,

@@ -39,7 +39,7 @@ pub struct SecretEntry {
 /// What a secret is set to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecretValue {
+pub(super) struct SecretValue {
     /// At most 64 KiB.
     value: String,
 }
@@ -52,7 +52,9 @@ pub(super) async fn list(
     State(server): State<Arc<Server>>,
 ) -> Answer<Json<Vec<SecretEntry>>> {
     let names = with_store(server, owner.namespace, |store| Ok(store.names()?)).await?;
-    let entries = names.into_iter().map(|name| SecretEntry { name: name.into() });
+    let entries = names
+        .into_iter()
+        .map(|name| SecretEntry { name: name.into() });
     Ok(Json(entries.collect()))
 }
 
@@ -157,4 +159,3 @@ impl From<StoreError> for Problem {
         }
     }
 }
-

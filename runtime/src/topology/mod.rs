@@ -32,8 +32,8 @@ pub use compile::{Defaults, compile};
 pub use compiled::{CatchUp, Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use confined::{NotConfined, Violation, check_confined, confine};
 pub use join::{Join, JoinKind};
-pub use manifest::{Manifest, NamedFile};
 pub(crate) use manifest::parse_duration;
+pub use manifest::{Manifest, NamedFile};
 pub use on_error::OnError;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,

@@ -127,7 +127,11 @@ impl Client {
     }
 
     pub(super) fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        self.ask(Method::PUT, &format!("{}{path}", self.namespace), Some(body))?;
+        self.ask(
+            Method::PUT,
+            &format!("{}{path}", self.namespace),
+            Some(body),
+        )?;
         Ok(())
     }
 

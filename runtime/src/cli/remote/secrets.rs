@@ -32,7 +32,9 @@ pub(in crate::cli) fn list(
     let client = Client::new(remote, environment)?;
     let all: Vec<SecretEntry> = client.get_in_namespace("/secrets")?;
     answer(remote.format, &json!(all), || {
-        all.iter().map(|secret| format!("{}\n", secret.name)).collect()
+        all.iter()
+            .map(|secret| format!("{}\n", secret.name))
+            .collect()
     })
 }
 
