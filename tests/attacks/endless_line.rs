@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, net::TcpListener, sync::mpsc, thread};
 
-use super::{Field, number};
+use super::field::{Field, number};
 
 /// Bytes of the line, at least.
 const LINE: u64 = 256 << 20;

@@ -2,7 +2,7 @@
 
 use rsrt::clock::Clock as _;
 
-use super::{Field, number};
+use super::field::{Field, number};
 
 const LINES: u64 = 20;
 

@@ -1,6 +1,6 @@
 //! Functions that take all the memory there is.
 
-use super::{Field, number};
+use super::field::{Field, number};
 
 const TOTAL: u64 = 96 << 20;
 

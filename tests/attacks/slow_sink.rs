@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, thread};
 
-use super::Field;
+use super::field::Field;
 
 #[test]
 fn a_slow_sink() {
@@ -36,7 +36,7 @@ fn a_slow_sink() {
     // Its batches wait for their sink, and for nothing else.
     let usage = field.usage("attacker");
     for one in usage["topologies"].as_array().unwrap() {
-        let records = super::number(one, "records");
+        let records = super::field::number(one, "records");
         assert!(records <= 2 * 200, "{one:#}");
     }
 }

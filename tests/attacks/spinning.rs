@@ -1,6 +1,6 @@
 //! Functions that never return, on every core.
 
-use super::{Field, number};
+use super::field::{Field, number};
 
 #[test]
 fn an_infinite_loop() {

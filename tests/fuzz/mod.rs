@@ -12,7 +12,7 @@ mod topologies;
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::Config};
 
 /// So many cases, or what the variable says, which proptest reads.
-fn cases(few: u32) -> Config {
+pub(crate) fn cases(few: u32) -> Config {
     const UNLESS_TOLD: u32 = 256;
     let told = Config::default();
     Config {
@@ -28,7 +28,7 @@ fn cases(few: u32) -> Config {
 
 /// One change of some bytes.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     /// One byte becomes another.
     Byte(Index, u8),
     /// One bit flips.
@@ -59,12 +59,12 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-fn changes(most: usize) -> impl Strategy<Value = Vec<Change>> {
+pub(crate) fn changes(most: usize) -> impl Strategy<Value = Vec<Change>> {
     vec(change(), 1..=most)
 }
 
 /// The bytes after these changes.
-fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+pub(crate) fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     for change in changes {
         if bytes.is_empty() {
             break;

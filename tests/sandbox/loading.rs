@@ -147,7 +147,7 @@ fn a_component_that_takes_too_much_memory_to_compile_is_refused() {
 
 #[test]
 fn a_component_that_takes_too_long_to_compile_is_refused() {
-    let refused = child(Duration::from_secs(1), 8 << 30).load(&endless());
+    let refused = child(Duration::from_secs(1), 8 << 30).load(&endless(400));
     let Err(LoadError::Invalid(why)) = refused else {
         panic!("it was compiled");
     };
@@ -155,9 +155,8 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
     assert!(why.starts_with(expected), "{why}");
 }
 
-/// A component of a few hundred functions with tens of thousands of additions each.
-fn endless() -> Vec<u8> {
-    let functions = 400;
+/// A component of so many functions with tens of thousands of additions each.
+pub(crate) fn endless(functions: usize) -> Vec<u8> {
     let section = |id: u8, content: &[u8]| [&[id], &leb(content.len())[..], content].concat();
     let mut body = vec![0, 0x20, 0]; // no locals, local.get 0
     for n in 0..30_000_u16 {

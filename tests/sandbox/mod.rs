@@ -4,7 +4,7 @@
 mod faults;
 mod hostile;
 mod limits;
-mod loading;
+pub(crate) mod loading;
 mod logs;
 mod world;
 

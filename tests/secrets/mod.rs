@@ -2,7 +2,7 @@
 
 mod places;
 mod runs;
-mod stores;
+pub(crate) mod stores;
 
 /// A value that is nowhere else.
-const VALUE: &str = "zq7-hunter22-XkV";
+pub(crate) const VALUE: &str = "zq7-hunter22-XkV";

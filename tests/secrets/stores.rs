@@ -64,7 +64,7 @@ impl Kept {
 }
 
 /// The bytes of all files below a folder, one after the other.
-pub(super) fn everything_below(folder: &Path) -> Vec<u8> {
+pub(crate) fn everything_below(folder: &Path) -> Vec<u8> {
     let files = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap);
@@ -74,7 +74,7 @@ pub(super) fn everything_below(folder: &Path) -> Vec<u8> {
         .collect()
 }
 
-pub(super) fn has(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn has(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
 

@@ -24,10 +24,13 @@ fn the_description_lists_every_route() {
     }
     listed.sort();
     insta::assert_snapshot!(listed.join("\n"), @r"
+    delete /v1/namespaces/{namespace}/secrets/{name}
     delete /v1/namespaces/{namespace}/topologies/{name}
     delete /v1/namespaces/{namespace}/topologies/{name}/dead-letters
     get /openapi.json
     get /v1/me
+    get /v1/namespaces/{namespace}/secrets
+    get /v1/namespaces/{namespace}/secrets/{name}
     get /v1/namespaces/{namespace}/topologies
     get /v1/namespaces/{namespace}/topologies/{name}
     get /v1/namespaces/{namespace}/topologies/{name}/dead-letters
@@ -40,6 +43,7 @@ fn the_description_lists_every_route() {
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop
+    put /v1/namespaces/{namespace}/secrets/{name}
     ");
     // What routes the program has, it has from this file; none may be missing above.
     let api = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/api.rs");

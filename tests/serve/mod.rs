@@ -6,11 +6,15 @@ mod durable;
 mod letters;
 mod logs;
 mod quotas;
+mod routes;
+mod secrets;
 mod state;
 mod tap;
 mod tenants;
 mod turns;
+mod uploads;
 mod verbs;
+mod walls;
 
 pub(crate) use turns::spinning;
 
@@ -103,19 +107,48 @@ impl Served {
 
     /// One request: the status code and the body.
     pub(crate) fn http(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
-        let bearer = match token {
-            "" => String::new(),
-            token => format!("Authorization: Bearer {token}\r\n"),
-        };
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: a\r\n{bearer}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-        );
-        let mut stream = self.connect();
-        stream.write_all(head.as_bytes()).unwrap();
-        // It may have been refused by its head already.
-        let _ = stream.write_all(body.as_bytes());
-        answer(&mut stream)
+        ask(&mut self.connect(), (method, path, token), body.as_bytes())
+    }
+
+    /// Deploys a topology by itself.
+    pub(crate) fn deploy(&self, namespace: &str, token: &str, topology: &str) -> (u16, String) {
+        let path = format!("/v1/namespaces/{namespace}/topologies");
+        let body = serde_json::json!({ "topology": topology });
+        self.http("POST", &path, token, &body.to_string())
+    }
+
+    /// What `print` sinks put out, once it is as it should be.
+    pub(crate) fn printed(&self, token: &str, name: &str, is: impl Fn(&str) -> bool) -> String {
+        let me = self.http("GET", "/v1/me", token, "").1;
+        let me: Value = serde_json::from_str(&me).unwrap();
+        let namespace = me["namespace"].as_str().unwrap();
+        let path = format!("/v1/namespaces/{namespace}/topologies/{name}/output");
+        let mut output = String::new();
+        for _ in 0..20_000 {
+            output = self.http("GET", &path, token, "").1;
+            if is(&output) {
+                return output;
+            }
+        }
+        panic!("{output}\n{}", self.status(token, name));
+    }
+
+    /// Asks until it has failed, and answers why.
+    pub(crate) fn failure(&self, token: &str, name: &str) -> String {
+        loop {
+            let status = self.status(token, name);
+            if status["phase"] == "failed" {
+                return status["why"].as_str().unwrap().to_owned();
+            }
+            assert_ne!(status["phase"], "finished", "{status}");
+        }
+    }
+
+    /// No answer says where the server's files lie.
+    #[track_caller]
+    pub(crate) fn tells_no_path(&self, text: &str) {
+        let place = self.folder.path().to_str().unwrap();
+        assert!(!text.contains(place), "{text}");
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -160,6 +193,26 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One request on a connection of its own.
+pub(crate) fn ask(
+    stream: &mut TcpStream,
+    (method, path, token): (&str, &str, &str),
+    body: &[u8],
+) -> (u16, String) {
+    let bearer = match token {
+        "" => String::new(),
+        token => format!("Authorization: Bearer {token}\r\n"),
+    };
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\n{bearer}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let _ = stream.write_all(head.as_bytes());
+    // It may have been refused by its head already.
+    let _ = stream.write_all(body);
+    answer(stream)
 }
 
 pub(crate) fn answer(stream: &mut TcpStream) -> (u16, String) {

@@ -92,5 +92,5 @@ fn a_topology_grants_its_plugins_nothing_of_the_server() {
     let topology = topology.replace("PATH", plugin.to_str().unwrap());
     served.folder.write("topo.toml", topology.as_bytes());
     let refused = served.rsrt(&token, &["deploy", "-t", "topo.toml"]);
-    refused.says(2, &["grants plugins nothing"]);
+    refused.says(2, &["are not granted that (what is: nothing)"]);
 }

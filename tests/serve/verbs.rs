@@ -65,7 +65,7 @@ fn a_topology_is_deployed_runs_stops_starts_and_goes() {
 
 #[test]
 fn plugins_are_uploaded_and_what_is_wrong_is_told_with_its_place() {
-    let served = Served::start();
+    let served = Served::with("[namespace.a]\naddresses = [\"127.0.0.1:1\"]\n");
     let token = served.token(&["--namespace", "a"]);
     let plugin = crate::guests::plugin("word-count");
     let plugin = plugin.to_str().unwrap();
@@ -99,7 +99,9 @@ fn plugins_are_uploaded_and_what_is_wrong_is_told_with_its_place() {
 
 #[test]
 fn one_that_fails_says_why_and_the_others_go_on() {
-    let served = Served::start();
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().display();
+    let served = Served::with(&format!("[namespace.a.read-roots]\nempty = \"{empty}\"\n"));
     let token = served.token(&["--namespace", "a"]);
     served
         .folder
@@ -108,7 +110,7 @@ fn one_that_fails_says_why_and_the_others_go_on() {
         .rsrt(&token, &["deploy", "-t", "topo.toml"])
         .says(0, &[]);
     let failing = "name = \"failing\"\nbatch-interval = \"20ms\"\n\
-        [source.lines]\ntype = \"file\"\npath = \"/there/is/no/such/file\"\n\
+        [source.lines]\ntype = \"file\"\npath = \"/empty/no-such-file\"\n\
         [sink.out]\ninput = \"lines\"\ntype = \"null\"\n";
     served.folder.write("topo.toml", failing.as_bytes());
     served
@@ -120,7 +122,10 @@ fn one_that_fails_says_why_and_the_others_go_on() {
     }
     assert_eq!(failed["phase"], "failed");
     assert!(
-        failed["why"].as_str().unwrap().contains("/there/is/no"),
+        failed["why"]
+            .as_str()
+            .unwrap()
+            .contains("/empty/no-such-file"),
         "{failed}"
     );
     let before = served.status(&token, "steady")["batches"].as_u64();

@@ -19,6 +19,7 @@ use crate::{
     clock::{Clock, SystemClock},
     hosting::{Hosting, Registry, Walls},
     launch::Launcher,
+    plugin::CompileLimits,
     scheduler::Pool,
     secrets::Store,
     server::{Audit, Config, ServeError, Server, Tokens, is_loopback},
@@ -74,7 +75,11 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     let tokens = Tokens::open(registry.path()).map_err(Failure::input)?;
     let audit = Audit::open(&registry.path().join("audit.jsonl"))
         .map_err(|error| Failure::input(format!("cannot open the audit log: {error}")))?;
-    let loaders = loading::loaders(environment)?;
+    let compiling = CompileLimits {
+        cpu_time: config.limits.compile_time,
+        memory: config.limits.compile_memory,
+    };
+    let loaders = loading::loaders(environment)?.limited(compiling);
     let cores = config.cores.unwrap_or_else(loading::cores);
     let pool = Pool::new(cores)
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;

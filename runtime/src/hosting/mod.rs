@@ -55,6 +55,9 @@ use crate::{
     topology::Manifest,
 };
 
+/// Bytes of a topology's text, at most.
+const LONGEST_TEXT: usize = 1 << 20;
+
 /// What is uploaded to be deployed.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -145,6 +148,10 @@ impl Hosting {
         upload: Upload,
         by: &str,
     ) -> Result<Status, HostingError> {
+        if upload.text.len() > LONGEST_TEXT {
+            let what = format!("the topology's text has more than {LONGEST_TEXT} bytes");
+            return Err(HostingError::Upload(what));
+        }
         let quota = self.tenants.quota(namespace);
         quota.one_more(namespace, self.count(namespace))?;
         quota.plugins(namespace, &upload.plugins)?;

@@ -7,7 +7,7 @@ use crate::{
     confine::Confinement,
     launch::{self, LaunchError, Loaded, Supply},
     model::{Grant, PluginName},
-    plugin::Grants,
+    plugin::{Grants, is_core_module},
     topology::{Manifest, Plugin},
 };
 
@@ -22,8 +22,14 @@ impl Uploaded {
                 let what = format!("two files are given for {}", named(alias.as_deref()));
                 return Err(HostingError::Upload(what));
             }
-            let component = launch::component(bytes, &named(alias.as_deref()))?;
-            components.push((alias, component));
+            // To make a component of a module takes as long as the module wants, in this process.
+            if is_core_module(&bytes) {
+                let named = named(alias.as_deref());
+                let what =
+                    format!("{named} is a core module; `rsrt deploy` makes a component of it");
+                return Err(HostingError::Upload(what));
+            }
+            components.push((alias, bytes.into()));
         }
         Ok(Self(components))
     }
@@ -126,7 +132,16 @@ impl Supply for Supplied<'_> {
             if !self.allowance.may_grant(grant) {
                 return Err(self.refused(plugin, grant));
             }
-            let reach = (Path::new(WORK), self.confinement);
+            let work = Path::new(WORK);
+            // Nobody else can make a directory in a work directory.
+            if let Grant::Read(path) | Grant::Write(path) = grant
+                && path.is_relative()
+                && let Ok(place) = self.confinement.to_write(&work.join(path).into())
+                && let Err(error) = place.create_directories()
+            {
+                tracing::debug!("{grant}: the directory is not made: {error}");
+            }
+            let reach = (work, self.confinement);
             launch::granted(given, grant, reach, &variable)
         })
     }

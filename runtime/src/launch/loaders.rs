@@ -18,6 +18,7 @@ pub struct Loaders {
     /// This program, which compiles as a child.
     program: PathBuf,
     code_cache: Option<PathBuf>,
+    limits: CompileLimits,
     /// One for each kind of engine that was needed so far.
     made: Mutex<Vec<(bool, Arc<Loader>)>>,
 }
@@ -28,8 +29,15 @@ impl Loaders {
         Self {
             program,
             code_cache,
+            limits: CompileLimits::default(),
             made: Mutex::default(),
         }
+    }
+
+    /// The same, where compiling a plugin takes no more than this.
+    #[must_use]
+    pub fn limited(self, limits: CompileLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// A loader whose engine has these options.
@@ -45,7 +53,7 @@ impl Loaders {
         let engine = Engine::new(options).map_err(LaunchError::run)?;
         let compiler = Compiler::Child {
             program: self.program.clone(),
-            limits: CompileLimits::default(),
+            limits: self.limits,
         };
         let cache = self.code_cache.as_ref().and_then(|directory| {
             CodeCache::open(directory)

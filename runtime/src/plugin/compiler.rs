@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
 use super::{Engine, EngineOptions};
 
@@ -49,6 +49,9 @@ impl Default for CompileLimits {
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "compile-component";
+
+/// How much a child steps back behind other processes.
+const NICER: i32 = 10;
 
 /// Bytes of code that a child may return.
 const MOST_CODE: u64 = 1 << 30;
@@ -129,6 +132,8 @@ pub fn compile_child(limits: CompileLimits, options: EngineOptions) -> Result<()
     limit(Resource::Cpu, limits.cpu_time.as_secs().max(1))?;
     limit(Resource::As, limits.memory)?;
     limit(Resource::Core, 0)?;
+    // What runs already goes first. Who may not be nicer compiles all the same.
+    let _ = nice(NICER);
     let mut component = Vec::new();
     io::stdin()
         .lock()

@@ -17,7 +17,7 @@ use utoipa::{OpenApi as _, ToSchema};
 use super::{
     Role, Server,
     audit::Change,
-    caller::{Caller, Named, Owner},
+    caller::{Caller, Deployer, Named, Owner},
     letters, logs,
     openapi::Description,
     problem::Problem,
@@ -114,9 +114,9 @@ pub(super) async fn list(owner: Owner, State(server): App) -> Json<Vec<Status>> 
 
 /// Check a topology with its plugins, keep it and start it
 #[utoipa::path(post, path = "/v1/namespaces/{namespace}/topologies", params(("namespace" = String, Path)), request_body = Deploy,
-    responses((status = 201, body = Status), (status = 409, body = super::ProblemBody), (status = 413, body = super::ProblemBody), (status = 422, body = super::ProblemBody)))]
+    responses((status = 201, body = Status), (status = 409, body = super::ProblemBody), (status = 413, body = super::ProblemBody), (status = 422, body = super::ProblemBody), (status = 429, body = super::ProblemBody)))]
 pub(super) async fn deploy(
-    owner: Owner,
+    Deployer { owner, turn }: Deployer,
     State(server): App,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<Status>)> {
@@ -127,7 +127,10 @@ pub(super) async fn deploy(
         Ok(upload) => {
             let (there, by) = (server.clone(), owner.id.clone());
             let namespace = owner.namespace.clone();
+            let place = server.gate.check().await;
             let deployed = tokio::task::spawn_blocking(move || {
+                // They are held as long as it takes, also if nobody waits any more.
+                let _held = (turn, place);
                 let deployed = there.hosting.deploy(&namespace, upload, &by);
                 let deployed = deployed.map_err(Problem::from);
                 // Whoever asked may have gone: what was done is written down here.

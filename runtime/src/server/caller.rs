@@ -1,13 +1,16 @@
 //! Who asks, before anything else of a request is looked at.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, header::AUTHORIZATION, request::Parts},
 };
 
-use super::{Role, Server, problem::Problem};
+use super::{Role, Server, Tokens, gate::Turn, problem::Problem};
 use crate::model::{Namespace, TopologyName};
 
 /// Who asks.
@@ -24,11 +27,21 @@ pub(super) struct Owner {
     pub(super) namespace: Namespace,
 }
 
+/// Who deploys. Their turn has come before the body is read, so that bodies do not wait in memory.
+pub(super) struct Deployer {
+    pub(super) owner: Owner,
+    pub(super) turn: Turn,
+}
+
 /// Who asks for something of this name in a namespace that is theirs.
 pub(super) struct Named<N = TopologyName> {
     pub(super) owner: Owner,
     pub(super) name: N,
 }
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 impl FromRequestParts<Arc<Server>> for Caller {
     type Rejection = Problem;
@@ -38,13 +51,23 @@ impl FromRequestParts<Arc<Server>> for Caller {
         let token = header
             .and_then(|header| header.to_str().ok())
             .and_then(|text| text.strip_prefix("Bearer "));
-        match server.tokens.find(token.unwrap_or_default())? {
-            Some((id, role)) => Ok(Self { id, role }),
-            None => Err(Problem::new(
+        let unknown = || {
+            Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed that this server knows: `Authorization: Bearer TOKEN`",
-            )),
+            )
+        };
+        let token = token.ok_or_else(unknown)?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(from)| from);
+        let (id, now) = (Tokens::id(token), server.clock.monotonic());
+        server.attempts.may_try(from, id, now)?;
+        if let Some((id, role)) = server.tokens.find(token)? {
+            return Ok(Self { id, role });
         }
+        let known = server.tokens.know(id)?.then_some(id);
+        server.attempts.failed(from, known, now)?;
+        Err(unknown())
     }
 }
 
@@ -54,13 +77,17 @@ impl FromRequestParts<Arc<Server>> for Owner {
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, server).await?;
         let namespace: Namespace = parameter(parts, server, "namespace").await?;
-        match caller.role.may_use(&namespace) {
-            true => Ok(Self {
-                id: caller.id,
-                namespace,
-            }),
-            false => Err(Problem::not_found()),
+        if !caller.role.may_use(&namespace) {
+            return Err(Problem::not_found());
         }
+        // Who runs the server can always put things in order.
+        if !parts.method.is_safe() && caller.role != Role::Admin {
+            server.gate.change(&namespace, server.clock.monotonic())?;
+        }
+        Ok(Self {
+            id: caller.id,
+            namespace,
+        })
     }
 }
 
@@ -87,6 +114,16 @@ impl FromRequestParts<Arc<Server>> for Part {
         let of = Named::from_request_parts(parts, server).await?;
         let part = parameter(parts, server, "part").await?;
         Ok(Self { of, part })
+    }
+}
+
+impl FromRequestParts<Arc<Server>> for Deployer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let owner = Owner::from_request_parts(parts, server).await?;
+        let turn = server.gate.turn(&owner.namespace).await?;
+        Ok(Self { owner, turn })
     }
 }
 

@@ -78,6 +78,17 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Connections at once; more wait.
     pub connections: NonZeroUsize,
+    /// Of these from one address; more are closed.
+    pub connections_per_address: NonZeroUsize,
+    /// What one namespace may change in a minute.
+    pub changes_per_minute: NonZeroU32,
+    /// Deploys that are compiled and checked at once, each of another namespace.
+    pub deploys: NonZeroUsize,
+    /// CPU time that compiling a plugin may take; whole seconds.
+    #[serde(deserialize_with = "duration")]
+    pub compile_time: Duration,
+    /// Bytes that compiling a plugin may take.
+    pub compile_memory: u64,
     /// For batches in flight, when the server ends.
     #[serde(deserialize_with = "duration")]
     pub stop_timeout: Duration,
@@ -90,6 +101,11 @@ impl Default for Limits {
             request_timeout: Duration::from_mins(1),
             header_timeout: Duration::from_secs(10),
             connections: NonZeroUsize::MIN.saturating_add(255),
+            connections_per_address: NonZeroUsize::MIN.saturating_add(63),
+            changes_per_minute: NonZeroU32::MIN.saturating_add(599),
+            deploys: NonZeroUsize::MIN.saturating_add(1),
+            compile_time: Duration::from_mins(1),
+            compile_memory: 4 << 30,
             stop_timeout: Duration::from_secs(30),
         }
     }

@@ -21,8 +21,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
-use super::{Config, Limits, Server, api, problem::Problem, tls};
+use super::{
+    Config, Limits, Server, addresses::Addresses, api, caller::Peer, problem::Problem, tls,
+};
 
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
@@ -64,6 +67,7 @@ pub(super) async fn serve(
     }));
     let places = Arc::new(Semaphore::new(limits.connections.get()));
     let connections = TaskTracker::new();
+    let addresses = Addresses::default();
     loop {
         // No semaphore is closed, so there is always a place at last.
         let Ok(place) = places.clone().acquire_owned().await else {
@@ -73,26 +77,37 @@ pub(super) async fn serve(
             () = stop.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match accepted {
+            Ok((stream, from)) => (stream, from.ip()),
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
+        // Others wait for a place meanwhile, so whoever has many already is not asked what for.
+        let most = limits.connections_per_address.get();
+        let Some(seat) = addresses.seat(from, most) else {
+            tracing::debug!("{from} has {most} connections already");
+            continue;
+        };
         let (app, tls, stop) = (app.clone(), tls.clone(), stop.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = connection(stream, tls, app, limits) => {}
+                () = connection(stream, tls, (app, Peer(from)), limits) => {}
             }
-            drop(place);
+            drop((place, seat));
         });
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router, limits: Limits) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    app: (Router, Peer),
+    limits: Limits,
+) {
     match tls {
         None => speak(stream, app, limits).await,
         Some(tls) => match timeout(limits.header_timeout, tls.accept(stream)).await {
@@ -103,7 +118,7 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router, li
     }
 }
 
-async fn speak<S>(stream: S, app: Router, limits: Limits)
+async fn speak<S>(stream: S, (app, peer): (Router, Peer), limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -111,6 +126,10 @@ where
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(HEAD_BYTES);
+    let app = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let service = TowerToHyperService::new(app);
     let served = http.serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {

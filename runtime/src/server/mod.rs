@@ -1,9 +1,12 @@
 //! The HTTP door of hosted topologies: who may do what, and what is written down about it.
 
+mod addresses;
 mod api;
+mod attempts;
 mod audit;
 mod caller;
 mod config;
+mod gate;
 mod letters;
 mod listen;
 mod logs;
@@ -37,6 +40,9 @@ pub use tap::TappedRow;
 pub use token::{Role, TokenError, Tokens};
 pub use upload::{DataFile, Deploy, PluginFile};
 
+use attempts::Attempts;
+use gate::Gate;
+
 use crate::{clock::Clock, hosting::Hosting};
 
 /// What requests are answered with.
@@ -48,6 +54,8 @@ pub struct Server {
     pub(self) limits: Limits,
     pub(self) streams: stream::Streams,
     pub(self) readers: stream::Readers,
+    pub(self) gate: Gate,
+    pub(self) attempts: Attempts,
 }
 
 impl Server {
@@ -59,6 +67,8 @@ impl Server {
         limits: Limits,
     ) -> Self {
         Self {
+            gate: Gate::new(limits.changes_per_minute, limits.deploys.get()),
+            attempts: Attempts::default(),
             hosting,
             tokens,
             audit,

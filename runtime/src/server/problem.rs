@@ -1,8 +1,10 @@
 //! What is answered when something is wrong.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub struct ProblemBody {
 pub(super) struct Problem {
     status: StatusCode,
     body: ProblemBody,
+    /// When to ask again.
+    after: Option<Duration>,
 }
 
 impl Problem {
@@ -39,7 +43,21 @@ impl Problem {
             error: error.into(),
             report: None,
         };
-        Self { status, body }
+        Self {
+            status,
+            body,
+            after: None,
+        }
+    }
+
+    /// Too much of something; to be asked again after so long.
+    pub(super) fn too_many(what: &str, after: Duration) -> Self {
+        let seconds = after.as_secs().max(1);
+        let what = format!("{what}; try again in {seconds} s");
+        Self {
+            after: Some(Duration::from_secs(seconds)),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, what)
+        }
     }
 
     /// What is not there and what is another's look alike.
@@ -69,7 +87,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(after) = self.after {
+            let seconds = HeaderValue::from(after.as_secs());
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 
@@ -104,6 +127,7 @@ impl From<HostingError> for Problem {
                     error: invalid.to_string(),
                     report: Some(report(invalid.as_ref(), Colors::Off)),
                 },
+                after: None,
             },
             other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, other.to_string()),
         }

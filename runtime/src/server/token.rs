@@ -148,6 +148,26 @@ impl Tokens {
         Ok(found)
     }
 
+    /// The id that a token says it has.
+    pub fn id(token: &str) -> &str {
+        let parts = token.strip_prefix("rsrt_").and_then(|t| t.split_once('_'));
+        parts.unwrap_or_default().0
+    }
+
+    /// Whether there is a token with this id.
+    ///
+    /// # Errors
+    /// When the tokens cannot be read.
+    pub fn know(&self, id: &str) -> Result<bool, TokenError> {
+        let kept = self.current()?;
+        let same = kept
+            .iter()
+            .map(|token| token.id.as_bytes().ct_eq(id.as_bytes()));
+        Ok(same
+            .fold(subtle::Choice::from(0), |any, same| any | same)
+            .into())
+    }
+
     /// Those in the file, read again if it was written since.
     fn current(&self) -> Result<Vec<Kept>, TokenError> {
         let path = self.directory.join(FILE);

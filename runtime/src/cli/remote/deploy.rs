@@ -12,6 +12,7 @@ use super::Remote;
 use crate::{
     cli::{Failure, loading::GivenPlugin},
     hosting::LONGEST_FILE,
+    launch,
     model::PluginName,
     topology::{Manifest, NamedFile},
 };
@@ -95,6 +96,7 @@ fn upload(alias: Option<&str>, path: &Path) -> Result<Value, Failure> {
     let bytes = fs::read(path).map_err(|error| {
         Failure::input(format!("cannot load plugin {}: {error}", path.display()))
     })?;
+    let bytes = launch::component(bytes, &path.display().to_string())?;
     Ok(json!({
         "name": alias,
         "bytes": BASE64_STANDARD.encode(&bytes),
