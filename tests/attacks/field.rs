@@ -25,7 +25,7 @@ pub(super) struct Field {
 
 /// What became of a victim.
 #[derive(Debug)]
-struct Fate {
+pub(super) struct Fate {
     batches: u64,
     records: u64,
     /// Microseconds of CPU time for each batch.
