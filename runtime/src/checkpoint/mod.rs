@@ -7,6 +7,9 @@
 //! reads the state, makes the claimed batches behind it again from their claims, without giving
 //! those that are committed to the sinks, and goes on.
 //!
+//! A program that takes over while a stream runs is a fact, too: [`Version`] says which batches are
+//! whose, so that each is made again by the program that made it.
+//!
 //! All of it lies in one directory, or in one folder of an object store: `manifest` (what this is, and where the state is), `state-N`,
 //! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `letters-…` (rows
 //! on which functions fail), `lock`.
@@ -26,6 +29,7 @@ mod recovered;
 mod references;
 mod shared;
 mod store;
+mod version;
 mod written;
 
 pub use error::CheckpointError;
@@ -36,5 +40,6 @@ pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
-pub use store::{Checkpoint, Left, NewClaim, Opened};
+pub use store::{Checkpoint, Left, NewClaim, NewVersion, Opened};
+pub use version::Version;
 pub use written::Written;
