@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    CheckpointError, Manifest, Pending, Program, RecoveredClaim, Version,
+    CheckpointError, Manifest, Pending, Program, ProgramFiles, RecoveredClaim, Version,
     fact::Fact,
     opening::{look_at, unusable},
     program,
@@ -62,6 +62,21 @@ impl Inside {
             versions: history.versions,
             manifest,
         }))
+    }
+}
+
+impl ProgramFiles {
+    /// What the program is made of that makes the batches to come of the checkpoint in this place;
+    /// none: it was not kept.
+    ///
+    /// # Errors
+    /// When there is no checkpoint, or it is damaged.
+    pub fn kept(location: &Location) -> Result<Option<Self>, CheckpointError> {
+        let inside = Inside::read(location)?;
+        match inside.versions.last() {
+            Some(last) => program::read(&*look_at(location)?, &last.program),
+            None => Ok(None),
+        }
     }
 }
 

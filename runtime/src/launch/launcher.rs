@@ -14,7 +14,7 @@ use crate::{
     scheduler::{Mode, Plan, Pool, Tenant},
     sink::{PrintSink, Sink, open_sink},
     source::{Source, SourceError, SourceSetup, open_source},
-    stream::{Listener, Run, Stop, Stream, Summary},
+    stream::{Listener, Next, Run, Stop, Stream, Summary, Swapper},
     topology::{self, SinkKind, SourceId, SourceKind, Topology},
 };
 
@@ -62,6 +62,11 @@ pub struct Launched {
 }
 
 impl Launched {
+    /// What takes other versions to it while it runs.
+    pub fn swapper(&mut self) -> Swapper {
+        self.stream.swapper()
+    }
+
     /// Runs it to its end.
     pub async fn run(self, listener: &mut dyn Listener) -> (Summary, Option<Left>) {
         let summary = match self.purpose {
@@ -133,6 +138,29 @@ impl Launcher {
             purpose,
             checkpoint,
         })
+    }
+}
+
+/// A version that is to take over from a running one.
+pub fn next(
+    loaded: Loaded,
+    (swapper, options): (&Swapper, Options),
+    accepts_loss: bool,
+    outputs: &dyn Outputs,
+) -> Next {
+    let Loaded {
+        topology,
+        plugins,
+        files,
+    } = loaded;
+    let uid = swapper.uid();
+    Next {
+        plan: Plan::with_fusion(&topology, options.fusion),
+        sinks: open_sinks(&topology, &plugins, uid.as_deref(), outputs),
+        topology,
+        plugins,
+        files,
+        accepts_loss,
     }
 }
 

@@ -143,6 +143,11 @@ impl Swapper {
         (swapper, waiting)
     }
 
+    /// Names the stream of batches for ever, if it has a checkpoint: sinks write under it.
+    pub fn uid(&self) -> Option<String> {
+        self.checkpoint.as_ref().map(|checkpoint| checkpoint.uid())
+    }
+
     /// Takes a version to the stream: it takes over at the next batch boundary, if it may. Blocks
     /// while the checkpoint, if there is one, takes up what the version is made of; batches go on.
     ///
