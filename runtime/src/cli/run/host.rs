@@ -172,10 +172,7 @@ async fn watch(mut watched: Watched, again: Again, swapper: Swapper, console: Co
             Err(panic) => Err(panic.to_string()),
         };
         match decided {
-            Ok(swapped) => console.write(&format!(
-                "the new version makes the batches from {} on\n",
-                swapped.first
-            )),
+            Ok(_) => {} // the stream has said so
             Err(why) => console.warning(&format!("the running version goes on: {why}")),
         }
     }

@@ -47,7 +47,7 @@ impl Driver {
             if let Some(checkpoint) = &before.checkpoint {
                 checkpoint.drop_next(&program);
             }
-            tracing::warn!("another version did not take over: {error}");
+            tracing::debug!("another version did not take over: {error}");
             answer.tell(Err(error));
             return Swap::Refused;
         }

@@ -68,6 +68,20 @@ fn compare(
     if before != now {
         change.because(Fate::Safe, Reason::changed("input", before, now));
     }
+    let columns = |topology: &Topology, operator: &Operator| {
+        let inputs = operator.inputs.iter();
+        let columns: Vec<_> = inputs
+            .map(|input| topology.schema(*input).to_string())
+            .collect();
+        columns.join("; ")
+    };
+    let (before, now) = (columns(old.topology, was), columns(new.topology, is));
+    if before != now {
+        change.because(
+            Fate::Safe,
+            Reason::changed("columns of its input", before, now),
+        );
+    }
     if was.settings != is.settings {
         change.because(Fate::Safe, Reason::Differs("settings"));
     }
