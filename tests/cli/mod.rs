@@ -16,6 +16,7 @@ mod tables;
 mod testing;
 mod verbs;
 mod versions;
+mod watch;
 
 use std::{
     fs,

@@ -48,7 +48,7 @@ impl Running {
 }
 
 /// Reads up to the line that holds `word`.
-fn wait_for(word: &str, from: &mut impl BufRead) -> String {
+pub(super) fn wait_for(word: &str, from: &mut impl BufRead) -> String {
     let mut seen = String::new();
     loop {
         let before = seen.len();

@@ -1,19 +1,20 @@
 //! Topologies that remember things, and one run of each.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 
 use rsrt::{
-    checkpoint::Program,
+    checkpoint::{Opened, Program, ProgramFiles},
     clock::ManualClock,
     format::rows_to_json,
     scheduler::{Mode, Plan, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
-    stream::{BatchReport, Listener, Run, Stop, Stream},
+    stream::{BatchReport, Listener, Next, Run, Stop, Stream, SwapError, Swapper, Swapping},
     topology::{Defaults, QueueOrder, SourceId, Topology, compile},
 };
 use serde_json::{Value, json};
@@ -138,7 +139,36 @@ pub(super) struct Attempt {
     pub(super) error: Option<String>,
 }
 
+/// How it is run.
+#[derive(Default)]
+pub(super) struct How<'a> {
+    /// Only what an earlier run had claimed is made again.
+    pub(super) recovers: bool,
+    /// Ends after so many batches.
+    pub(super) batches: Option<u64>,
+    /// By the clock, which has all ticks behind it at once: batches are claimed while others run.
+    pub(super) live: bool,
+    /// When a batch at this time or later has ended, these are to take over, one after the other.
+    pub(super) swaps: Vec<(i64, &'a Flow)>,
+    /// They may lose state.
+    pub(super) accepts_loss: bool,
+}
+
 impl Flow {
+    /// A topology of another kind, whose source has the same.
+    pub(super) fn of(name: &'static str, toml: &str) -> Self {
+        let toml = toml.to_owned();
+        Self { name, toml }
+    }
+
+    /// What it is made of.
+    pub(super) fn files(&self) -> ProgramFiles {
+        ProgramFiles {
+            text: self.toml.clone(),
+            plugins: Vec::new(),
+        }
+    }
+
     /// One of [`COUNT`], whose state is written every so many seconds.
     pub(super) fn new(which: usize, interval: u8) -> Self {
         let (name, operators) = OPERATORS[which];
@@ -224,12 +254,24 @@ type = "null"
         let called = called.map(|plugin| (None, plugin.digest().to_string()));
         let program = Program::new(&self.toml, called.collect());
         let opened = machine.open(&topology, program)?;
+        Ok(self.run(machine, opened, &How::default()).0)
+    }
 
-        let numbers = &topology.sources[0];
-        let order = QueueOrder::OneAtATime;
-        let two = NonZeroUsize::new(2).unwrap();
-        let queue = QueueSource::new(&numbers.name, &numbers.schema, order, two, self.batches());
-        let given = Arc::new(Mutex::new(Vec::new()));
+    /// Runs it as one version of several; answers also with what came of the swaps.
+    pub(super) fn attempt_as(
+        &self,
+        machine: &impl Machine,
+        how: &How<'_>,
+    ) -> Result<(Attempt, Vec<Result<i64, String>>), String> {
+        let files = self.files();
+        let opened = machine.open(&self.topology(), Program::of(&files))?;
+        let kept = opened.checkpoint.keep_program(&files);
+        kept.map_err(|error| error.to_string())?;
+        Ok(self.run(machine, opened, how))
+    }
+
+    fn sinks_of(&self, machine: &impl Machine, given: &Given) -> Vec<Box<dyn Sink>> {
+        let topology = self.topology();
         let sinks = topology.sinks.iter().map(|sink| -> Box<dyn Sink> {
             let (to, given, machine) = (sink.name.to_string(), given.clone(), machine.clone());
             Box::new(FunctionSink::new(&sink.name, move |time, batch| {
@@ -247,40 +289,126 @@ type = "null"
                 Ok(())
             }))
         });
+        sinks.collect()
+    }
+
+    fn next(&self, machine: &impl Machine, given: &Given, accepts_loss: bool) -> Next {
+        let topology = self.topology();
+        Next {
+            plugins: guests::catalog().of(&topology).unwrap(),
+            plan: Plan::new(&topology),
+            sinks: self.sinks_of(machine, given),
+            files: self.files(),
+            accepts_loss,
+            topology,
+        }
+    }
+
+    fn run(
+        &self,
+        machine: &impl Machine,
+        opened: Opened,
+        how: &How<'_>,
+    ) -> (Attempt, Vec<Result<i64, String>>) {
+        let topology = self.topology();
+        let plugins = guests::catalog().of(&topology).unwrap();
+        let numbers = &topology.sources[0];
+        let order = QueueOrder::OneAtATime;
+        let two = NonZeroUsize::new(2).unwrap();
+        let queue = QueueSource::new(&numbers.name, &numbers.schema, order, two, self.batches());
+        let given = Given::default();
         let source: Box<dyn Source> = Box::new(queue);
         let sources = BTreeMap::from([(SourceId(0), source)]);
-        let sinks = sinks.collect();
+        let sinks = self.sinks_of(machine, &given);
         let plan = Plan::new(&topology);
         let stream = Stream::planned(topology, plan, plugins, sources, sinks, &POOL);
+        let clock = Arc::new(ManualClock::at(0));
+        let stop = Stop::new();
         let run = Run {
-            mode: Mode::Virtual,
+            mode: if how.live { Mode::Live } else { Mode::Virtual },
             start: Some(0),
-            batches: None,
-            clock: Arc::new(ManualClock::at(0)),
-            stop: Stop::new(),
+            batches: how.batches,
+            clock: clock.clone(),
+            stop: stop.clone(),
         };
-        let mut committed = Committed(None);
+        let mut stream = stream.with_checkpoint(opened);
+        let swaps = how.swaps.iter();
+        let swaps = swaps.map(|(at, flow)| (*at, flow.next(machine, &given, how.accepts_loss)));
+        let mut watching = Watching {
+            committed: None,
+            swapper: (!how.swaps.is_empty()).then(|| stream.swapper()),
+            swaps: swaps.collect(),
+            asked: Vec::new(),
+            stop: how.live.then_some(stop),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .start_paused(how.live)
             .build()
             .unwrap();
-        let stream = stream.with_checkpoint(opened);
-        let summary = runtime.block_on(stream.run(run, &mut committed));
+        let (summary, swapped) = runtime.block_on(async {
+            if how.live {
+                tokio::spawn(async move {
+                    clock.advance(Duration::from_millis(12_500));
+                    loop {
+                        // Time passes when all wait.
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        clock.advance(Duration::from_secs(1));
+                    }
+                });
+            }
+            let summary = match how.recovers {
+                true => stream.recover(run, &mut watching).await,
+                false => stream.run(run, &mut watching).await,
+            };
+            let mut swapped = Vec::new();
+            for asked in std::mem::take(&mut watching.asked) {
+                let decided = match asked {
+                    Ok(asked) => asked.decided().await,
+                    Err(error) => Err(error),
+                };
+                let decided = decided.map(|swapped| swapped.first.as_millis());
+                swapped.push(decided.map_err(|error| error.to_string()));
+            }
+            (summary, swapped)
+        });
         let given = std::mem::take(&mut *given.lock().unwrap());
-        Ok(Attempt {
+        let attempt = Attempt {
             given,
-            committed: committed.0,
+            committed: watching.committed,
             error: summary.last_error.map(|error| error.to_string()),
-        })
+        };
+        (attempt, swapped)
     }
 }
 
-struct Committed(Option<i64>);
+/// What sinks were given.
+type Given = Arc<Mutex<Vec<((String, i64), Vec<Value>)>>>;
 
-impl Listener for Committed {
+struct Watching {
+    committed: Option<i64>,
+    swapper: Option<Swapper>,
+    /// Those that are still to come, and after which batch.
+    swaps: VecDeque<(i64, Next)>,
+    asked: Vec<Result<Swapping, SwapError>>,
+    /// Stops a run that does not end by itself.
+    stop: Option<Stop>,
+}
+
+impl Listener for Watching {
     fn batch_ended(&mut self, batch: &BatchReport) {
+        let time = batch.time.as_millis();
         if batch.errors.is_empty() {
-            self.0 = Some(batch.time.as_millis());
+            self.committed = Some(time);
+        }
+        if let Some(swapper) = &self.swapper {
+            while self.swaps.front().is_some_and(|(at, _)| *at <= time) {
+                let next = self.swaps.pop_front().map(|(_, next)| swapper.swap(next));
+                self.asked.extend(next);
+            }
+        }
+        if let Some(stop) = self.stop.as_ref().filter(|_| time >= 12_000) {
+            stop.abort();
         }
     }
 }

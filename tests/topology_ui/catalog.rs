@@ -150,6 +150,7 @@ fn plugin(name: &str, functions: Vec<Function>) -> PluginInfo {
         doc: String::new(),
         functions,
         resolves: false,
+        migrates: false,
     }
 }
 

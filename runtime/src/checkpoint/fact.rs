@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::Version;
 use crate::{
     codec::{self, CodecError},
     model::{InputPosition, InputRange},
@@ -52,6 +53,8 @@ pub enum Fact {
     },
     /// All sources have ended and all batches are committed.
     Finished,
+    /// Batches from some time on are made by this program.
+    Version(Version),
 }
 
 /// What a batch takes.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::SourceFact;
+use super::{Version, fact::SourceFact};
 
 /// The one file that says which others count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,10 +13,9 @@ pub struct Manifest {
     pub topology: String,
     /// In milliseconds.
     pub interval: i64,
-    /// Partitions after a shuffle.
-    pub parallelism: u64,
-    /// What made the batches behind the state.
-    pub program: Program,
+    /// What made the batches behind the oldest state that is needed, and what took over from it;
+    /// never empty. The journal may have more.
+    pub versions: Vec<Version>,
     /// States that can be read, by rising number; none before the first was written.
     pub states: Vec<StateEntry>,
     /// The journal is read from this segment on.
@@ -30,6 +29,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Partitions after a shuffle.
+    pub fn parallelism(&self) -> u64 {
+        self.versions.last().map_or(1, |last| last.parallelism)
+    }
+
     /// The newest state.
     pub fn state(&self) -> Option<&StateEntry> {
         self.states.last()

@@ -7,6 +7,9 @@
 //! reads the state, makes the claimed batches behind it again from their claims, without giving
 //! those that are committed to the sinks, and goes on.
 //!
+//! A program that takes over while a stream runs is a fact, too: [`Version`] says which batches are
+//! whose, so that each is made again by the program that made it.
+//!
 //! All of it lies in one directory, or in one folder of an object store: `manifest` (what this is, and where the state is), `state-N`,
 //! `data-…` (reference data by their digests), `journal-N` (blocks, claims, commits), `letters-…` (rows
 //! on which functions fail), `lock`.
@@ -29,6 +32,7 @@ mod shared;
 mod shown_letters;
 mod state_rows;
 mod store;
+mod version;
 mod written;
 
 pub use error::CheckpointError;
@@ -41,5 +45,6 @@ pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
 pub use shown_letters::{DamagedLetters, ShownLetter, ShownLetters, ShownRange, shown_range};
 pub use state_rows::{AfterBatch, StateError, StateRow, StateRows, WhichRows};
-pub use store::{Checkpoint, Left, NewClaim, Opened};
+pub use store::{Checkpoint, Left, NewClaim, NewVersion, Opened};
+pub use version::Version;
 pub use written::Written;

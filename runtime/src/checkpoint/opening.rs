@@ -4,10 +4,11 @@ use std::{io, num::NonZeroUsize, sync::Arc};
 
 use super::{
     Checkpoint, CheckpointError, Opened, Program,
-    inside::read_history,
+    inside::{is_its_own, read_history},
     lock::Lock,
-    program::{belongs, same_parallelism, same_program},
+    program::belongs,
     store::read_manifest,
+    version::turn,
 };
 use crate::{
     confine::Place,
@@ -100,7 +101,8 @@ impl Checkpoint {
             (Err(error), Location::Objects(_)) => return Err(error),
         };
         let manifest = read_manifest(&*disk).ok().flatten();
-        let parallelism = manifest.and_then(|manifest| usize::try_from(manifest.parallelism).ok());
+        let parallelism =
+            manifest.and_then(|manifest| usize::try_from(manifest.parallelism()).ok());
         Ok(parallelism.and_then(NonZeroUsize::new))
     }
 }
@@ -171,14 +173,14 @@ fn may_open(
     };
     let place = disk.place();
     belongs(&manifest, topology, &place)?;
-    let parallelism = topology.parallelism.get() as u64;
-    if manifest.program == *program && manifest.parallelism == parallelism {
+    if manifest.parallelism() == topology.parallelism.get() as u64
+        && is_its_own(&*disk, &manifest, program)?
+    {
         return Ok(());
     }
     let history = read_history(disk, &manifest)?;
     let claims: Vec<_> = history.claims.into_values().collect();
-    same_program(&manifest.program, program, &claims)?;
-    same_parallelism(manifest.parallelism, topology, &claims, &place)
+    turn(&history.versions, claims, (program, topology), &place).map(|_| ())
 }
 
 fn failed(url: &ObjectUrl, error: io::Error) -> CheckpointError {

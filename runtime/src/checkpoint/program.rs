@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CheckpointError, Manifest, Program, RecoveredClaim};
+use super::{CheckpointError, Manifest, Program, Version};
 use crate::{
     journal::{Disk, JournalError, read_whole, write_whole},
     topology::Topology,
@@ -57,15 +57,9 @@ fn file_name(digest: &str) -> String {
     format!("program-{digest}")
 }
 
-/// Writes down what a program is made of; of others nothing stays.
+/// Writes down what a program is made of, if it is not there.
 pub(super) fn keep(disk: &dyn Disk, files: &ProgramFiles) -> Result<(), CheckpointError> {
-    let failed = |error| JournalError::Disk {
-        action: "list",
-        name: "files".to_owned(),
-        place: disk.place(),
-        error,
-    };
-    let there = disk.list().map_err(failed)?;
+    let there = list(disk)?;
     let plugins = files.plugins.iter().map(|(_, bytes)| &**bytes);
     for bytes in plugins.chain([files.text.as_bytes()]) {
         let name = file_name(&digest(bytes));
@@ -73,13 +67,27 @@ pub(super) fn keep(disk: &dyn Disk, files: &ProgramFiles) -> Result<(), Checkpoi
             write_whole(disk, &name, bytes)?;
         }
     }
-    let needed: Vec<String> = Program::of(files).names().collect();
-    for name in there {
+    Ok(())
+}
+
+/// Of programs that nobody needs nothing stays. What stays by accident does no harm.
+pub(super) fn release<'a>(disk: &dyn Disk, needed: impl Iterator<Item = &'a Program>) {
+    let needed: Vec<String> = needed.flat_map(|program| program.names()).collect();
+    for name in list(disk).unwrap_or_default() {
         if name.starts_with("program-") && !needed.contains(&name) {
-            let _ = disk.remove(&name); // what stays does no harm
+            let _ = disk.remove(&name);
         }
     }
-    Ok(())
+}
+
+fn list(disk: &dyn Disk) -> Result<Vec<String>, CheckpointError> {
+    let failed = |error| JournalError::Disk {
+        action: "list",
+        name: "files".to_owned(),
+        place: disk.place(),
+        error,
+    };
+    Ok(disk.list().map_err(failed)?)
 }
 
 /// What a program is made of, if it was kept.
@@ -120,8 +128,14 @@ pub(super) fn begun(topology: &Topology, program: Program, unique: &str) -> Mani
         uid: uid.as_str()[..16].to_owned(),
         topology: topology.name.to_string(),
         interval: topology.batch_interval.as_millis(),
-        parallelism: topology.parallelism.get() as u64,
-        program,
+        versions: vec![Version {
+            id: 1,
+            from: i64::MIN,
+            program,
+            parallelism: topology.parallelism.get() as u64,
+            forgets: Vec::new(),
+            since: None,
+        }],
         states: Vec::new(),
         journal_from: 1,
         next_blocks: Vec::new(),
@@ -158,45 +172,4 @@ pub(super) fn belongs(
         return Err(changed("`batch-interval`", before, now));
     }
     Ok(())
-}
-
-/// Checks that batches that must be made again get as many partitions as they had.
-pub(super) fn same_parallelism(
-    before: u64,
-    topology: &Topology,
-    claims: &[RecoveredClaim],
-    place: &str,
-) -> Result<(), CheckpointError> {
-    let now = topology.parallelism.get() as u64;
-    if before == now || claims.iter().all(RecoveredClaim::is_free) {
-        return Ok(());
-    }
-    Err(CheckpointError::Changed {
-        what: "`parallelism`",
-        before: before.to_string(),
-        now: now.to_string(),
-        place: place.to_owned(),
-    })
-}
-
-/// Checks that batches can be made again as they were.
-pub(super) fn same_program(
-    before: &Program,
-    now: &Program,
-    claims: &[RecoveredClaim],
-) -> Result<(), CheckpointError> {
-    let what = match before {
-        _ if before.topology != now.topology => "the topology",
-        _ if before.plugins != now.plugins => "its plugins",
-        _ => return Ok(()),
-    };
-    let mut bound = claims.iter().filter(|claim| !claim.is_free());
-    match bound.next() {
-        None => Ok(()),
-        Some(first) => Err(CheckpointError::OtherProgram {
-            claims: 1 + bound.count(),
-            from: first.time.as_millis(),
-            what,
-        }),
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    Version,
     fact::{ClaimFact, Fact, SourceFact},
     manifest::Manifest,
 };
@@ -25,6 +26,10 @@ pub struct Recovered {
     pub claims: Vec<RecoveredClaim>,
     /// All sources had ended, and all batches were committed.
     pub finished: bool,
+    /// Operators whose state in `memory` is of a version before, and was not taken over.
+    pub forgets: Vec<String>,
+    /// Another version goes on behind these claims: nothing new is claimed by this one.
+    pub is_followed: bool,
 }
 
 /// A batch that must be made again.
@@ -40,12 +45,14 @@ pub struct RecoveredClaim {
     pub committed: Option<bool>,
     /// An operator failed on it, so no sink was given any of it.
     pub failed: bool,
+    /// A version before the one that makes it claimed it, and did not begin it.
+    pub superseded: bool,
 }
 
 impl RecoveredClaim {
     /// Another program may make it: no sink can have anything of it.
     pub fn is_free(&self) -> bool {
-        self.failed && self.committed.is_none()
+        (self.failed || self.superseded) && self.committed.is_none()
     }
 }
 
@@ -64,6 +71,8 @@ pub(super) struct History {
     pub(super) claims: BTreeMap<i64, RecoveredClaim>,
     pub(super) blocks: BTreeMap<String, SourceBlocks>,
     pub(super) finished: bool,
+    /// In the order in which they began.
+    pub(super) versions: Vec<Version>,
     /// Up to this time the state covers everything.
     covered: Option<i64>,
 }
@@ -73,6 +82,7 @@ impl History {
         let mut history = Self {
             covered: manifest.state().map(|state| state.time),
             finished: manifest.finished,
+            versions: manifest.versions.clone(),
             ..Self::default()
         };
         for (source, next) in &manifest.next_blocks {
@@ -119,6 +129,7 @@ impl History {
                         number: claim.number,
                         committed: None,
                         failed: false,
+                        superseded: false,
                         claim: Some(claim),
                     };
                     self.claims.insert(recovered.time.as_millis(), recovered);
@@ -132,6 +143,7 @@ impl History {
                         claim: None,
                         committed: None,
                         failed: false,
+                        superseded: false,
                     };
                     self.claims.insert(time, recovered);
                 }
@@ -147,6 +159,15 @@ impl History {
                 }
             }
             Fact::Finished => self.finished = true,
+            Fact::Version(version) => {
+                // The manifest has those of which it knew.
+                for claim in self.claims.range_mut(version.from..) {
+                    claim.1.superseded = true;
+                }
+                if self.versions.last().is_none_or(|last| last.id < version.id) {
+                    self.versions.push(version);
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{CheckpointError, fact::Fact, needs::Needs, store::lock};
+use super::{CheckpointError, Program, Version, fact::Fact, needs::Needs, store::lock};
 use crate::{
     journal::{Disk, Journal, JournalError, Place},
     model::Position,
@@ -26,6 +26,10 @@ pub(super) struct Log {
     pub(super) needs: Needs,
     pub(super) next_blocks: BTreeMap<String, u64>,
     pub(super) positions: BTreeMap<String, Vec<u8>>,
+    /// In the order in which they began.
+    pub(super) versions: Vec<Version>,
+    /// Programs that may take over, and are kept already.
+    pub(super) upcoming: Vec<Program>,
 }
 
 impl Shared {
@@ -33,12 +37,12 @@ impl Shared {
     pub(super) fn append(
         &self,
         fact: &Fact,
-        note: impl FnOnce(&mut Needs, u64),
+        note: impl FnOnce(&mut Log, u64),
     ) -> Result<(), CheckpointError> {
         let encoded = fact.encode()?;
         let mut log = lock(&self.log);
         let place = log.journal.append(&encoded.parts())?;
-        note(&mut log.needs, place.segment);
+        note(&mut log, place.segment);
         let record = log.journal.last();
         drop(log);
         Ok(self.sync_until(record)?)

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    CheckpointError, Manifest, Program, Recovered, Written,
+    CheckpointError, Manifest, Program, Recovered, Version, Written,
     blocks::LoggedBlocks,
     chain,
     fact::{ClaimFact, Fact, SourceFact},
@@ -11,11 +11,12 @@ use super::{
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
-    program::{self, ProgramFiles, begun, belongs, same_parallelism, same_program},
+    program::{self, ProgramFiles, begun, belongs},
     recovered::History,
     references::{References, Rows},
     sealed::{seal, unseal},
     shared::{Log, Shared},
+    version,
 };
 use crate::{
     codec,
@@ -28,6 +29,8 @@ use crate::{
 const MANIFEST: &str = "manifest";
 /// Raised when the manifest or the state change their form.
 const VERSION: u16 = 3;
+/// A file that is there while the journal may have versions that the manifest has not.
+pub(super) const SWAPPING: &str = "swapping";
 
 /// Where a topology writes what must outlive the process. One process at a time has it open.
 #[derive(Debug)]
@@ -49,6 +52,19 @@ pub struct Opened {
     pub checkpoint: Arc<Checkpoint>,
     /// What was there; none if it is new.
     pub recovered: Option<Recovered>,
+}
+
+/// A program that takes over.
+#[derive(Debug)]
+pub struct NewVersion {
+    /// From this batch on.
+    pub from: BatchTime,
+    /// What it is.
+    pub program: Program,
+    /// Operators of the program before whose state it does not take over.
+    pub forgets: Vec<String>,
+    /// The wall clock's time, in milliseconds since the epoch.
+    pub now: i64,
 }
 
 /// What is left for the next run.
@@ -114,7 +130,7 @@ impl Checkpoint {
                 Fact::Block { source, id, .. } => needs.block(source, *id, segment),
                 Fact::Claim(claim) => needs.claim(claim, segment),
                 Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
-                Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished => {}
+                Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished | Fact::Version(_) => {}
             }
             history.add(fact, entry.place);
             Ok::<_, CheckpointError>(())
@@ -124,15 +140,24 @@ impl Checkpoint {
             needs.covered(state.time);
         }
         let claims: Vec<_> = history.claims.into_values().collect();
-        same_program(&manifest.program, &program, &claims)?;
-        same_parallelism(manifest.parallelism, topology, &claims, &disk.place())?;
-        let parallelism = topology.parallelism.get() as u64;
-        if manifest.program != program || manifest.parallelism != parallelism {
+        let versions = history.versions;
+        let turn = version::turn(&versions, claims, (&program, topology), &disk.place())?;
+        let written = manifest.state().map(|state| state.time);
+        let claims = turn.claims;
+        let last = claims.last().map(|claim| claim.time);
+        let last = last.or(written.map(BatchTime::from_millis));
+        let now = versions.len();
+        manifest.versions = versions;
+        if turn.version.is_none() {
             // The batches from here on are made by another one.
-            manifest.program = program;
-            manifest.parallelism = parallelism;
+            let of = (program, topology);
+            let next = version::following(&manifest.versions, &claims, last, of, None);
+            manifest.versions.push(next);
             write_manifest(&*disk, &manifest)?;
         }
+        let forgets = written.map(|written| {
+            version::forgotten(&manifest.versions, written, turn.version.unwrap_or(now))
+        });
 
         let blocks = history.blocks.iter();
         let next_blocks = blocks.map(|(source, of)| (source.clone(), of.next_id));
@@ -143,6 +168,8 @@ impl Checkpoint {
             needs,
             next_blocks: next_blocks.collect(),
             positions: positions.collect(),
+            versions: manifest.versions.clone(),
+            upcoming: Vec::new(),
         };
         let schemas = topology.sources.iter();
         let schemas = schemas.map(|source| (source.name.to_string(), source.schema.clone()));
@@ -156,16 +183,17 @@ impl Checkpoint {
             let number = i64::try_from(number).unwrap_or(i64::MAX);
             BatchTime::from_millis(time - number.saturating_mul(manifest.interval))
         });
-        let last = claims.last().map(|claim| claim.time);
-        let written = state.map(|state| BatchTime::from_millis(state.time));
+        let written = written.map(BatchTime::from_millis);
         let recovered = Recovered {
             zero,
-            last: last.or(written),
+            last,
             state: written,
             sources: state.map_or_else(Vec::new, |state| state.sources.clone()),
             memory,
             claims,
             finished: history.finished,
+            forgets: forgets.unwrap_or_default(),
+            is_followed: turn.is_followed,
         };
         let letters = Mutex::new(letters::sizes(&*disk)?);
         let checkpoint = Self {
@@ -193,7 +221,68 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be made durable.
     pub fn keep_program(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
+        program::keep(&*self.shared.disk, files)?;
+        self.release_programs();
+        Ok(())
+    }
+
+    /// Keeps what a program is made of that may take over while the stream runs.
+    ///
+    /// # Errors
+    /// When it cannot be made durable: then it must not take over.
+    pub fn keep_next(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
+        lock(&self.shared.log).upcoming.push(Program::of(files));
+        write_whole(&*self.shared.disk, SWAPPING, &[])?;
         program::keep(&*self.shared.disk, files)
+    }
+
+    /// A program that was kept will not take over now.
+    pub fn drop_next(&self, program: &Program) {
+        let upcoming = &mut lock(&self.shared.log).upcoming;
+        if let Some(at) = upcoming.iter().position(|upcoming| upcoming == program) {
+            upcoming.swap_remove(at);
+        }
+    }
+
+    /// Another program makes the batches from here on. When it returns, all runs to come know.
+    ///
+    /// # Errors
+    /// When it cannot be made durable: then nobody may go on.
+    pub fn begin_version(&self, next: NewVersion) -> Result<(), CheckpointError> {
+        let (id, parallelism) = {
+            let log = lock(&self.shared.log);
+            let last = log.versions.last().map_or(1, |last| last.parallelism);
+            (version::next_id(&log.versions), last)
+        };
+        let program = next.program.clone();
+        let version = Version {
+            id,
+            from: next.from.as_millis(),
+            program: next.program,
+            parallelism,
+            forgets: next.forgets,
+            since: Some(next.now),
+        };
+        let fact = Fact::Version(version.clone());
+        // Noted in one with the record: the next manifest has one or the other.
+        self.shared
+            .append(&fact, |log, _| log.versions.push(version))?;
+        self.drop_next(&program);
+        Ok(())
+    }
+
+    /// Which programs made and make batches, in the order in which they began.
+    pub fn versions(&self) -> Vec<Version> {
+        lock(&self.shared.log).versions.clone()
+    }
+
+    fn release_programs(&self) {
+        let (versions, upcoming) = {
+            let log = lock(&self.shared.log);
+            (log.versions.clone(), log.upcoming.clone())
+        };
+        let needed = versions.iter().map(|version| &version.program);
+        program::release(&*self.shared.disk, needed.chain(&upcoming));
     }
 
     /// Names this stream of batches for ever.
@@ -221,7 +310,7 @@ impl Checkpoint {
             let fact = Fact::NoClaim { time, number };
             return self
                 .shared
-                .append(&fact, |needs, segment| needs.no_claim(time, segment));
+                .append(&fact, |log, segment| log.needs.no_claim(time, segment));
         };
         let mut references = Vec::with_capacity(claim.references.len());
         for (at, rows) in claim.references.iter().enumerate() {
@@ -235,7 +324,7 @@ impl Checkpoint {
         };
         let fact = Fact::Claim(claim.clone());
         self.shared
-            .append(&fact, |needs, segment| needs.claim(&claim, segment))
+            .append(&fact, |log, segment| log.needs.claim(&claim, segment))
     }
 
     /// A batch is where it belongs, or part of it `failed` and the topology goes on.
@@ -301,6 +390,8 @@ impl Checkpoint {
             if let Some(state) = needed {
                 log.needs.covered(state.time);
             }
+            version::release(&mut log.versions, needed.map(|state| state.time));
+            next.versions.clone_from(&log.versions);
             log.journal.roll();
             next.journal_from = log.needs.first().unwrap_or(log.journal.segment());
             next.next_blocks = log.next_blocks.clone().into_iter().collect();
@@ -334,10 +425,18 @@ impl Checkpoint {
         let disk = &*self.shared.disk;
         let needed = lock(&self.shared.log).needs.references();
         self.references.release(disk, &needed);
-        for file in disk.list().unwrap_or_default() {
-            let is_needed = manifest.states.iter().any(|state| state.file == file);
+        let files = disk.list().unwrap_or_default();
+        for file in &files {
+            let is_needed = manifest.states.iter().any(|state| state.file == *file);
             if file.starts_with("state-") && !is_needed {
-                let _ = disk.remove(&file);
+                let _ = disk.remove(file);
+            }
+        }
+        self.release_programs();
+        if files.iter().any(|file| file == SWAPPING) {
+            let log = lock(&self.shared.log);
+            if log.upcoming.is_empty() && log.versions == manifest.versions {
+                let _ = disk.remove(SWAPPING);
             }
         }
     }

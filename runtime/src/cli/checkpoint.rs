@@ -81,7 +81,7 @@ fn text(inside: &Inside, operators: &[&SavedOperator]) -> Result<String, Failure
         manifest.topology,
         manifest.uid,
         manifest.interval,
-        counted(manifest.parallelism, "partition", "partitions"),
+        counted(manifest.parallelism(), "partition", "partitions"),
     );
     let _ = match manifest.state() {
         None => writeln!(text, "no state yet"), // to memory
@@ -94,6 +94,7 @@ fn text(inside: &Inside, operators: &[&SavedOperator]) -> Result<String, Failure
     for claim in &inside.claims {
         let how = match claim.committed {
             None if claim.failed => "claimed, an operator failed on it",
+            None if claim.superseded => "claimed, another version makes it",
             None => "claimed",
             Some(false) => "committed",
             Some(true) => "committed, part of it failed",
@@ -234,7 +235,7 @@ fn json(inside: &Inside, operators: &[&SavedOperator]) -> Result<Value, Failure>
         "topology": manifest.topology,
         "uid": manifest.uid,
         "interval": manifest.interval,
-        "parallelism": manifest.parallelism,
+        "parallelism": manifest.parallelism(),
         "state": manifest.state().map(|state| json!({
             "number": state.number,
             "time": state.time,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What a topology is loaded from, besides its file.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Given {
     /// A plugin: FILE is the default one, NAME=FILE the one that the topology calls NAME
     #[arg(long = "plugin", value_name = "[NAME=]FILE")]
@@ -274,7 +274,7 @@ pub(super) fn load_plugin(loader: &Loader, path: &Path) -> Result<Plugin, Failur
 }
 
 /// The component in a plugin's file.
-fn component(path: &Path) -> Result<Arc<[u8]>, Failure> {
+pub(super) fn component(path: &Path) -> Result<Arc<[u8]>, Failure> {
     let name = path.display();
     let bytes = fs::read(path)
         .map_err(|error| Failure::input(format!("cannot load plugin {name}: {error}")))?;

@@ -10,10 +10,12 @@ mod checkpoint;
 mod compile_component;
 mod console;
 mod dead_letters;
+mod diff;
 mod environment;
 mod failure;
 mod flow;
 mod grants;
+mod history;
 mod inspect;
 mod loading;
 mod new;
@@ -64,7 +66,9 @@ enum Command {
     Test(test::Arguments),
     Check(check::Arguments),
     Inspect(inspect::Arguments),
+    Diff(diff::Arguments),
     Checkpoint(checkpoint::Arguments),
+    History(history::Arguments),
     DeadLetters(dead_letters::Arguments),
     Secret(secret::Arguments),
     New(new::Arguments),
@@ -98,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => logging(&environment, |e| test::run(&arguments, e)),
         Command::Check(arguments) => logging(&environment, |e| check::run(&arguments, e)),
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
+        Command::Diff(arguments) => logging(&environment, |e| diff::run(&arguments, e)),
+        Command::History(arguments) => history::run(&arguments),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, &environment),
         Command::Secret(arguments) => secret::run(&arguments, &environment),

@@ -15,7 +15,7 @@ use crate::{
     scheduler::{Mode, Plan, Pool, Taps, Tenant},
     sink::{PrintSink, Sink, open_sink},
     source::{Source, SourceError, SourceSetup, open_source},
-    stream::{Listener, Run, Stop, Stream, Summary},
+    stream::{Listener, Next, Run, Stop, Stream, Summary, Swapper},
     topology::{self, SinkKind, SourceId, SourceKind, Topology},
 };
 
@@ -77,6 +77,11 @@ impl Launched {
     pub fn state_bytes(&self) -> u64 {
         let checkpoint = self.checkpoint.as_ref();
         checkpoint.map_or(0, |checkpoint| checkpoint.state_bytes())
+    }
+
+    /// What takes other versions to it while it runs.
+    pub fn swapper(&mut self) -> Swapper {
+        self.stream.swapper()
     }
 
     /// Runs it to its end.
@@ -155,6 +160,29 @@ impl Launcher {
             purpose,
             checkpoint,
         })
+    }
+}
+
+/// A version that is to take over from a running one.
+pub fn next(
+    loaded: Loaded,
+    (swapper, options): (&Swapper, Options),
+    accepts_loss: bool,
+    outputs: &dyn Outputs,
+) -> Next {
+    let Loaded {
+        topology,
+        plugins,
+        files,
+    } = loaded;
+    let uid = swapper.uid();
+    Next {
+        plan: Plan::with_fusion(&topology, options.fusion),
+        sinks: open_sinks(&topology, &plugins, uid.as_deref(), outputs),
+        topology,
+        plugins,
+        files,
+        accepts_loss,
     }
 }
 

@@ -13,6 +13,6 @@ pub use clock_mode::Waits;
 pub use durable::{open, pending, place};
 pub use error::{LaunchError, report};
 pub use grant::granted;
-pub use launcher::{Launched, Launcher, Options, Outputs, Purpose};
+pub use launcher::{Launched, Launcher, Options, Outputs, Purpose, next};
 pub use load::{Loaded, NamedBytes, State, Supply, Terms, assemble, check_initial};
 pub use loaders::{Loaders, component, load_bytes};

@@ -17,6 +17,8 @@ pub struct PluginInfo {
     pub functions: Vec<Function>,
     /// Exports `resolution`: settings are checked at load.
     pub resolves: bool,
+    /// Exports `migration`: it can make today's state of an older one.
+    pub migrates: bool,
 }
 
 impl PluginInfo {

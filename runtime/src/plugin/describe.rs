@@ -77,6 +77,7 @@ pub(super) fn describe(plugin: &Plugin) -> Result<PluginInfo, LoadError> {
         doc: printable(&about.doc, 4_000),
         functions,
         resolves: exports.resolve.is_some(),
+        migrates: exports.migrate.is_some(),
     })
 }
 
@@ -238,6 +239,12 @@ fn check_types(plugin: &Plugin, instance: &mut Instance) -> Result<(), LoadError
             (&str, &[abi::Setting], &[abi::FieldIn<'_>]),
             (Result<Vec<abi::FieldOut>, String>,),
         >("resolution.resolve", resolve)?;
+    }
+    if let Some(migrate) = exports.migrate {
+        instance.check::<(&str, u32, BatchIn<'_>), (Answer<abi::BatchOut>,)>(
+            "migration.migrate",
+            migrate,
+        )?;
     }
     instance.check::<(), (abi::About,)>("registry.describe", exports.describe)
 }

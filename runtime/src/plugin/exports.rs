@@ -12,6 +12,7 @@ pub(super) struct Exports {
     pub(super) stateful: Option<Stateful>,
     pub(super) foreach: Option<Foreach>,
     pub(super) resolve: Option<ComponentExportIndex>,
+    pub(super) migrate: Option<ComponentExportIndex>,
 }
 
 pub(super) struct Transform {
@@ -69,6 +70,7 @@ impl Exports {
             let stateful = interface("stateful").map(|i| find("stateful", i));
             let foreach = interface("foreach").map(|i| find("foreach", i));
             let resolution = interface("resolution").map(|i| find("resolution", i));
+            let migration = interface("migration").map(|i| find("migration", i));
             Ok(Self {
                 describe: find("registry", registry)("describe")?,
                 transform: transform
@@ -115,6 +117,7 @@ impl Exports {
                     })
                     .transpose()?,
                 resolve: resolution.map(|f| f("resolve")).transpose()?,
+                migrate: migration.map(|f| f("migrate")).transpose()?,
             })
         };
         Some(all())

@@ -127,6 +127,7 @@ impl Loader {
             doc: String::new(),
             functions: Vec::new(),
             resolves: exports.resolve.is_some(),
+            migrates: exports.migrate.is_some(),
         };
         let engine = self.engine.clone();
         let plugin = Plugin::new(

@@ -17,7 +17,7 @@ use crate::{
     model::{Batch, BatchTime, NodeName},
     plugin::Plugin,
     source::Claim,
-    topology::{ReferenceId, SourceId, StreamRef, Topology},
+    topology::{Code, OperatorId, ReferenceId, SourceId, StreamRef, Topology},
 };
 
 /// Runs the batches of one topology.
@@ -108,6 +108,40 @@ impl Executor {
     /// What its batches are charged to.
     pub fn account(&self) -> &Arc<Account> {
         self.tenant.account()
+    }
+
+    /// An executor of another version of the topology, which runs as this one does. It remembers
+    /// nothing yet.
+    #[must_use]
+    pub fn successor(&self, topology: Arc<Topology>, plugins: Vec<Plugin>, plan: Plan) -> Self {
+        Self::new(topology, plugins, plan, self.tenant.clone())
+    }
+
+    /// Goes on with what the executor of the version before remembers, which forgets it. `place`
+    /// says which operator of this topology goes on with what one of that topology remembers.
+    pub fn take_over(&self, before: &Self, place: impl Fn(OperatorId) -> Option<OperatorId>) {
+        let mut old = before.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = std::mem::take(&mut *old).moved(place);
+        drop(old);
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
+    }
+
+    /// What its plugins are, in the topology's order.
+    pub fn code(&self) -> Vec<Code> {
+        let plugins = self.maker.0.plugins.iter();
+        plugins
+            .map(|plugin| Code {
+                digest: plugin.digest().to_string(),
+                migrates: plugin.info().migrates,
+            })
+            .collect()
+    }
+
+    /// The streams that are read from outside, by name.
+    pub fn sources(&self) -> Vec<NodeName> {
+        let sources = self.plan.sources.iter();
+        let names = sources.map(|id| self.topology.sources[id.0].name.clone());
+        names.collect()
     }
 
     /// Makes running tasks stop soon.

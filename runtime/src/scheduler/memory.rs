@@ -36,6 +36,26 @@ pub struct Lost {
 }
 
 impl Memory {
+    /// The same of another version of the topology. What has no place there is forgotten.
+    pub(super) fn moved(self, place: impl Fn(OperatorId) -> Option<OperatorId>) -> Self {
+        fn keys<T>(
+            of: BTreeMap<OperatorId, T>,
+            place: impl Fn(OperatorId) -> Option<OperatorId>,
+        ) -> BTreeMap<OperatorId, T> {
+            let moved = of.into_iter();
+            let moved = moved.filter_map(|(id, kept)| Some((place(id)?, kept)));
+            moved.collect()
+        }
+        Self {
+            begun: self.begun.into_iter().filter_map(&place).collect(),
+            states: keys(self.states, &place),
+            panes: keys(self.panes, &place),
+            pane_stores: keys(self.pane_stores, &place),
+            lost: keys(self.lost, &place),
+            gaps: keys(self.gaps, &place),
+        }
+    }
+
     /// Takes out what the operator remembers, to be changed; none at the first time.
     pub(super) fn take(
         &mut self,

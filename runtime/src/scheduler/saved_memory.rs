@@ -94,6 +94,16 @@ pub enum MemoryError {
 }
 
 impl SavedMemory {
+    /// Without what these operators remember.
+    #[must_use]
+    pub fn without(&self, operators: &[String]) -> Self {
+        let kept = self.operators.iter();
+        let kept = kept.filter(|saved| !operators.contains(&saved.name));
+        Self {
+            operators: kept.cloned().collect(),
+        }
+    }
+
     /// This one upon what was written before: what it does not hold itself is taken from there.
     ///
     /// # Errors

@@ -22,13 +22,14 @@ use crate::{
     topology::{OnFailedBatch, ReferenceId, SourceId, StreamRef, Topology},
 };
 
-pub(super) type Sources = BTreeMap<SourceId, Box<dyn Source>>;
+/// By name: versions of the topology share them.
+pub(super) type Sources = Vec<(NodeName, Box<dyn Source>)>;
 pub(super) type Sinks = Vec<((NodeName, StreamRef), Box<dyn Sink>)>;
 
-/// All that the batches of one stream share. Its methods block.
+/// All that the batches of one version of a topology share. Its methods block.
 pub(super) struct Batches {
     pub(super) topology: Arc<Topology>,
-    pub(super) sources: Mutex<Sources>,
+    pub(super) sources: Arc<Mutex<Sources>>,
     pub(super) sinks: Mutex<Sinks>,
     pub(super) executor: Arc<Executor>,
     pub(super) references: Mutex<Vec<DataSet>>,
@@ -39,22 +40,22 @@ pub(super) struct Batches {
 
 /// A batch that was claimed and waits for its turn.
 pub(super) struct Claimed {
-    time: BatchTime,
-    number: u64,
-    given: Result<Given, BatchError>,
+    pub(super) time: BatchTime,
+    pub(super) number: u64,
+    pub(super) given: Result<Given, BatchError>,
     /// How far each source has come with it.
-    sources: Vec<SourceFact>,
-    at: Duration,
-    exhausted: bool,
+    pub(super) sources: Vec<SourceFact>,
+    pub(super) at: Duration,
+    pub(super) exhausted: bool,
     /// The run cannot go on behind this batch.
-    fatal: bool,
+    pub(super) fatal: bool,
     /// No sink was ever given any of it.
-    untouched: bool,
+    pub(super) untouched: bool,
 }
 
-struct Given {
-    claims: BTreeMap<SourceId, Claim>,
-    references: References,
+pub(super) struct Given {
+    pub(super) claims: BTreeMap<SourceId, Claim>,
+    pub(super) references: References,
 }
 
 /// A batch is over.
@@ -86,10 +87,11 @@ impl Batches {
     pub(super) fn claim(&self, time: BatchTime, number: u64) -> Claimed {
         let mut sources = lock(&self.sources);
         let claims = sources.iter_mut();
-        let claims = claims.map(|(id, source)| Ok((*id, source.claim(time)?)));
+        let claims = claims.filter_map(|(name, source)| Some((self.source_id(name)?, source)));
+        let claims = claims.map(|(id, source)| Ok((id, source.claim(time)?)));
         let claims: Result<BTreeMap<_, _>, SourceError> = claims.collect();
         let mut fatal = claims.as_ref().is_err_and(SourceError::is_fatal);
-        let exhausted = sources.values().all(|source| source.is_exhausted());
+        let exhausted = sources.iter().all(|(_, source)| source.is_exhausted());
         let taken = self.taken(&sources);
         drop(sources);
         let claims = claims.map_err(|error| claim_error(time, error));
@@ -113,15 +115,22 @@ impl Batches {
         }
     }
 
+    pub(super) fn source_id(&self, name: &NodeName) -> Option<SourceId> {
+        let mut sources = self.topology.sources.iter();
+        sources
+            .position(|source| source.name == *name)
+            .map(SourceId)
+    }
+
     /// What each source took last; those that cannot say are left out.
     fn taken(&self, sources: &Sources) -> Vec<SourceFact> {
         if self.checkpoint.is_none() {
             return Vec::new();
         }
-        let taken = sources.iter().filter_map(|(id, source)| {
+        let taken = sources.iter().filter_map(|(name, source)| {
             let taken = source.taken()?;
             Some(SourceFact {
-                source: self.topology.sources[id.0].name.to_string(),
+                source: name.to_string(),
                 range: taken.range,
                 position: taken.position,
             })
@@ -129,7 +138,7 @@ impl Batches {
         taken.collect()
     }
 
-    fn write_claim(
+    pub(super) fn write_claim(
         &self,
         time: BatchTime,
         number: u64,
@@ -175,8 +184,10 @@ impl Batches {
             (Some(fact), Some(checkpoint)) => {
                 let mut claims = BTreeMap::new();
                 let mut failed = None;
-                for (id, source) in sources.iter_mut() {
-                    let name = &self.topology.sources[id.0].name;
+                for (name, source) in sources.iter_mut() {
+                    let Some(id) = self.source_id(name) else {
+                        continue;
+                    };
                     let taken = fact.sources.iter().find(|t| t.source == name.as_str());
                     // The position also has what is not of one batch: when the source began.
                     let again = match taken {
@@ -188,7 +199,7 @@ impl Batches {
                     };
                     match again {
                         Ok(again) => {
-                            claims.insert(*id, again);
+                            claims.insert(id, again);
                         }
                         Err(error) => failed = failed.or(Some(claim_error(time, error))),
                     }
@@ -222,7 +233,7 @@ impl Batches {
             given,
             sources: taken,
             at: self.clock.monotonic(),
-            exhausted: sources.values().all(|source| source.is_exhausted()),
+            exhausted: sources.iter().all(|(_, source)| source.is_exhausted()),
             untouched: claim.is_free(),
         }
     }
@@ -296,7 +307,7 @@ impl Batches {
             processing: millis(ended.saturating_sub(began)),
             scheduling: millis(began.saturating_sub(at)),
         };
-        for source in lock(&self.sources).values_mut() {
+        for (_, source) in lock(&self.sources).iter_mut() {
             source.batch_ended(time, times);
         }
         Ended {
@@ -384,7 +395,7 @@ impl Batches {
     }
 
     /// The data sets from files, as they are now.
-    fn read_references(&self, time: BatchTime) -> Result<References, BatchError> {
+    pub(super) fn read_references(&self, time: BatchTime) -> Result<References, BatchError> {
         let mut references = lock(&self.references);
         let rows = references.iter_mut().enumerate();
         rows.map(|(at, reference)| {
@@ -400,16 +411,15 @@ impl Batches {
 
     /// Sources take in nothing more.
     pub(super) fn stop_receivers(&self, runtime: &tokio::runtime::Handle) {
-        for source in lock(&self.sources).values_mut() {
+        for (_, source) in lock(&self.sources).iter_mut() {
             runtime.block_on(source.stop());
         }
     }
 
     /// Nothing will ever come again.
     pub(super) fn is_exhausted(&self) -> bool {
-        lock(&self.sources)
-            .values()
-            .all(|source| source.is_exhausted())
+        let sources = lock(&self.sources);
+        sources.iter().all(|(_, source)| source.is_exhausted())
     }
 
     /// Goes on from what an earlier run left behind: the state, and how far sources had come.
@@ -421,11 +431,10 @@ impl Batches {
         recovered: &crate::checkpoint::Recovered,
     ) -> Result<(), ResumeError> {
         if let Some(memory) = &recovered.memory {
-            self.executor.restore(memory)?;
+            self.executor.restore(&memory.without(&recovered.forgets))?;
         }
         let mut sources = lock(&self.sources);
-        for (id, source) in sources.iter_mut() {
-            let name = &self.topology.sources[id.0].name;
+        for (name, source) in sources.iter_mut() {
             let position = recovered.sources.iter().find(|s| s.source == name.as_str());
             if let Some(position) = position {
                 source.resume(&position.position)?;
@@ -444,6 +453,11 @@ pub enum ResumeError {
     /// How far a source had come.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// This version has had its turn.
+    #[error(
+        "another version of the topology or its plugins goes on behind the batches of this one: let this one make its batches again, then run that one"
+    )]
+    Followed,
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -478,6 +492,6 @@ fn not_durable(time: BatchTime, what: &'static str, error: &dyn std::error::Erro
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,6 +14,8 @@ mod report;
 mod running;
 mod stop;
 mod streaming;
+mod swap;
+mod take_over;
 mod writer;
 
 pub use batches::ResumeError;
@@ -22,3 +24,4 @@ pub use report::{BatchReport, Listener, SinkReport, Summary};
 pub use running::{Run, Stream};
 pub use stop::Stop;
 pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};
+pub use swap::{Next, SwapError, Swapped, Swapper, Swapping};

@@ -1,6 +1,7 @@
 //! Runs a topology: waits for ticks, claims, executes, writes to sinks, until it is over.
 
 mod recovery;
+mod swapping;
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,8 @@ use super::{
     batches::{Batches, Claimed, Ended, Sources},
     blocking::{spawn_batch, spawn_blocking},
     grid::Grid,
+    swap::{Requests, Swapper},
+    take_over::named,
     writer::StateWriter,
 };
 use crate::{
@@ -41,6 +44,7 @@ pub struct Stream {
     pool: Arc<Pool>,
     checkpoint: Option<Arc<Checkpoint>>,
     recovered: Option<Recovered>,
+    swaps: Option<(Swapper, Requests)>,
 }
 
 /// How to run a stream.
@@ -96,15 +100,18 @@ impl Stream {
     ) -> Self {
         let executor = Executor::new(topology.clone(), plugins, plan, tenant);
         let references = topology.references.iter().cloned().map(DataSet::new);
+        let sources = sources.into_iter();
+        let sources = sources.map(|(id, source)| (topology.sources[id.0].name.clone(), source));
         Self {
             references: references.collect(),
+            sources: sources.collect(),
             topology,
-            sources,
             sinks,
             executor: Arc::new(executor),
             pool: pool.clone(),
             checkpoint: None,
             recovered: None,
+            swaps: None,
         }
     }
 
@@ -121,6 +128,15 @@ impl Stream {
     /// Where its streams can be looked at while it runs.
     pub fn taps(&self) -> Taps {
         self.executor.taps().clone()
+    }
+
+    /// What takes other versions to it while it runs. To be called with its checkpoint, if it has
+    /// one.
+    pub fn swapper(&mut self) -> Swapper {
+        let checkpoint = &self.checkpoint;
+        let swaps = &mut self.swaps;
+        let (swapper, _) = swaps.get_or_insert_with(|| Swapper::new(checkpoint.clone()));
+        swapper.clone()
     }
 
     pub(super) fn sink_names(&self) -> Vec<NodeName> {
@@ -159,14 +175,10 @@ impl Stream {
             run.mode,
             self.topology.on_failed_batch,
         );
-        let names = self.topology.sinks.iter();
-        let sinks = names
-            .map(|sink| (sink.name.clone(), sink.input))
-            .zip(self.sinks);
         let every = self.topology.checkpoint.as_ref().map(|c| c.interval);
         let batches = Arc::new(Batches {
-            sources: Mutex::new(self.sources),
-            sinks: Mutex::new(sinks.collect()),
+            sources: Arc::new(Mutex::new(self.sources)),
+            sinks: Mutex::new(named(&self.topology, self.sinks)),
             executor: self.executor,
             references: Mutex::new(self.references),
             clock: run.clock.clone(),
@@ -178,6 +190,8 @@ impl Stream {
             writer: StateWriter::new(self.checkpoint, every),
             batches,
             recovered: self.recovered,
+            requests: self.swaps.map(|(_, requests)| requests),
+            swapped: None,
             only_recovers,
             zero: None,
             claimed: BTreeMap::new(),
@@ -196,14 +210,20 @@ impl Stream {
 
 struct Driver {
     scheduler: Scheduler,
+    /// Of the version that runs.
     batches: Arc<Batches>,
+    /// Versions that wait to take over; none: nobody can ask.
+    requests: Option<Requests>,
+    /// The first batch of the version that took over last.
+    swapped: Option<BatchTime>,
     writer: StateWriter,
     recovered: Option<Recovered>,
     /// Nothing new is claimed.
     only_recovers: bool,
     /// The first batch less an interval (spec 2.1).
     zero: Option<BatchTime>,
-    claimed: BTreeMap<BatchTime, Claimed>,
+    /// And the version that claimed them.
+    claimed: BTreeMap<BatchTime, (Arc<Batches>, Claimed)>,
     running: Option<JoinHandle<Ended>>,
     wake: Option<BatchTime>,
     stopping: Option<JoinHandle<()>>,
@@ -249,7 +269,9 @@ impl Driver {
                 if let Command::Finish(outcome) = command {
                     return outcome;
                 }
-                self.obey(command, listener).await;
+                if let Some(outcome) = self.obey(command, listener).await {
+                    return outcome;
+                }
             }
             let stop = self.run.stop.clone();
             tokio::select! {
@@ -291,11 +313,23 @@ impl Driver {
         one.map_or(last, |one| interval.previous(one))
     }
 
-    async fn obey(&mut self, command: Command, listener: &mut dyn Listener) {
+    /// Answers with the end of the run if that is it.
+    async fn obey(&mut self, command: Command, listener: &mut dyn Listener) -> Option<Outcome> {
         match command {
             Command::WaitUntil(time) => self.wake = Some(time),
-            Command::Claim(time) => self.claim(time).await,
+            Command::Claim(time) => {
+                if self.running.is_none()
+                    && self.claimed.is_empty()
+                    && let Some(outcome) = self.boundary(time).await
+                {
+                    return Some(outcome);
+                }
+                self.claim(time).await;
+            }
             Command::Run(time) => {
+                if let Some(outcome) = self.boundary(time).await {
+                    return Some(outcome);
+                }
                 listener.batch_began(time);
                 self.start(time);
             }
@@ -303,6 +337,7 @@ impl Driver {
             // The loop handles it before anything is obeyed.
             Command::Finish(_) => {}
         }
+        None
     }
 
     fn stop_receivers(&self) -> JoinHandle<()> {
@@ -315,20 +350,27 @@ impl Driver {
         let interval = self.batches.topology.batch_interval;
         self.zero.get_or_insert_with(|| interval.previous(time));
         let (batches, number) = (self.batches.clone(), self.number(time));
+        let claiming = batches.clone();
         // It never panics: sources return errors.
-        let claimed = move || batches.charged(|own| own.claim(time, number));
+        let claimed = move || claiming.charged(|own| own.claim(time, number));
         if let Ok(claimed) = spawn_batch(time, claimed).await {
-            self.claimed.insert(time, claimed);
+            self.claimed.insert(time, (batches, claimed));
         }
     }
 
     fn start(&mut self, time: BatchTime) {
-        let Some(claimed) = self.claimed.remove(&time) else {
+        let Some((by, claimed)) = self.claimed.remove(&time) else {
             return;
         };
         let batches = self.batches.clone();
         self.running = Some(spawn_batch(time, move || {
-            batches.charged_around_tasks(|own| own.make(claimed, None))
+            batches.charged_around_tasks(|own| {
+                let claimed = match Arc::ptr_eq(&by, &batches) {
+                    true => claimed,
+                    false => own.claim_instead(claimed, &by),
+                };
+                own.make(claimed, None)
+            })
         }));
     }
 

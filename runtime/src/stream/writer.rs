@@ -32,6 +32,8 @@ pub(super) struct StateWriter {
     under_way: VecDeque<(BatchTime, JoinHandle<Result<(), String>>)>,
     /// The last write says when it is done; the next one belongs upon it.
     before: Option<oneshot::Receiver<()>>,
+    /// Another version has taken over since the last write: nothing is built upon that.
+    anew: bool,
     /// All batches so far are committed, and no source has anything more.
     exhausted: bool,
 }
@@ -51,6 +53,7 @@ impl StateWriter {
             last: None,
             under_way: VecDeque::new(),
             before: None,
+            anew: false,
             exhausted: false,
         }
     }
@@ -63,6 +66,11 @@ impl StateWriter {
     /// What operators remember is of no batch: it must not be written.
     pub(super) fn forget(&mut self) {
         self.last = None;
+    }
+
+    /// Another version takes over: what is written next is whole.
+    pub(super) fn begin_anew(&mut self) {
+        self.anew = true;
     }
 
     /// A batch is over: writes the state if the interval since zero time, or since the last write,
@@ -107,7 +115,8 @@ impl StateWriter {
         let maker = batches.clone();
         let before = self.before.take();
         // What an earlier run wrote is not built upon: what changed since is not known.
-        let whole = before.is_none() || checkpoint.is_whole_due();
+        let anew = std::mem::take(&mut self.anew);
+        let whole = anew || before.is_none() || checkpoint.is_whole_due();
         let state =
             spawn_blocking(move || maker.saved((time, last.number), last.sources, whole)).await;
         let state = state.unwrap_or_else(|_| Err(panicked(time)))?;

@@ -6,10 +6,12 @@
 
 mod assignment;
 mod builder;
+mod calls;
 mod catalog;
 mod compile;
 mod compiled;
 mod confined;
+mod diff;
 mod join;
 mod manifest;
 mod on_error;
@@ -31,6 +33,7 @@ pub use catalog::Catalog;
 pub use compile::{Defaults, compile};
 pub use compiled::{CatchUp, Checkpoint, Limits, OnFailedBatch, Plugin, Topology};
 pub use confined::{NotConfined, Violation, check_confined, confine};
+pub use diff::{Change, Code, Diff, Edition, Fate, Part as ChangedPart, Reason, Remembered};
 pub use join::{Join, JoinKind};
 pub(crate) use manifest::parse_duration;
 pub use manifest::{Manifest, NamedFile};

@@ -41,6 +41,8 @@ pub struct KeyedState {
     pub asked: Option<Vec<usize>>,
     /// What is remembered of a key.
     pub state: Schema,
+    /// The version that the function says this has: raised when it changes shape or meaning.
+    pub version: u32,
     /// States to begin with: the key columns, then the state's.
     pub initial: Option<ReferenceId>,
     /// Of the result and of the state.

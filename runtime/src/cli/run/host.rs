@@ -6,21 +6,22 @@ use std::{
     sync::Arc,
 };
 
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, task::spawn_blocking};
 
 use super::{
-    Arguments,
+    Again, Arguments,
     narrator::Narrator,
     signals,
     summary::{Ended, How},
+    watch::{LOOK, Watched},
 };
 use crate::{
     cli::{Failure, console::Console, loading::Loaded},
     clock::{Clock, SystemClock},
-    launch::{Launcher, Options, Outputs, Purpose},
+    launch::{self, Launcher, Options, Outputs, Purpose},
     model::Location,
     scheduler::{Outcome, Pool},
-    stream::{Stop, Summary},
+    stream::{Stop, Summary, Swapper},
 };
 
 /// Runs topologies, one after the other, until one is stopped.
@@ -112,9 +113,68 @@ impl Host {
         })
     }
 
+    /// The same, and what its files become while it runs takes over.
+    pub(super) fn run_watched(
+        &self,
+        loaded: Loaded,
+        place: Option<&Location>,
+        watched: Watched,
+        again: Again,
+    ) -> Result<Ended, Failure> {
+        let tenant = self.launcher.pool.tenant(NonZeroU32::MIN);
+        let mut launched = self.launcher.launch(
+            loaded.launched,
+            place,
+            (Purpose::Run, again.options),
+            (tenant, self.stop.clone()),
+            &self.console,
+        )?;
+        let swapper = launched.swapper();
+        let watching = watch(watched, again, swapper, self.console.clone());
+        let watching = self.runtime.spawn(watching);
+        let clock = self.launcher.clock.clone();
+        let mut narrator = Narrator::new(self.console.clone(), clock, self.stop.clone());
+        let (run, left) = self.runtime.block_on(launched.run(&mut narrator));
+        watching.abort();
+        Ok(Ended {
+            how: how(&run, &self.stop, &narrator),
+            left,
+            run,
+        })
+    }
+
     /// A source that hangs in the system does not hold the end.
     pub(super) fn end(self) {
         self.runtime.shutdown_background();
+    }
+}
+
+/// Takes each new version of the files to the stream, until that ends.
+async fn watch(mut watched: Watched, again: Again, swapper: Swapper, console: Console) {
+    let again = Arc::new(again);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if !watched.have_changed() {
+            continue;
+        }
+        let (loader, to, outputs) = (again.clone(), swapper.clone(), console.clone());
+        let asked = spawn_blocking(move || {
+            let loaded = loader
+                .load()
+                .map_err(|failure| failure.lines().join("; "))?;
+            let (of, accepts) = ((&to, loader.options), loader.accepts_loss);
+            let next = launch::next(loaded.launched, of, accepts, &outputs);
+            to.swap(next).map_err(|error| error.to_string())
+        });
+        let decided = match asked.await {
+            Ok(Ok(asked)) => asked.decided().await.map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(error),
+            Err(panic) => Err(panic.to_string()),
+        };
+        match decided {
+            Ok(_) => {} // the stream has said so
+            Err(why) => console.warning(&format!("the running version goes on: {why}")),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod host;
 mod narrator;
 mod signals;
 mod summary;
+mod watch;
 
 use std::{
     num::NonZeroUsize,
@@ -15,7 +16,7 @@ use std::{
 use super::{
     Environment, Failure,
     console::Console,
-    loading::{self, Given, GivenPlugin, State},
+    loading::{self, Given, GivenPlugin, Loaded, State},
     output::Format,
     secret_values::SecretValues,
 };
@@ -73,6 +74,12 @@ pub(super) struct Arguments {
     /// Where secrets are that no variable RSRT_SECRET_NAME has; see `rsrt secret`
     #[arg(long, value_name = "FILE")]
     secrets: Option<PathBuf>,
+    /// Swap in the topology and its plugins when their files change, while the stream runs
+    #[arg(long)]
+    watch: bool,
+    /// With --watch: a version that loses state may take over, too
+    #[arg(long, requires = "watch")]
+    accept_state_loss: bool,
     /// Only warnings and errors: no progress, no text summary
     #[arg(long, short)]
     quiet: bool,
@@ -134,19 +141,32 @@ fn run_topology(
         fusion: !arguments.no_fusion,
         batches: arguments.batches.map(Into::into),
     };
-    let earlier = match &place {
-        Some(place) => launch::pending(place, &loaded.launched.files)?,
-        None => None,
-    };
     let mut recovered = None;
-    if let Some(kept) = earlier {
+    while let (Some(place), None) = (&place, &recovered) {
+        // One version after the other, each what it has claimed.
+        let Some(kept) = launch::pending(place, &loaded.launched.files)? else {
+            break;
+        };
         let earlier = loading::load_kept(file, &kept, &given, cores, environment)?;
         let earlier = loading::with_secrets(earlier, &values, SecretsOf::Everything)?;
-        let ended = host.run(earlier, place.as_ref(), (Purpose::Recover, options))?;
+        let ended = host.run(earlier, Some(place), (Purpose::Recover, options))?;
         recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
     }
     let ended = match recovered {
         Some(ended) => ended,
+        None if arguments.watch => {
+            let watched = watch::Watched::new(files(file, &given, &loaded));
+            let again = Again {
+                file: file.clone(),
+                secrets: arguments.secrets.clone(),
+                environment: environment.clone(),
+                accepts_loss: arguments.accept_state_loss,
+                given,
+                cores,
+                options,
+            };
+            host.run_watched(loaded, place.as_ref(), watched, again)?
+        }
         None => host.run(loaded, place.as_ref(), (Purpose::Run, options))?,
     };
     host.end();
@@ -155,6 +175,39 @@ fn run_topology(
         How::Exhausted | How::Stopped | How::Unread => ExitCode::SUCCESS,
     };
     Ok((ended, code))
+}
+
+/// All that the topology is made of.
+fn files<'a>(topology: &'a Path, given: &'a Given, loaded: &'a Loaded) -> Vec<&'a Path> {
+    let plugins = loaded.launched.topology.plugins.iter();
+    let plugins = plugins.filter_map(|plugin| plugin.path.as_deref());
+    let default = given.plugins.iter().map(GivenPlugin::path);
+    [topology]
+        .into_iter()
+        .chain(plugins)
+        .chain(default)
+        .collect()
+}
+
+/// Loads the topology as it was loaded at first, from the files as they are now.
+struct Again {
+    file: PathBuf,
+    given: Given,
+    cores: NonZeroUsize,
+    secrets: Option<PathBuf>,
+    environment: Environment,
+    accepts_loss: bool,
+    options: Options,
+}
+
+impl Again {
+    fn load(&self) -> Result<Loaded, Failure> {
+        let (file, environment) = (&self.file, &self.environment);
+        let loaded = loading::load(file, &self.given, self.cores, State::Kept, environment)?;
+        let loaded = loading::check_initial(loaded)?;
+        let values = SecretValues::new(self.secrets.as_deref())?;
+        loading::with_secrets(loaded, &values, SecretsOf::Everything)
+    }
 }
 
 /// A duration as topologies write it.

@@ -27,6 +27,9 @@ impl Driver {
     ) -> Result<Option<BatchTime>, Outcome> {
         self.zero = recovered.zero;
         self.writer.resume(recovered.state);
+        if recovered.is_followed && !self.only_recovers {
+            return Err(self.cannot_resume(&ResumeError::Followed, recovered.last));
+        }
         if let Err(error) = self.batches.resume(&recovered) {
             return Err(self.cannot_resume(&error, recovered.last));
         }

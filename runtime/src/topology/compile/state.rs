@@ -90,6 +90,7 @@ pub(crate) fn check(
             keys,
             asked,
             state,
+            version: function.state_version,
             initial,
             partitions: site.partitions,
             checkpoint,

@@ -1,0 +1,179 @@
+//! `rsrt diff`: what another version would change, before anything is changed.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use serde_json::json;
+
+use super::{
+    Environment, Failure,
+    loading::{self, Given, GivenPlugin, Loaded, State},
+    output::{self, Format},
+};
+use crate::{
+    checkpoint::ProgramFiles,
+    model::Location,
+    topology::{Change, Code, Diff, Edition, Fate},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  rsrt diff checkpoints new.wasm                      the program that a run keeps, with another plugin
+  rsrt diff checkpoints new.wasm --topology topo.toml the same, with another topology, too
+  rsrt diff old.toml new.wasm --topology topo.toml --old-plugin old.wasm
+
+Exit codes: 0 it can follow and loses nothing, 1 it cannot or it loses state, 2 what was given is wrong.";
+
+/// Show what another version would change, operator by operator
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The version that runs: the checkpoint of its run, or its topology (a file that ends with .toml)
+    #[arg(value_name = "DIR|URL|OLD.toml")]
+    old: String,
+    /// The default plugin of the new version
+    #[arg(value_name = "PLUGIN.wasm")]
+    plugin: Option<PathBuf>,
+    /// The new topology; as it was, if there is none
+    #[arg(long, short, value_name = "FILE")]
+    topology: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+    /// A plugin of the old topology, as in --plugin
+    #[arg(long, value_name = "[NAME=]FILE")]
+    old_plugin: Vec<GivenPlugin>,
+    /// How it is shown
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    let (old, new) = load(arguments, environment)?;
+    let (old_code, new_code) = (code(&old), code(&new));
+    let edition = |loaded: &'_ Loaded| loaded.launched.topology.clone();
+    let (was, is) = (edition(&old), edition(&new));
+    let diff = Diff::between(
+        Edition {
+            topology: &was,
+            code: &old_code,
+        },
+        Edition {
+            topology: &is,
+            code: &new_code,
+        },
+    );
+    let answer = match arguments.format {
+        Format::Text => text(&diff),
+        Format::Json => format!("{}\n", json_of(&diff)),
+    };
+    output::answer(&answer)?;
+    let is_fine = diff.refused().next().is_none() && diff.losses().next().is_none();
+    Ok(match is_fine {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn load(arguments: &Arguments, environment: &Environment) -> Result<(Loaded, Loaded), Failure> {
+    let mut given = arguments.given.clone();
+    let positional = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
+    given.plugins.extend(positional);
+    let cores = loading::cores();
+    let load =
+        |file: &Path, given: &Given| loading::load(file, given, cores, State::Planned, environment);
+    if arguments.old.ends_with(".toml") {
+        let file = Path::new(&arguments.old);
+        let old = Given {
+            plugins: arguments.old_plugin.clone(),
+            ..Given::default()
+        };
+        let (old, new) = (load(file, &old)?, arguments.topology.as_deref());
+        return Ok((old, load(new.unwrap_or(file), &given)?));
+    }
+    let location: Location = arguments.old.parse().map_err(Failure::input)?;
+    let kept = ProgramFiles::kept(&location).map_err(Failure::input)?;
+    let kept = kept.ok_or_else(|| {
+        let failure =
+            format!("the checkpoint {location} does not hold what its program is made of");
+        Failure::input(failure)
+    })?;
+    let file = arguments.topology.clone();
+    let file = file.unwrap_or_else(|| PathBuf::from("topology"));
+    let kept_as = |kept: &ProgramFiles| loading::load_kept(&file, kept, &given, cores, environment);
+    let old = kept_as(&kept)?;
+    let new = match &arguments.topology {
+        Some(file) => load(file, &given)?,
+        None => kept_as(&replaced(kept, &given)?)?,
+    };
+    Ok((old, new))
+}
+
+/// What was kept, with these plugins instead of those of the same names.
+fn replaced(mut kept: ProgramFiles, given: &Given) -> Result<ProgramFiles, Failure> {
+    for plugin in &given.plugins {
+        let bytes: Arc<[u8]> = loading::component(plugin.path())?;
+        let known = kept.plugins.iter_mut();
+        match { known }.find(|(alias, _)| alias.as_deref() == plugin.alias()) {
+            Some((_, known)) => *known = bytes,
+            None => {
+                let name = plugin.path().display();
+                return Err(
+                    Failure::input(format!("the topology calls nothing of {name}"))
+                        .hint("give the new topology, too: --topology FILE"),
+                );
+            }
+        }
+    }
+    Ok(kept)
+}
+
+fn code(loaded: &Loaded) -> Vec<Code> {
+    let plugins = loaded.launched.plugins.iter();
+    plugins
+        .map(|plugin| Code {
+            digest: plugin.digest().to_string(),
+            migrates: plugin.info().migrates,
+        })
+        .collect()
+}
+
+fn text(diff: &Diff) -> String {
+    if diff.is_empty() {
+        return "nothing would change\n".to_owned();
+    }
+    let mut text = String::new();
+    for change in &diff.changes {
+        let Change { name, fate, .. } = change;
+        let _ = write!(text, "{} {name}: {fate}", change.part.noun()); // to memory
+        for (at, reason) in change.reasons.iter().enumerate() {
+            let _ = write!(text, "{} {reason}", if at == 0 { ":" } else { ";" }); // to memory
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn json_of(diff: &Diff) -> serde_json::Value {
+    let changes = diff.changes.iter().map(|change| {
+        let reasons: Vec<_> = change.reasons.iter().map(ToString::to_string).collect();
+        let mut object = json!({
+            "part": change.part.noun(),
+            "name": change.name,
+            "fate": change.fate.word(),
+            "reasons": reasons,
+        });
+        if let Some(old) = &change.renamed_from {
+            object["renamed-from"] = json!(old);
+        }
+        if let Fate::MigratesState { since, to } = change.fate {
+            object["since"] = json!(since);
+            object["to"] = json!(to);
+        }
+        object
+    });
+    changes.collect()
+}

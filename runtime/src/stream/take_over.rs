@@ -1,0 +1,104 @@
+//! A version takes over from the one before it: at a batch boundary, when none of its batches runs.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use super::batches::{Batches, Claimed, Given, Sinks, lock};
+use crate::{
+    sink::Sink,
+    source::DataSet,
+    stream::swap::Next,
+    topology::{Code, Diff, Edition, Topology},
+};
+
+impl Batches {
+    /// What it is, to be compared with another one.
+    pub(super) fn edition<'a>(&'a self, code: &'a [Code]) -> Edition<'a> {
+        Edition {
+            topology: &self.topology,
+            code,
+        }
+    }
+
+    /// The next version, with the sources and the clock of this one. It remembers nothing yet, and
+    /// has only its own sinks.
+    pub(super) fn successor(&self, next: Next) -> Self {
+        let Next {
+            topology,
+            plugins,
+            plan,
+            sinks,
+            ..
+        } = next;
+        let executor = self.executor.successor(topology.clone(), plugins, plan);
+        let references = topology.references.iter().cloned().map(DataSet::new);
+        Self {
+            references: Mutex::new(references.collect()),
+            sinks: Mutex::new(named(&topology, sinks)),
+            executor: Arc::new(executor),
+            sources: self.sources.clone(),
+            clock: self.clock.clone(),
+            checkpoint: self.checkpoint.clone(),
+            topology,
+        }
+    }
+
+    /// Goes on with what the version before remembers, but for the operators that forget, and with
+    /// those of its sinks that do the same here. Nothing is copied, and nothing can fail.
+    pub(super) fn take_over(&self, before: &Self, forgets: &[String]) {
+        let (old, new) = (before.topology.clone(), self.topology.clone());
+        self.executor.take_over(&before.executor, |id| {
+            let name = old.operators[id.0].name.as_str();
+            match forgets.iter().any(|forgotten| forgotten == name) {
+                true => None,
+                false => Diff::place(&old, &new, id),
+            }
+        });
+        let (old, new) = (before.executor.code(), self.executor.code());
+        let (old, new) = (before.edition(&old), self.edition(&new));
+        let mut sinks = lock(&self.sinks);
+        let mut olds = lock(&before.sinks);
+        for (at, is) in self.topology.sinks.iter().enumerate() {
+            let mut was = before.topology.sinks.iter();
+            let same = was.position(|was| Diff::is_same_sink(old, new, was, is));
+            if let Some(same) = same {
+                std::mem::swap(&mut sinks[at].1, &mut olds[same].1);
+            }
+        }
+    }
+
+    /// What the version before claimed for a batch that has not begun, durably claimed once more:
+    /// no sink has anything of it, and this version makes it.
+    pub(super) fn claim_instead(&self, claimed: Claimed, before: &Self) -> Claimed {
+        let given = claimed.given.and_then(|given| {
+            let claims = given.claims.into_iter().filter_map(|(id, claim)| {
+                let name = &before.topology.sources[id.0].name;
+                Some((self.source_id(name)?, claim))
+            });
+            Ok(Given {
+                claims: claims.collect::<BTreeMap<_, _>>(),
+                references: self.read_references(claimed.time)?,
+            })
+        });
+        let written = self.write_claim(claimed.time, claimed.number, &given, &claimed.sources);
+        match written {
+            Ok(()) => Claimed { given, ..claimed },
+            Err(error) => Claimed {
+                given: Err(error),
+                fatal: true,
+                ..claimed
+            },
+        }
+    }
+}
+
+/// Sinks in the topology's order, with what they take.
+pub(super) fn named(topology: &Topology, sinks: Vec<Box<dyn Sink>>) -> Sinks {
+    let names = topology.sinks.iter();
+    names
+        .map(|sink| (sink.name.clone(), sink.input))
+        .zip(sinks)
+        .collect()
+}
