@@ -10,6 +10,7 @@ mod clock;
 mod flow;
 mod machine;
 mod objects;
+mod retry;
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,7 @@ fn the_description_lists_every_route() {
     get /v1/namespaces/{namespace}/topologies/{name}/output
     get /v1/namespaces/{namespace}/topologies/{name}/streams/{part}/tap
     post /v1/namespaces/{namespace}/topologies
+    post /v1/namespaces/{namespace}/topologies/{name}/dead-letters/retry
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop
     ");

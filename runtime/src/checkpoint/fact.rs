@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::BatchLetters;
 use crate::{
     codec::{self, CodecError},
     model::{InputPosition, InputRange},
@@ -52,6 +53,8 @@ pub enum Fact {
     },
     /// All sources have ended and all batches are committed.
     Finished,
+    /// A claim of a batch that takes dead letters, too; they are none any more.
+    ClaimRetrying(ClaimFact, Vec<BatchLetters>),
 }
 
 /// What a batch takes.

@@ -24,6 +24,7 @@ mod opening;
 mod program;
 mod recovered;
 mod references;
+mod retry;
 mod shared;
 mod shown_letters;
 mod state_rows;

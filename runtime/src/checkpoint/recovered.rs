@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    BatchLetters,
     fact::{ClaimFact, Fact, SourceFact},
     manifest::Manifest,
 };
@@ -36,6 +37,8 @@ pub struct RecoveredClaim {
     pub number: u64,
     /// What it takes; none: it could not be claimed.
     pub claim: Option<ClaimFact>,
+    /// Dead letters that it takes once more.
+    pub letters: Vec<BatchLetters>,
     /// It is committed: the sinks have it. And whether part of it failed.
     pub committed: Option<bool>,
     /// An operator failed on it, so no sink was given any of it.
@@ -108,28 +111,15 @@ impl History {
                 }
                 of.blocks.insert(id, place);
             }
-            Fact::Claim(claim) => {
-                if self.is_covered(claim.time) {
-                    for taken in &claim.sources {
-                        self.forget(taken);
-                    }
-                } else {
-                    let recovered = RecoveredClaim {
-                        time: BatchTime::from_millis(claim.time),
-                        number: claim.number,
-                        committed: None,
-                        failed: false,
-                        claim: Some(claim),
-                    };
-                    self.claims.insert(recovered.time.as_millis(), recovered);
-                }
-            }
+            Fact::Claim(claim) => self.claim(claim, Vec::new()),
+            Fact::ClaimRetrying(claim, letters) => self.claim(claim, letters),
             Fact::NoClaim { time, number } => {
                 if !self.is_covered(time) {
                     let recovered = RecoveredClaim {
                         time: BatchTime::from_millis(time),
                         number,
                         claim: None,
+                        letters: Vec::new(),
                         committed: None,
                         failed: false,
                     };
@@ -148,6 +138,24 @@ impl History {
             }
             Fact::Finished => self.finished = true,
         }
+    }
+
+    fn claim(&mut self, claim: ClaimFact, letters: Vec<BatchLetters>) {
+        if self.is_covered(claim.time) {
+            for taken in &claim.sources {
+                self.forget(taken);
+            }
+            return;
+        }
+        let recovered = RecoveredClaim {
+            time: BatchTime::from_millis(claim.time),
+            number: claim.number,
+            committed: None,
+            failed: false,
+            letters,
+            claim: Some(claim),
+        };
+        self.claims.insert(recovered.time.as_millis(), recovered);
     }
 
     fn forget(&mut self, taken: &SourceFact) {

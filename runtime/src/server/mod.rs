@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::{Deploy, Me, PluginFile};
 pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
-pub use letters::DroppedLetters;
+pub use letters::{DroppedLetters, RetriedLetters};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
 pub use tap::TappedRow;

@@ -13,7 +13,7 @@ use super::{api, letters, logs, state, tap};
     paths(
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
         api::stop, api::output, logs::logs, tap::tap, state::state, letters::show,
-        letters::forget
+        letters::forget, letters::retry
     ),
     modifiers(&Tokens)
 )]

@@ -10,7 +10,9 @@ use arrow_array::RecordBatch;
 
 use super::{BatchReport, SinkReport};
 use crate::{
-    checkpoint::{Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written},
+    checkpoint::{
+        BatchLetters, Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written,
+    },
     clock::Clock,
     crash_points::around,
     model::{BatchTime, NodeName},
@@ -44,6 +46,8 @@ pub(super) struct Claimed {
     /// How far each source has come with it.
     sources: Vec<SourceFact>,
     at: Duration,
+    /// Dead letters that it takes once more.
+    letters: Vec<BatchLetters>,
     exhausted: bool,
     /// The run cannot go on behind this batch.
     fatal: bool,
@@ -96,7 +100,10 @@ impl Batches {
             let references = self.read_references(time)?;
             Ok(Given { claims, references })
         });
-        if let Err(error) = self.write_claim(time, number, &given, &taken) {
+        let letters = given
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |given| self.to_retry(number, &given.claims));
+        if let Err(error) = self.write_claim((time, number), &given, &taken, &letters) {
             given = Err(error);
             fatal = true;
         }
@@ -105,6 +112,7 @@ impl Batches {
             number,
             given,
             sources: taken,
+            letters,
             at: self.clock.monotonic(),
             exhausted,
             fatal,
@@ -130,10 +138,10 @@ impl Batches {
 
     fn write_claim(
         &self,
-        time: BatchTime,
-        number: u64,
+        (time, number): (BatchTime, u64),
         given: &Result<Given, BatchError>,
         taken: &[SourceFact],
+        letters: &[BatchLetters],
     ) -> Result<(), BatchError> {
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(());
@@ -149,6 +157,7 @@ impl Batches {
             number,
             sources: given.is_ok().then(|| taken.to_vec()),
             references: &references,
+            letters,
         };
         let written = checkpoint.claim(&claim);
         written.map_err(|error| not_durable(time, "claim it", &error))
@@ -208,9 +217,13 @@ impl Batches {
             }),
         };
         let taken = self.taken(&sources);
+        let mut letters = claim.letters.clone();
         if claim.is_free() && given.is_ok() {
-            // Perhaps by another program: from here on it is bound to this one.
-            if let Err(error) = self.write_claim(time, claim.number, &given, &taken) {
+            // Perhaps by another program: from here on it is bound to this one. Its letters wait for
+            // someone to ask again.
+            let back = self.give_back(time, std::mem::take(&mut letters));
+            let at = (time, claim.number);
+            if let Err(error) = back.and_then(|()| self.write_claim(at, &given, &taken, &[])) {
                 given = Err(error);
             }
         }
@@ -220,6 +233,7 @@ impl Batches {
             fatal: given.is_err() && claim.claim.is_some(),
             given,
             sources: taken,
+            letters,
             at: self.clock.monotonic(),
             exhausted: sources.values().all(|source| source.is_exhausted()),
             untouched: claim.is_free(),
@@ -235,17 +249,20 @@ impl Batches {
             number,
             given,
             sources,
+            letters,
             at,
             exhausted,
             mut fatal,
             untouched,
         } = claimed;
+        let given = given.and_then(|given| Ok((given, self.again(time, &letters)?)));
         let made = match given {
-            Ok(Given { claims, references }) => self.executor.run(BatchInput {
+            Ok((Given { claims, references }, again)) => self.executor.run(BatchInput {
                 time,
                 number,
                 claims,
                 references,
+                again,
             }),
             Err(error) => {
                 self.executor.give_up(time, number);

@@ -10,6 +10,7 @@ mod letters;
 mod plugins;
 mod remembered;
 mod report;
+mod retry;
 mod running;
 mod stop;
 mod streaming;
