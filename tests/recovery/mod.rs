@@ -10,6 +10,7 @@ mod clock;
 mod flow;
 mod machine;
 mod objects;
+mod retry;
 mod swaps;
 
 use std::collections::BTreeMap;

@@ -103,6 +103,7 @@ fn who_opened_a_checkpoint_last_has_it_and_the_one_before_commits_nothing_more()
     let topology = topology();
     let program = || Program::new("two", Vec::new());
     let claim = |number: u64| NewClaim {
+        letters: &[],
         time: BatchTime::from_millis(i64::try_from(number).unwrap() * 1000),
         number,
         sources: Some(vec![SourceFact {

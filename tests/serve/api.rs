@@ -41,6 +41,7 @@ fn the_description_lists_every_route() {
     get /v1/namespaces/{namespace}/usage
     get /v1/usage
     post /v1/namespaces/{namespace}/topologies
+    post /v1/namespaces/{namespace}/topologies/{name}/dead-letters/retry
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop
     put /v1/namespaces/{namespace}/secrets/{name}

@@ -53,6 +53,23 @@ fn they_are_shown_written_out_and_dropped_while_it_runs_and_after() {
         "{}",
         logs.stdout
     );
+    // They fail again, in a later batch.
+    let retry = ["dead-letters", "retry", "--deployed", "failing"];
+    let retried = served.rsrt(&token, &retry);
+    retried.says(0, &[]);
+    let said = " tried again with the next batches\n";
+    assert!(
+        retried.stdout.ends_with(said) && !retried.stdout.starts_with("0 "),
+        "{}",
+        retried.stdout
+    );
+    while letters(&served, &token, &[])[0]["batch"] == first["batch"] {}
+    let logs = served.rsrt(&token, &["logs", "failing"]);
+    assert!(
+        logs.stdout.contains(" dead letters are tried again"),
+        "{}",
+        logs.stdout
+    );
     let gone = served.rsrt(&token, &["dead-letters", "drop", "--deployed", "failing"]);
     gone.says(0, &[]);
     assert!(
@@ -111,6 +128,9 @@ fn they_are_shown_written_out_and_dropped_while_it_runs_and_after() {
     assert_eq!(letters(&served, &token, &[]).len(), 0);
     let audit = served.audit();
     assert_eq!(audit.matches("\"drop-dead-letters\"").count(), 3, "{audit}");
+    served
+        .rsrt(&token, &retry)
+        .says(2, &["`failing` does not run"]);
     let nowhere = served.rsrt(&token, &["dead-letters", "show"]);
     nowhere.says(2, &["--deployed"]);
 }

@@ -29,6 +29,7 @@ fn tenants_cannot_reach_each_other_through_any_route() {
         ("GET", format!("{topologies}/secret/streams/numbers/tap")),
         ("GET", format!("{topologies}/secret/dead-letters")),
         ("DELETE", format!("{topologies}/secret/dead-letters")),
+        ("POST", format!("{topologies}/secret/dead-letters/retry")),
         ("GET", format!("{topologies}/secret/operators/it/state")),
         ("GET", format!("{topologies}/secret/logs?follow=true")),
         (

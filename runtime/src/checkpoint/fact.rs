@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::Version;
+use super::{BatchLetters, Version};
 use crate::{
     codec::{self, CodecError},
     model::{InputPosition, InputRange},
@@ -55,6 +55,8 @@ pub enum Fact {
     Finished,
     /// Batches from some time on are made by this program.
     Version(Version),
+    /// A claim of a batch that takes dead letters, too; they are none any more.
+    ClaimRetrying(ClaimFact, Vec<BatchLetters>),
 }
 
 /// What a batch takes.

@@ -155,8 +155,18 @@ impl Checkpoint {
     }
 }
 
+/// Replaces the dead letters of a batch.
+pub(super) fn write_letters(
+    disk: &dyn Disk,
+    sizes: &mut Sizes,
+    letters: &BatchLetters,
+) -> Result<(), CheckpointError> {
+    let bytes = seal(VERSION, letters)?;
+    write(disk, sizes, (letters.time, &bytes))
+}
+
 /// Removes those that are to go, given the time of their batch, and answers with how many there were.
-fn forget_those(
+pub(super) fn forget_those(
     disk: &dyn Disk,
     sizes: &mut Sizes,
     goes: impl Fn(i64, &DeadLetter) -> bool,
@@ -170,8 +180,7 @@ fn forget_those(
             remove_others(disk, time, None)?;
             sizes.remove(&time);
         } else if batch.letters.len() < before {
-            let bytes = seal(VERSION, &batch)?;
-            write(disk, sizes, (time, &bytes))?;
+            write_letters(disk, sizes, &batch)?;
         }
     }
     Ok(forgotten)
@@ -190,6 +199,14 @@ impl BatchLetters {
             return Err(unusable(location, error));
         }
         read_all(&*disk)
+    }
+
+    /// As [`read`](Self::read), of a checkpoint on this disk.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn on(disk: &dyn Disk) -> Result<Vec<Self>, CheckpointError> {
+        read_all(disk)
     }
 
     /// Removes the dead letters of one operator, or all, and answers with how many there were. `now`
@@ -222,7 +239,7 @@ impl BatchLetters {
     }
 }
 
-fn read_all(disk: &dyn Disk) -> Result<Vec<BatchLetters>, CheckpointError> {
+pub(super) fn read_all(disk: &dyn Disk) -> Result<Vec<BatchLetters>, CheckpointError> {
     let files = sizes(disk)?.into_iter();
     // A file that is gone was replaced meanwhile, by a run that makes its batch again.
     let read = files.filter_map(|(time, bytes)| {

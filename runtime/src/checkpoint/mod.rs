@@ -27,6 +27,7 @@ mod opening;
 mod program;
 mod recovered;
 mod references;
+mod retry;
 mod sealed;
 mod shared;
 mod shown_letters;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Version,
+    BatchLetters, Version,
     fact::{ClaimFact, Fact, SourceFact},
     manifest::Manifest,
 };
@@ -41,6 +41,8 @@ pub struct RecoveredClaim {
     pub number: u64,
     /// What it takes; none: it could not be claimed.
     pub claim: Option<ClaimFact>,
+    /// Dead letters that it takes once more.
+    pub letters: Vec<BatchLetters>,
     /// It is committed: the sinks have it. And whether part of it failed.
     pub committed: Option<bool>,
     /// An operator failed on it, so no sink was given any of it.
@@ -118,29 +120,15 @@ impl History {
                 }
                 of.blocks.insert(id, place);
             }
-            Fact::Claim(claim) => {
-                if self.is_covered(claim.time) {
-                    for taken in &claim.sources {
-                        self.forget(taken);
-                    }
-                } else {
-                    let recovered = RecoveredClaim {
-                        time: BatchTime::from_millis(claim.time),
-                        number: claim.number,
-                        committed: None,
-                        failed: false,
-                        superseded: false,
-                        claim: Some(claim),
-                    };
-                    self.claims.insert(recovered.time.as_millis(), recovered);
-                }
-            }
+            Fact::Claim(claim) => self.claim(claim, Vec::new()),
+            Fact::ClaimRetrying(claim, letters) => self.claim(claim, letters),
             Fact::NoClaim { time, number } => {
                 if !self.is_covered(time) {
                     let recovered = RecoveredClaim {
                         time: BatchTime::from_millis(time),
                         number,
                         claim: None,
+                        letters: Vec::new(),
                         committed: None,
                         failed: false,
                         superseded: false,
@@ -169,6 +157,25 @@ impl History {
                 }
             }
         }
+    }
+
+    fn claim(&mut self, claim: ClaimFact, letters: Vec<BatchLetters>) {
+        if self.is_covered(claim.time) {
+            for taken in &claim.sources {
+                self.forget(taken);
+            }
+            return;
+        }
+        let recovered = RecoveredClaim {
+            time: BatchTime::from_millis(claim.time),
+            number: claim.number,
+            committed: None,
+            failed: false,
+            superseded: false,
+            letters,
+            claim: Some(claim),
+        };
+        self.claims.insert(recovered.time.as_millis(), recovered);
     }
 
     fn forget(&mut self, taken: &SourceFact) {

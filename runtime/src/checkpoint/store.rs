@@ -8,12 +8,14 @@ use super::{
     chain,
     fact::{ClaimFact, Fact, SourceFact},
     letters,
+    letters::BatchLetters,
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
     program::{self, ProgramFiles, begun, belongs},
     recovered::History,
     references::{References, Rows},
+    retry::{Wanted, forget_claimed},
     sealed::{seal, unseal},
     shared::{Log, Shared},
     version,
@@ -40,6 +42,10 @@ pub struct Checkpoint {
     manifest: Mutex<Manifest>,
     references: References,
     pub(super) letters: Mutex<letters::Sizes>,
+    /// Dead letters that someone wants to be retried.
+    pub(super) wanted: Mutex<Wanted>,
+    /// The last batch that is committed.
+    pub(super) committed: Mutex<Option<i64>>,
     /// Batches that can be made again behind the newest state.
     retain: u64,
     _lock: Option<Lock>,
@@ -87,6 +93,8 @@ pub struct NewClaim<'a> {
     pub sources: Option<Vec<SourceFact>>,
     /// The rows of reference data, in the topology's order.
     pub references: &'a [Rows],
+    /// Dead letters that it takes once more.
+    pub letters: &'a [BatchLetters],
 }
 
 impl Checkpoint {
@@ -128,7 +136,7 @@ impl Checkpoint {
             let (fact, segment) = (Fact::decode(entry.payload)?, entry.place.segment);
             match &fact {
                 Fact::Block { source, id, .. } => needs.block(source, *id, segment),
-                Fact::Claim(claim) => needs.claim(claim, segment),
+                Fact::Claim(claim) | Fact::ClaimRetrying(claim, _) => needs.claim(claim, segment),
                 Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
                 Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished | Fact::Version(_) => {}
             }
@@ -195,7 +203,11 @@ impl Checkpoint {
             forgets: forgets.unwrap_or_default(),
             is_followed: turn.is_followed,
         };
-        let letters = Mutex::new(letters::sizes(&*disk)?);
+        let mut sizes = letters::sizes(&*disk)?;
+        forget_claimed(&*disk, &mut sizes, &recovered.claims)?;
+        let committed = recovered.claims.iter();
+        let committed = committed.filter(|claim| claim.committed.is_some()).last();
+        let committed = committed.map(|claim| claim.time).or(written);
         let checkpoint = Self {
             shared: Arc::new(Shared {
                 disk,
@@ -205,7 +217,9 @@ impl Checkpoint {
             logged,
             manifest: Mutex::new(manifest),
             references: References::new(topology),
-            letters,
+            letters: Mutex::new(sizes),
+            wanted: Mutex::default(),
+            committed: Mutex::new(committed.map(BatchTime::as_millis)),
             retain,
             _lock: lock,
         };
@@ -312,6 +326,7 @@ impl Checkpoint {
                 .shared
                 .append(&fact, |log, segment| log.needs.no_claim(time, segment));
         };
+        let letters = claim.letters;
         let mut references = Vec::with_capacity(claim.references.len());
         for (at, rows) in claim.references.iter().enumerate() {
             references.push(self.references.keep(&*self.shared.disk, at, rows)?);
@@ -322,9 +337,13 @@ impl Checkpoint {
             sources: sources.clone(),
             references,
         };
-        let fact = Fact::Claim(claim.clone());
+        let fact = match letters {
+            [] => Fact::Claim(claim.clone()),
+            letters => Fact::ClaimRetrying(claim.clone(), letters.to_vec()),
+        };
         self.shared
-            .append(&fact, |log, segment| log.needs.claim(&claim, segment))
+            .append(&fact, |log, segment| log.needs.claim(&claim, segment))?;
+        self.forget_taken(letters)
     }
 
     /// A batch is where it belongs, or part of it `failed` and the topology goes on.
@@ -334,7 +353,9 @@ impl Checkpoint {
     pub fn commit(&self, time: BatchTime, failed: bool) -> Result<(), CheckpointError> {
         let time = time.as_millis();
         self.shared
-            .append(&Fact::Commit { time, failed }, |_, _| {})
+            .append(&Fact::Commit { time, failed }, |_, _| {})?;
+        *lock(&self.committed) = Some(time);
+        Ok(())
     }
 
     /// An operator failed on a batch; no sink was given any of it.

@@ -28,11 +28,12 @@ Examples:
   rsrt dead-letters show checkpoints
   rsrt dead-letters show checkpoints --operator prices --format json
   rsrt dead-letters show --deployed counts
+  rsrt dead-letters retry --deployed counts --operator prices
   rsrt dead-letters export checkpoints --operator prices --to again.jsonl
   rsrt dead-letters drop checkpoints --operator prices
 
 An operator with on-error = \"dead-letter\" puts the rows there on which its function fails. To try them
-again, export them and give them to a topology whose source is that file, with format = \"json\".";
+again where no server runs the topology, export them and give them to a topology whose source is that file, with format = \"json\".";
 
 /// Look at the rows on which functions failed, write them out, or remove them
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,14 @@ enum What {
         /// Must not be there yet
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
+    },
+    /// Have the next batches of a deployed topology, which runs, take them once more
+    Retry {
+        #[command(flatten)]
+        of: Whose,
+        /// Only those of this operator
+        #[arg(long, value_name = "NAME")]
+        operator: Option<String>,
     },
     /// Remove them; no run may have the checkpoint open, but for that of a deployed topology
     Drop {
@@ -137,6 +146,15 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
             };
             output::answer(&text)?;
         }
+        What::Retry { of, operator } => match of.of(operator.as_deref())? {
+            There::Deployed(letters) => return letters.retry(environment),
+            There::Here(_) => {
+                return Err(
+                    Failure::input("only a server can retry: say --deployed NAME")
+                        .hint("export them, and give them to a topology whose source is that file"),
+                );
+            }
+        },
         What::Drop { of, operator } => {
             let operator = operator.as_deref();
             let location = match of.of(operator)? {

@@ -32,6 +32,23 @@ impl Hosting {
         read.unwrap_or(Err(HostingError::Fell("reading its dead letters")))
     }
 
+    /// Has the batches to come of a topology that runs take dead letters once more, and answers with
+    /// how many these are. Blocks while they are counted.
+    ///
+    /// # Errors
+    /// When there is no such topology in the namespace, nothing is written down, it does not run, or
+    /// they do not read.
+    pub fn retry_letters(
+        &self,
+        namespace: &Namespace,
+        name: &TopologyName,
+        operator: Option<&str>,
+    ) -> Result<u64, HostingError> {
+        let (_, open) = self.find(namespace, name)?.kept()?;
+        let checkpoint = open.ok_or_else(|| HostingError::NotRunning(name.clone()))?;
+        Ok(checkpoint.ask_to_retry(operator)?)
+    }
+
     /// Removes dead letters of a topology, whether it runs or not, and answers with how many there
     /// were. Blocks while they are removed.
     ///

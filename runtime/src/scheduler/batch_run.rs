@@ -8,10 +8,11 @@ use std::{
 use super::{
     BatchError, BatchOutput, Executor, Part, Permit, Presence, Stage, StageInput, StageOutput,
     StepSpec, TaskError,
+    again::AllAgain,
     executor::References,
     flow::Flow,
     left_out::LeftOutSoFar,
-    memory::{Lost, Memory},
+    memory::{Lost, Memory, remembers, remembers_here},
     steps::{For, Given},
     task::{self, Chain, TaskInput},
 };
@@ -33,6 +34,7 @@ pub(super) struct BatchRun<'a> {
     /// Stages that were run as part of the one before them.
     merged: BTreeSet<usize>,
     left_out: LeftOutSoFar,
+    pub(super) again: AllAgain,
 }
 
 impl<'a> BatchRun<'a> {
@@ -52,6 +54,7 @@ impl<'a> BatchRun<'a> {
             flow: Flow::of(readers),
             merged: BTreeSet::new(),
             left_out: LeftOutSoFar::default(),
+            again: AllAgain::default(),
         }
     }
 
@@ -219,9 +222,12 @@ impl<'a> BatchRun<'a> {
             error,
         };
         let mut sides = self.sides(&stage.input);
-        let inputs = self
+        let mut inputs = self
             .inputs(&stage.input, memory)
             .map_err(|lost| failed(self.lost_error(lost)))?;
+        if inputs.is_empty() && self.again.is_for(&stage.steps) {
+            inputs.push(TaskInput::Chunks(Vec::new()));
+        }
         let count = inputs.len();
         let (mut steps, last) = self.joined(at, count);
         let gap = self.cut_at_window(&mut steps, memory);
@@ -243,6 +249,8 @@ impl<'a> BatchRun<'a> {
         };
         let taps = &self.executor.taps;
         let along = taps.along((&stage.input, &steps, output), kept, self.time);
+        let again = steps.iter().map(|step| self.again.take(step, count));
+        let mut again: Vec<_> = again.collect();
         let mut tasks = Vec::with_capacity(count);
         for (partition, input) in inputs.into_iter().enumerate() {
             let given = steps.iter().enumerate().map(|(at, step)| Given {
@@ -252,6 +260,7 @@ impl<'a> BatchRun<'a> {
                     .filter(|_| remembers_here(self.operator(step.operator), &step.part))
                     .and_then(|states| states.get_mut(partition)?.take()),
                 feeds: self.feeds(step, (at == 0).then(|| sides.get_mut(partition)).flatten()),
+                again: std::mem::take(&mut again[at][partition]),
                 outlets: along.get(at + 1).cloned().unwrap_or_default(),
             });
             let given: Vec<Given> = given.collect();
@@ -266,16 +275,18 @@ impl<'a> BatchRun<'a> {
                 number: self.number,
                 partition,
                 emits: gap != Cut::AtGap,
+                retried: self.again.count,
             };
             // What is logged in the task is logged of the same batch.
             let span = tracing::Span::current();
             tasks.push(move |permit: &Arc<Permit>| {
                 let _in_batch = span.enter();
-                let links = maker.links(given, &mut outlets, &to, permit);
+                let (links, again) = maker.links(given, &mut outlets, &to, permit);
                 let chain = Chain {
                     partition,
                     source,
                     outlets,
+                    again,
                     links,
                     exchange,
                     targets,
@@ -295,7 +306,10 @@ impl<'a> BatchRun<'a> {
             })?);
         }
         let topology = &self.executor.topology;
-        if let Err(error) = self.left_out.take(&mut made, topology, self.time) {
+        if let Err(error) = self
+            .left_out
+            .take(&mut made, topology, (self.time, self.again.count))
+        {
             for operator in states.keys() {
                 memory.lose(*operator, self.lost(*operator));
             }
@@ -478,19 +492,4 @@ enum Cut {
     BetweenSlides,
     /// At a window that lacks a batch.
     AtGap,
-}
-
-/// The step at which a stage starts has something to do without rows.
-fn remembers(operator: &Operator, part: &Part) -> bool {
-    let after = matches!(part, Part::AfterShuffle | Part::Whole);
-    after && operator.verb.remembers()
-}
-
-/// This step takes in and gives back what the operator remembers.
-fn remembers_here(operator: &Operator, part: &Part) -> bool {
-    match part {
-        Part::Window => true,
-        Part::AfterShuffle | Part::Whole => operator.verb.keyed_state().is_some(),
-        Part::BeforeShuffle | Part::Fused(_) => false,
-    }
 }

@@ -9,8 +9,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    BatchError, LeftOut, MemoryError, Plan, SavedMemory, Taps, Tenant, batch_run::BatchRun,
-    memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
+    Again, BatchError, LeftOut, MemoryError, Plan, SavedMemory, Taps, Tenant, again::AllAgain,
+    batch_run::BatchRun, memory::Memory, presence::Known, presence::Presence, steps::StepMaker,
 };
 use crate::{
     account::{Account, Node},
@@ -42,6 +42,8 @@ pub struct BatchInput {
     pub claims: BTreeMap<SourceId, Claim>,
     /// The rows of data sets from files.
     pub references: References,
+    /// Rows that operators take in addition.
+    pub again: Vec<Again>,
 }
 
 /// The rows of data sets from files, as they are for one batch.
@@ -167,6 +169,7 @@ impl Executor {
             number,
             claims,
             references,
+            again,
         } = input;
         let mut present = vec![false; self.topology.sources.len()];
         let mut readers = BTreeMap::new();
@@ -184,6 +187,7 @@ impl Executor {
         let (presence, missing) = Presence::new(&self.topology, present, known);
         let missing = missing.map(|missing| BatchError::Missing { time, missing });
         let mut run = BatchRun::new(self, (time, number), presence, readers, &references);
+        run.again = AllAgain::new(again);
         let failed = run.all(&mut memory);
         match missing.or(failed) {
             Some(error) => Err(error),

@@ -38,13 +38,13 @@ impl StepMaker {
             };
             maker.make(&spec, None, &making)
         };
-        let most = self.0.topology.limits.faults;
+        let most = self.0.topology.limits.faults + to.to.retried;
         Some(Box::new(Isolate::new(make, unit, bounded, most)))
     }
 
     /// How many keys a step may leave out; none: a fault fails the task.
-    pub(super) fn most(&self, operator: &Operator) -> Option<usize> {
-        let most = self.0.topology.limits.faults;
+    pub(super) fn most(&self, operator: &Operator, to: &Making<'_>) -> Option<usize> {
+        let most = self.0.topology.limits.faults + to.to.retried;
         operator.on_error.goes_on().then_some(most)
     }
 }

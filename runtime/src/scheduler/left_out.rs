@@ -69,9 +69,10 @@ impl LeftOutSoFar {
         &mut self,
         made: &mut [TaskOutput],
         topology: &Topology,
-        time: BatchTime,
+        (time, retried): (BatchTime, usize),
     ) -> Result<(), BatchError> {
-        let most = topology.limits.faults;
+        // What was left out before may be left out again, whatever else is.
+        let most = topology.limits.faults + retried;
         for (partition, task) in made.iter_mut().enumerate() {
             for (id, letters) in std::mem::take(&mut task.letters) {
                 let operator = &topology.operators[id.0];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
+    Part,
     pane::{KeptPartition, Pane, PaneError, PaneStore},
     task::TaskOutput,
 };
@@ -183,5 +184,20 @@ impl Memory {
             partitions.extend(pane.rows.as_ref().map_err(Clone::clone)?.iter().cloned());
         }
         Ok(partitions)
+    }
+}
+
+/// The step at which a stage starts has something to do without rows.
+pub(super) fn remembers(operator: &Operator, part: &Part) -> bool {
+    let after = matches!(part, Part::AfterShuffle | Part::Whole);
+    after && operator.verb.remembers()
+}
+
+/// This step takes in and gives back what the operator remembers.
+pub(super) fn remembers_here(operator: &Operator, part: &Part) -> bool {
+    match part {
+        Part::Window => true,
+        Part::AfterShuffle | Part::Whole => operator.verb.keyed_state().is_some(),
+        Part::BeforeShuffle | Part::Fused(_) => false,
     }
 }

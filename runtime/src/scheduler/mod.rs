@@ -1,5 +1,6 @@
 //! When things run, and where: batches in order, stages cut at shuffles, tasks on one fair pool.
 
+mod again;
 mod batch_run;
 mod catch_up;
 mod error;
@@ -23,6 +24,7 @@ mod steps;
 mod tap;
 mod task;
 
+pub use again::Again;
 pub use catch_up::{catch_up, rhythm};
 pub use error::{BatchError, TaskError};
 pub use event::{Command, Event, Outcome};

@@ -99,7 +99,7 @@ impl StepMaker {
             input: self.0.topology.schema(operator.inputs[0]).clone(),
             state: keyed.state.clone(),
             output: operator.output.clone(),
-            most: self.most(operator),
+            most: self.most(operator, to),
         };
         Some(UpdateStep::new(spec, kept))
     }
@@ -132,7 +132,7 @@ impl StepMaker {
                 time: to.to.time,
                 checkpoint: to.to.number.is_multiple_of(keyed.checkpoint.get()),
             },
-            most: self.most(operator),
+            most: self.most(operator, to),
         };
         Some(MapStep::new(spec, kept))
     }

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Part, Permit, StepSpec, stage_input::Feeds, tap::Outlet, task::Link};
+use arrow_array::RecordBatch;
+
 use crate::{
     account::{Account, Node},
-    model::{BatchTime, Schema, Text},
+    model::{BatchTime, Partition, Schema, Text},
     operator::{
         Aggregate, AggregateSpec, Filter, Glom, GroupValues, JoinStep, Limit, PartitionState,
         Phase, Reduction, Sandbox, Sort, Step, Transform,
@@ -55,6 +57,8 @@ pub(super) struct For {
     pub(super) partition: usize,
     /// A window that has a batch at this time puts it out.
     pub(super) emits: bool,
+    /// Dead letters that the batch tries again.
+    pub(super) retried: usize,
 }
 
 /// A step to be made, and what it begins with.
@@ -63,6 +67,8 @@ pub(super) struct Given {
     /// What the operator remembers of this partition, if this step is where it does.
     pub(super) state: Option<PartitionState>,
     pub(super) feeds: Feeds,
+    /// Rows that it takes before those that come.
+    pub(super) again: Partition,
     /// Who looks at what comes behind it.
     pub(super) outlets: Vec<Outlet>,
 }
@@ -106,21 +112,24 @@ impl StepMaker {
     }
 
     /// The links of a chain, in order, less those that have nothing to do. Who looks at what those
-    /// put out looks at what comes out of the link before, or at what goes into the `first`.
+    /// put out looks at what comes out of the link before, or at what goes into the `first`. And rows
+    /// that go into links before all others, by the link's place.
     pub(super) fn links(
         &self,
         given: Vec<Given>,
         first: &mut Vec<Outlet>,
         to: &For,
         permit: &Arc<Permit>,
-    ) -> Vec<Link> {
+    ) -> (Vec<Link>, Vec<(usize, RecordBatch)>) {
         let making = Making {
             to,
             permit,
             spent: Usage::default(),
         };
         let mut links: Vec<Link> = Vec::with_capacity(given.len());
+        let mut again = Vec::new();
         for given in given {
+            again.extend(given.again.into_iter().map(|rows| (links.len(), rows)));
             let spec = given.spec;
             match self.guarded(&spec, given.state, &making) {
                 Some(step) => links.push(Link {
@@ -137,7 +146,7 @@ impl StepMaker {
                 },
             }
         }
-        links
+        (links, again)
     }
 
     /// A fresh step; none if this part of the operator does nothing.

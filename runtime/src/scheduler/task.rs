@@ -44,6 +44,8 @@ pub(super) struct Chain {
     pub(super) source: Option<Arc<Node>>,
     /// Who looks at what it reads.
     pub(super) outlets: Vec<Outlet>,
+    /// Rows that go into links before all others, by the link's place.
+    pub(super) again: Vec<(usize, RecordBatch)>,
     pub(super) links: Vec<Link>,
     pub(super) exchange: Exchange,
     pub(super) targets: usize,
@@ -88,6 +90,10 @@ pub(super) fn run(
 ) -> Result<TaskOutput, TaskError> {
     let mut driver = Driver::new(chain);
     driver.feed(permit)?;
+    for (level, chunk) in std::mem::take(&mut driver.chain.again) {
+        driver.check(permit)?;
+        driver.enter(level, chunk)?;
+    }
     match input {
         TaskInput::Chunks(chunks) => {
             for chunk in chunks {
@@ -195,6 +201,11 @@ impl Driver {
         for outlet in outlets {
             outlet.pass(partition, &chunk);
         }
+        self.enter(level, chunk)
+    }
+
+    fn enter(&mut self, level: usize, chunk: RecordBatch) -> Result<(), TaskError> {
+        let partition = self.chain.partition;
         let Some(link) = self.chain.links.get_mut(level) else {
             return self
                 .chain

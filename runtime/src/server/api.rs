@@ -75,6 +75,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
             &format!("{one}/dead-letters"),
             get(letters::show).delete(letters::forget),
         )
+        .route(
+            &format!("{one}/dead-letters/retry"),
+            axum::routing::post(letters::retry),
+        )
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

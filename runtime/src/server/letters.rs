@@ -43,6 +43,13 @@ pub struct DroppedLetters {
     pub dropped: u64,
 }
 
+/// What is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetriedLetters {
+    /// How many dead letters the next batches take.
+    pub retried: u64,
+}
+
 /// Rows on which functions failed, and why
 #[utoipa::path(get, path = "/v1/namespaces/{namespace}/topologies/{name}/dead-letters", params(("namespace" = String, Path), ("name" = String, Path), Which),
     responses((status = 200, body = ShownLetters), (status = 400, body = super::ProblemBody), (status = 404, body = super::ProblemBody), (status = 409, body = super::ProblemBody)))]
@@ -88,4 +95,28 @@ pub(super) async fn forget(
     });
     let dropped = going_on.await?;
     Ok(Json(DroppedLetters { dropped }))
+}
+
+/// Have the next batches of a topology that runs take dead letters once more
+#[utoipa::path(post, path = "/v1/namespaces/{namespace}/topologies/{name}/dead-letters/retry", params(("namespace" = String, Path), ("name" = String, Path), Whose),
+    responses((status = 200, body = RetriedLetters), (status = 400, body = super::ProblemBody), (status = 404, body = super::ProblemBody), (status = 409, body = super::ProblemBody)))]
+pub(super) async fn retry(
+    it: Named,
+    Asked(whose): Asked<Whose>,
+    State(server): State<Arc<Server>>,
+) -> Result<Json<RetriedLetters>, Problem> {
+    let turn = server.readers.turn(&it.owner.namespace).await;
+    let going_on = detached(async move {
+        let there = server.clone();
+        let (namespace, name) = (it.owner.namespace.clone(), it.name.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let operator = whose.operator.as_deref();
+            there.hosting.retry_letters(&namespace, &name, operator)
+        });
+        let asked = asked.await.map_err(|_| Problem::bug())?;
+        server.changed(&it, "retry-dead-letters", asked)
+    });
+    let retried = going_on.await?;
+    Ok(Json(RetriedLetters { retried }))
 }

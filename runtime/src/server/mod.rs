@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::Me;
 pub use audit::Audit;
 pub use config::{Config, ConfigError, Limits};
-pub use letters::DroppedLetters;
+pub use letters::{DroppedLetters, RetriedLetters};
 pub use listen::ServeError;
 pub use problem::ProblemBody;
 pub use quotas::QuotaTable;

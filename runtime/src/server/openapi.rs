@@ -14,7 +14,7 @@ use super::{api, letters, logs, secrets, state, tap, usage};
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
         api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove,
         logs::logs, tap::tap, state::state, usage::of_all, usage::of_namespace, letters::show,
-        letters::forget
+        letters::forget, letters::retry
     ),
     modifiers(&Tokens)
 )]

@@ -11,7 +11,9 @@ use arrow_array::RecordBatch;
 use super::{BatchReport, SinkReport};
 use crate::{
     account::thread_cpu,
-    checkpoint::{Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written},
+    checkpoint::{
+        BatchLetters, Checkpoint, ClaimFact, NewClaim, RecoveredClaim, SourceFact, Written,
+    },
     clock::Clock,
     crash_points::around,
     model::{BatchTime, NodeName},
@@ -46,6 +48,8 @@ pub(super) struct Claimed {
     /// How far each source has come with it.
     pub(super) sources: Vec<SourceFact>,
     pub(super) at: Duration,
+    /// Dead letters that it takes once more.
+    pub(super) letters: Vec<BatchLetters>,
     pub(super) exhausted: bool,
     /// The run cannot go on behind this batch.
     pub(super) fatal: bool,
@@ -99,7 +103,10 @@ impl Batches {
             let references = self.read_references(time)?;
             Ok(Given { claims, references })
         });
-        if let Err(error) = self.write_claim(time, number, &given, &taken) {
+        let letters = given
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |given| self.to_retry(number, &given.claims));
+        if let Err(error) = self.write_claim((time, number), &given, &taken, &letters) {
             given = Err(error);
             fatal = true;
         }
@@ -108,6 +115,7 @@ impl Batches {
             number,
             given,
             sources: taken,
+            letters,
             at: self.clock.monotonic(),
             exhausted,
             fatal,
@@ -140,10 +148,10 @@ impl Batches {
 
     pub(super) fn write_claim(
         &self,
-        time: BatchTime,
-        number: u64,
+        (time, number): (BatchTime, u64),
         given: &Result<Given, BatchError>,
         taken: &[SourceFact],
+        letters: &[BatchLetters],
     ) -> Result<(), BatchError> {
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(());
@@ -159,6 +167,7 @@ impl Batches {
             number,
             sources: given.is_ok().then(|| taken.to_vec()),
             references: &references,
+            letters,
         };
         let written = checkpoint.claim(&claim);
         written.map_err(|error| not_durable(time, "claim it", &error))
@@ -220,9 +229,13 @@ impl Batches {
             }),
         };
         let taken = self.taken(&sources);
+        let mut letters = claim.letters.clone();
         if claim.is_free() && given.is_ok() {
-            // Perhaps by another program: from here on it is bound to this one.
-            if let Err(error) = self.write_claim(time, claim.number, &given, &taken) {
+            // Perhaps by another program: from here on it is bound to this one. Its letters wait for
+            // someone to ask again.
+            let back = self.give_back(time, std::mem::take(&mut letters));
+            let at = (time, claim.number);
+            if let Err(error) = back.and_then(|()| self.write_claim(at, &given, &taken, &[])) {
                 given = Err(error);
             }
         }
@@ -232,6 +245,7 @@ impl Batches {
             fatal: given.is_err() && claim.claim.is_some(),
             given,
             sources: taken,
+            letters,
             at: self.clock.monotonic(),
             exhausted: sources.iter().all(|(_, source)| source.is_exhausted()),
             untouched: claim.is_free(),
@@ -247,17 +261,20 @@ impl Batches {
             number,
             given,
             sources,
+            letters,
             at,
             exhausted,
             mut fatal,
             untouched,
         } = claimed;
+        let given = given.and_then(|given| Ok((given, self.again(time, &letters)?)));
         let made = match given {
-            Ok(Given { claims, references }) => self.executor.run(BatchInput {
+            Ok((Given { claims, references }, again)) => self.executor.run(BatchInput {
                 time,
                 number,
                 claims,
                 references,
+                again,
             }),
             Err(error) => {
                 self.executor.give_up(time, number);

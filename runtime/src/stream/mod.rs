@@ -11,6 +11,7 @@ mod letters;
 mod plugins;
 mod remembered;
 mod report;
+mod retry;
 mod running;
 mod stop;
 mod streaming;

@@ -318,6 +318,23 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Its functions see rows, or the rows of a key, by themselves: some may come a second time with
+    /// those of another batch.
+    pub const fn takes_rows_again(&self) -> bool {
+        matches!(
+            self,
+            Self::Map { .. }
+                | Self::FlatMap { .. }
+                | Self::MapValues { .. }
+                | Self::FlatMapValues { .. }
+                | Self::Filter(_)
+                | Self::ReduceByKey { .. }
+                | Self::CombineByKey { .. }
+                | Self::UpdateStateByKey(_)
+                | Self::MapWithState(_)
+        )
+    }
+
     /// Something of its own goes on from batch to batch, changed by each: the state of keys, or a
     /// window that is reduced.
     pub const fn remembers(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::{
         output::{counted, plain},
     },
     model::TopologyName,
-    server::DroppedLetters,
+    server::{DroppedLetters, RetriedLetters},
 };
 
 /// Dead letters of one operator of a deployed topology, or of all.
@@ -47,6 +47,15 @@ impl Letters<'_> {
         })
     }
 
+    pub(in crate::cli) fn retry(&self, environment: &Environment) -> Result<ExitCode, Failure> {
+        let client = Client::new(self.remote, environment)?;
+        let asked: RetriedLetters = client.post(&self.path_of("/retry", &[])?, None)?;
+        answer(self.remote.format, &json!(asked), || {
+            let letters = counted(asked.retried, "dead letter is", "dead letters are");
+            format!("{letters} tried again with the next batches\n")
+        })
+    }
+
     fn all(&self, environment: &Environment) -> Result<Vec<ShownLetter>, Failure> {
         let client = Client::new(self.remote, environment)?;
         let (mut all, mut from) = (Vec::new(), Some(0));
@@ -60,10 +69,15 @@ impl Letters<'_> {
     }
 
     fn path(&self, asked: &[(&str, String)]) -> Result<String, Failure> {
+        self.path_of("", asked)
+    }
+
+    fn path_of(&self, verb: &str, asked: &[(&str, String)]) -> Result<String, Failure> {
         let operator = self.operator.map(|name| ("operator", name));
         let asked = asked.iter().map(|(key, value)| (*key, value.as_str()));
         let asked: Vec<_> = asked.chain(operator).collect();
-        query(&path(&[self.name.as_str(), "dead-letters"])?, &asked)
+        let path = path(&[self.name.as_str(), "dead-letters"])?;
+        query(&format!("{path}{verb}"), &asked)
     }
 }
 
