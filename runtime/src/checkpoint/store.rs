@@ -183,17 +183,9 @@ impl Checkpoint {
         let schemas = schemas.map(|source| (source.name.to_string(), source.schema.clone()));
         let logged = LoggedBlocks::new(&schemas.collect(), history.blocks, &disk)?;
         let state = manifest.state();
-        let first = claims
-            .first()
-            .map(|claim| (claim.time.as_millis(), claim.number));
-        let anchor = state.map(|state| (state.time, state.number)).or(first);
-        let zero = anchor.map(|(time, number)| {
-            let number = i64::try_from(number).unwrap_or(i64::MAX);
-            BatchTime::from_millis(time - number.saturating_mul(manifest.interval))
-        });
         let written = written.map(BatchTime::from_millis);
         let recovered = Recovered {
-            zero,
+            zero: zero_time(&manifest, &claims),
             last,
             state: written,
             sources: state.map_or_else(Vec::new, |state| state.sources.clone()),
@@ -205,8 +197,8 @@ impl Checkpoint {
         };
         let mut sizes = letters::sizes(&*disk)?;
         forget_claimed(&*disk, &mut sizes, &recovered.claims)?;
-        let committed = recovered.claims.iter();
-        let committed = committed.filter(|claim| claim.committed.is_some()).last();
+        let mut committed = recovered.claims.iter().rev();
+        let committed = committed.find(|claim| claim.committed.is_some());
         let committed = committed.map(|claim| claim.time).or(written);
         let checkpoint = Self {
             shared: Arc::new(Shared {
@@ -467,6 +459,17 @@ pub(super) fn read_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, Checkpo
     let bytes = read_whole(disk, MANIFEST)?;
     let manifest = bytes.map(|bytes| unseal(VERSION, &bytes, (disk, MANIFEST)));
     manifest.transpose()
+}
+
+/// The time of batch 0, as the newest state or the first claim tells it.
+fn zero_time(manifest: &Manifest, claims: &[RecoveredClaim]) -> Option<BatchTime> {
+    let state = manifest.state().map(|state| (state.time, state.number));
+    let first = claims.first();
+    let first = first.map(|claim| (claim.time.as_millis(), claim.number));
+    let (time, number) = state.or(first)?;
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let since = number.saturating_mul(manifest.interval);
+    Some(BatchTime::from_millis(time - since))
 }
 
 fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
