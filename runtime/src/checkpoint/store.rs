@@ -176,8 +176,8 @@ impl Checkpoint {
         };
         let mut sizes = letters::sizes(&*disk)?;
         forget_claimed(&*disk, &mut sizes, &recovered.claims)?;
-        let committed = recovered.claims.iter();
-        let committed = committed.filter(|claim| claim.committed.is_some()).last();
+        let mut claimed = recovered.claims.iter();
+        let committed = claimed.rfind(|claim| claim.committed.is_some());
         let committed = committed.map(|claim| claim.time).or(written);
         let checkpoint = Self {
             shared: Arc::new(Shared {
