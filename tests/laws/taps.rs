@@ -133,7 +133,9 @@ fn run<T>(topology: &Arc<Topology>, rows: usize, look: impl FnOnce(Taps) -> T) -
             add(&mut seen, (stream.clone(), time.as_millis()), &rows);
         }
     }
-    seen.values_mut().for_each(|rows| rows.sort());
+    for rows in seen.values_mut() {
+        rows.sort();
+    }
     (seen, looked)
 }
 
@@ -156,7 +158,9 @@ fn passed(stream: &str, tap: &Tap) -> (Seen, u64) {
             Passed::Lost(lost) => all_lost += lost,
         }
     }
-    seen.values_mut().for_each(|rows| rows.sort());
+    for rows in seen.values_mut() {
+        rows.sort();
+    }
     (seen, all_lost)
 }
 

@@ -131,6 +131,16 @@ fn they_are_shown_written_out_and_dropped_while_it_runs_and_after() {
     served
         .rsrt(&token, &retry)
         .says(2, &["`failing` does not run"]);
-    let nowhere = served.rsrt(&token, &["dead-letters", "show"]);
-    nowhere.says(2, &["--deployed"]);
+}
+
+#[test]
+fn one_must_say_whose_they_are() {
+    let folder = crate::cli::Folder::new(&[]);
+    for verb in ["show", "retry", "drop"] {
+        folder
+            .rsrt(&["dead-letters", verb])
+            .says(2, &["--deployed"]);
+    }
+    let here = folder.rsrt(&["dead-letters", "retry", "kept"]);
+    here.says(2, &["only a server can retry", "export"]);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    CheckpointError, Manifest, Program, Recovered, Version, Written,
+    CheckpointError, Manifest, Program, Recovered, RecoveredClaim, Version, Written,
     blocks::LoggedBlocks,
     chain,
     fact::{ClaimFact, Fact, SourceFact},
@@ -197,8 +197,8 @@ impl Checkpoint {
         };
         let mut sizes = letters::sizes(&*disk)?;
         forget_claimed(&*disk, &mut sizes, &recovered.claims)?;
-        let mut committed = recovered.claims.iter().rev();
-        let committed = committed.find(|claim| claim.committed.is_some());
+        let mut claimed = recovered.claims.iter();
+        let committed = claimed.rfind(|claim| claim.committed.is_some());
         let committed = committed.map(|claim| claim.time).or(written);
         let checkpoint = Self {
             shared: Arc::new(Shared {

@@ -62,12 +62,10 @@ impl Hosting {
         operator: Option<&str>,
     ) -> Result<u64, HostingError> {
         let (place, open) = self.find(namespace, name)?.kept()?;
-        Ok(match open {
-            Some(checkpoint) => checkpoint.forget_letters(operator)?,
-            None => {
-                let now = self.shared.launcher.clock.wall_millis();
-                BatchLetters::forget(&place, operator, now)?
-            }
-        })
+        if let Some(checkpoint) = open {
+            return Ok(checkpoint.forget_letters(operator)?);
+        }
+        let now = self.shared.launcher.clock.wall_millis();
+        Ok(BatchLetters::forget(&place, operator, now)?)
     }
 }

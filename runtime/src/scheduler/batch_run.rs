@@ -306,10 +306,8 @@ impl<'a> BatchRun<'a> {
             })?);
         }
         let topology = &self.executor.topology;
-        if let Err(error) = self
-            .left_out
-            .take(&mut made, topology, (self.time, self.again.count))
-        {
+        let batch = (self.time, self.again.count);
+        if let Err(error) = self.left_out.take(&mut made, topology, batch) {
             for operator in states.keys() {
                 memory.lose(*operator, self.lost(*operator));
             }
@@ -319,16 +317,9 @@ impl<'a> BatchRun<'a> {
         taps.besides(&made, self.time);
         let plan = &self.executor.plan;
         self.flow.collect(made, (last, output), targets, kept, plan);
-        match gap {
-            Cut::AtGap => {
-                let lost = steps.iter().find_map(|step| self.gap(step, memory));
-                match lost {
-                    Some(lost) => Err(blame(self.lost_error(lost))),
-                    None => Ok(()),
-                }
-            }
-            Cut::Nowhere | Cut::BetweenSlides => Ok(()),
-        }
+        let mut gaps = steps.iter().filter_map(|step| self.gap(step, memory));
+        let lost = gaps.next().filter(|_| gap == Cut::AtGap);
+        lost.map_or(Ok(()), |lost| Err(blame(self.lost_error(lost))))
     }
 
     fn lost_error(&self, lost: Lost) -> BatchError {

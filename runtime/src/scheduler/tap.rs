@@ -230,7 +230,9 @@ impl Taps {
         }
         let show = |node, port, partition, chunks: &[RecordBatch]| {
             for outlet in self.of(StreamRef { node, port }, time) {
-                chunks.iter().for_each(|rows| outlet.pass(partition, rows));
+                for rows in chunks {
+                    outlet.pass(partition, rows);
+                }
             }
         };
         for (partition, task) in made.iter().enumerate() {

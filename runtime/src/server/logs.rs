@@ -53,7 +53,9 @@ pub(super) async fn logs(
     };
     if which.follow {
         let place = server.streams.place(&it.owner.namespace)?;
-        return Ok(stream::follow(Following { log, next: first }, place));
+        let is_known = move || server.tokens.holds(&it.owner.id);
+        let following = Following { log, next: first };
+        return Ok(stream::follow(following, place, is_known));
     }
     let most = usize::try_from(count.saturating_sub(first)).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();

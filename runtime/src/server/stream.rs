@@ -14,7 +14,10 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
 use super::problem::Problem;
 use crate::model::Namespace;
@@ -22,7 +25,7 @@ use crate::model::Namespace;
 /// Such answers at once, for each namespace: connections are for all of them.
 const MOST: usize = 16;
 
-/// After so long without a line an empty one is sent, which finds out who has gone.
+/// So often an empty line is sent, which finds out who has gone, and the token is looked at.
 const BEAT: Duration = Duration::from_secs(10);
 
 /// Counts what goes on, by namespace.
@@ -70,14 +73,45 @@ pub(super) trait Lines: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<Vec<u8>>> + Send;
 }
 
-/// Sends lines as they come, until they end, the client leaves or the server stops.
-pub(super) fn follow(lines: impl Lines, place: OwnedSemaphorePermit) -> Response {
-    let chunks = stream::unfold((lines, place), async |(mut lines, place)| {
-        let next = tokio::time::timeout(BEAT, lines.next()).await;
-        let bytes = next.unwrap_or_else(|_| Some(b"\n".to_vec()))?;
-        Some((Ok(bytes), (lines, place)))
+/// Someone who is sent lines.
+struct Follower<L, K> {
+    lines: L,
+    is_known: K,
+    known_at: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Sends lines as they come, until they end, the client leaves or is not known any more, or the
+/// server stops.
+pub(super) fn follow(
+    lines: impl Lines,
+    place: OwnedSemaphorePermit,
+    is_known: impl Fn() -> bool + Send + 'static,
+) -> Response {
+    let follower = Follower {
+        lines,
+        is_known,
+        known_at: Instant::now(),
+        _place: place,
+    };
+    let chunks = stream::unfold(follower, async |mut follower| {
+        let bytes = follower.next().await?;
+        Some((Ok(bytes), follower))
     });
     ndjson(Body::from_stream(sendable(chunks)))
+}
+
+impl<L: Lines, K: Fn() -> bool + Send> Follower<L, K> {
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let beat = self.known_at + BEAT;
+        if Instant::now() < beat
+            && let Ok(next) = timeout_at(beat, self.lines.next()).await
+        {
+            return next;
+        }
+        self.known_at = Instant::now();
+        (self.is_known)().then(|| b"\n".to_vec())
+    }
 }
 
 /// The compiler finds out here, rather than far away, what cannot be sent.
@@ -101,5 +135,52 @@ pub(super) fn write(value: &impl Serialize, to: &mut Vec<u8>) {
     // What is written here has no maps with odd keys, and memory does not fail.
     if serde_json::to_writer(&mut *to, value).is_ok() {
         to.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    /// These lines, each after so many seconds.
+    struct Timed(VecDeque<u64>);
+
+    impl Lines for Timed {
+        async fn next(&mut self) -> Option<Vec<u8>> {
+            let after = self.0.front().copied()?;
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            self.0.pop_front();
+            Some(format!("{after}\n").into_bytes())
+        }
+    }
+
+    async fn followed(lines: &[u64], known: usize) -> String {
+        let streams = Streams::default();
+        let namespace: Namespace = "a".parse().unwrap();
+        let looks = AtomicUsize::new(0);
+        let is_known = move || looks.fetch_add(1, Ordering::Relaxed) < known;
+        let lines = Timed(lines.iter().copied().collect());
+        let response = follow(lines, streams.place(&namespace).unwrap(), is_known);
+        let all = to_bytes(response.into_body(), 1_000).await.unwrap();
+        // Its place is free again.
+        let places: Result<Vec<_>, _> = (0..MOST).map(|_| streams.place(&namespace)).collect();
+        assert!(places.is_ok() && streams.place(&namespace).is_err());
+        String::from_utf8(all.to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_end_with_the_token_and_silence_is_broken() {
+        assert_eq!(followed(&[1, 2], 9).await, "1\n2\n");
+        // One that takes longer than a beat begins anew here; real ones go on.
+        assert_eq!(followed(&[4, 4, 9], 9).await, "4\n4\n\n9\n");
+        let known_once = "3\n3\n3\n\n3\n3\n3\n";
+        assert_eq!(followed(&[3; 100], 1).await, known_once);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::task::{JoinHandle, spawn_blocking};
 use utoipa::ToSchema;
 
 use super::{
@@ -48,25 +49,39 @@ pub(super) async fn tap(
     let namespace = &it.owner.namespace;
     let place = server.streams.place(namespace);
     let tap = server.hosting.tap(namespace, &it.name, &part)?;
-    let tapping = Tapping(Arc::new(tap));
-    Ok(stream::follow(tapping, place?))
+    let tapping = Tapping {
+        tap: Arc::new(tap),
+        working: None,
+    };
+    let (place, id) = (place?, it.owner.id);
+    let is_known = move || server.tokens.holds(&id);
+    Ok(stream::follow(tapping, place, is_known))
 }
 
 /// Somebody who reads what passes.
-struct Tapping(Arc<Tap>);
+struct Tapping {
+    tap: Arc<Tap>,
+    /// Rows that were taken and become text.
+    working: Option<JoinHandle<Vec<u8>>>,
+}
 
 impl Lines for Tapping {
     async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut news = self.0.news();
+        let mut news = self.tap.news();
         loop {
+            if let Some(working) = &mut self.working {
+                let bytes = working.await.unwrap_or_default();
+                self.working = None;
+                return Some(bytes);
+            }
             let seen = *news.borrow_and_update();
-            match self.0.take() {
+            match self.tap.take() {
                 Some(Passed::Lost(lost)) => {
                     let mut bytes = Vec::new();
                     stream::write(&Lost { lost }, &mut bytes);
                     return Some(bytes);
                 }
-                Some(rows) => return Some(self.text(rows).await),
+                Some(rows) => self.working = Some(self.text(rows)),
                 None if seen == u64::MAX => return None,
                 // The sender lives in the tap, so there is no error.
                 None => news.changed().await.ok()?,
@@ -77,9 +92,9 @@ impl Lines for Tapping {
 
 impl Tapping {
     /// Rows as text: work of the tenant's, on the tenant's share of the cores.
-    async fn text(&self, passed: Passed) -> Vec<u8> {
-        let tap = self.0.clone();
-        let made = tokio::task::spawn_blocking(move || {
+    fn text(&self, passed: Passed) -> JoinHandle<Vec<u8>> {
+        let tap = self.tap.clone();
+        spawn_blocking(move || {
             let Passed::Rows {
                 time,
                 partition,
@@ -109,7 +124,6 @@ impl Tapping {
             });
             let made = tap.tenant().run(tasks.collect());
             made.into_iter().flatten().flatten().collect()
-        });
-        made.await.unwrap_or_default()
+        })
     }
 }

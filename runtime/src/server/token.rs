@@ -168,6 +168,12 @@ impl Tokens {
             .into())
     }
 
+    /// The token with this id was not withdrawn, and can be looked at.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        let kept = self.current();
+        kept.is_ok_and(|kept| kept.iter().any(|token| token.id == id))
+    }
+
     /// Those in the file, read again if it was written since.
     fn current(&self) -> Result<Vec<Kept>, TokenError> {
         let path = self.directory.join(FILE);

@@ -123,6 +123,12 @@ impl Client {
         parsed(&self.ask(Method::GET, path, None)?)
     }
 
+    /// Waits.
+    pub(super) fn pause(&self, time: Duration) {
+        self.runtime
+            .block_on(async { tokio::time::sleep(time).await });
+    }
+
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         parsed(&self.ask(Method::GET, &format!("{}{path}", self.topologies), None)?)
     }

@@ -43,6 +43,6 @@ pub(super) fn watch(arguments: &StatusOf, client: &Client) -> Result<ExitCode, F
             }
             before = Some(now);
         }
-        std::thread::sleep(EVERY);
+        client.pause(EVERY);
     }
 }
