@@ -24,6 +24,14 @@ fn a_memory_bomb() {
     let peak = number(&usage, "memory-peak");
     // Four instances of 64 MiB each would be more than it may have.
     assert!(peak > 48 << 20 && peak <= TOTAL, "{usage:#}");
+    assert!(number(&usage, "instance-peak") > 32 << 20, "{usage:#}");
+    let eat = |one: &serde_json::Value| {
+        let parts = one["nodes"].as_array().unwrap();
+        let eat = parts.iter().find(|part| part["name"] == "eat").unwrap();
+        number(eat, "instance-peak")
+    };
+    let topologies = usage["topologies"].as_array().unwrap();
+    assert!(topologies.iter().all(|one| eat(one) > 1 << 20), "{usage:#}");
     let mut whys = Vec::new();
     for name in ["bomb-1", "bomb-2"] {
         field.stop("attacker", name);

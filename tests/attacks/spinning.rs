@@ -15,3 +15,27 @@ fn an_infinite_loop() {
     let usage = field.usage("attacker");
     assert!(number(&usage["cpu"], "tasks") > 2_000_000, "{usage:#}");
 }
+
+#[test]
+fn cores_are_shared_by_weight_whatever_the_number_of_topologies() {
+    let field = Field::new("[namespace.heavy]\nweight = 3\n");
+    let spin = |namespace: &str, name: &str| {
+        let topology = crate::serve::spinning(name);
+        field.deploy(namespace, &topology, Some("faulty"));
+    };
+    spin("heavy", "one");
+    for name in ["one", "two", "three"] {
+        spin("light", name);
+    }
+    let tasks = || ["heavy", "light"].map(|name| number(&field.usage(name)["cpu"], "tasks"));
+    let before = tasks();
+    for _ in 0..3 {
+        field.pace();
+    }
+    let after = tasks();
+    let [heavy, light] = [0, 1].map(|at| after[at] - before[at]);
+    let share = heavy as f64 / light as f64;
+    eprintln!("a weight of 3 has had {share:.2} times as much: {heavy} and {light} us");
+    assert!(light > 200_000, "{heavy} {light}");
+    assert!((2.0..=4.0).contains(&share), "{heavy} {light}");
+}

@@ -1,6 +1,12 @@
 //! What an instance may use, and that it is held to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use rsrt::plugin::{Engine, EngineOptions, InstanceLimits, Plugin, PluginFault, Preempt, Tick};
 
@@ -113,6 +119,48 @@ fn a_call_is_aborted_when_the_host_says_so() {
     assert_eq!(fault, PluginFault::Aborted);
     assert!(!fault.is_deterministic());
     assert_works(&FAULTY);
+}
+
+/// So many bytes are left for all instances.
+struct Left(AtomicUsize);
+
+impl Preempt for Left {
+    fn tick(&self) -> Tick {
+        Tick::Continue
+    }
+
+    fn grow(&self, from: usize, to: usize) -> bool {
+        let order = Ordering::Relaxed;
+        let less = |left: usize| left.checked_sub(to - from);
+        self.0.fetch_update(order, order, less).is_ok()
+    }
+
+    fn shrink(&self, by: usize) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn memory_that_others_have_is_not_the_functions_fault() {
+    const ALL: usize = 3 << 20;
+    let left = Arc::new(Left(AtomicUsize::new(ALL)));
+    let mut called = instance_for(&FAULTY, &limits(), left.clone()).unwrap();
+    let fault = call(&mut called, &FAULTY, "eats-memory", &["a"]).unwrap_err();
+    assert!(matches!(fault, PluginFault::NoMemoryLeft { .. }), "{fault}");
+    // It may not leave out rows, nor keep them as dead letters: with more memory they pass.
+    assert!(!fault.is_deterministic());
+    assert!(fault.to_string().contains("`memory-total`"), "{fault}");
+    assert!(called.usage().memory_peak <= ALL);
+    drop(called);
+    assert_eq!(left.0.load(Ordering::Relaxed), ALL, "it is given back");
+
+    left.0.store(0, Ordering::Relaxed);
+    let fault = instance_for(&FAULTY, &limits(), left.clone()).err();
+    assert!(
+        matches!(fault, Some(PluginFault::NoMemoryLeft { .. })),
+        "{fault:?}"
+    );
+    assert_eq!(left.0.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -52,10 +52,9 @@ fn under_load_the_accounts_add_up_to_the_process() {
     let (before, ticks_before) = (served.usage(&admin), served.ticks());
     let senders = feeds.into_iter().map(|mut feed| {
         thread::spawn(move || {
-            let mut lines = String::new();
-            for n in 0..LINES {
-                lines.push_str(&format!("the word {} and the word {}\n", n % 997, n % 31));
-            }
+            let line = |n| format!("the word {} and the word {}\n", n % 997, n % 31);
+            let lines: Vec<String> = (0..LINES).map(line).collect();
+            let lines = lines.concat();
             feed.write_all(lines.as_bytes()).unwrap();
             feed
         })

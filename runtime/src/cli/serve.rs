@@ -26,6 +26,9 @@ use crate::{
     telemetry::{self, LogFilter},
 };
 
+/// Threads that wait for batches, sinks and disks, at most. They end when they are not needed.
+const BLOCKING_THREADS: usize = 4_096;
+
 const EXAMPLES: &str = "\
 Examples:
   rsrt serve --config server.toml
@@ -85,6 +88,9 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         .map_err(|error| Failure::run(format!("the threads of the pool do not start: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Each batch holds one, however long it waits for its turn or for a sink: those of one
+        // namespace must leave some for the others.
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
         .map_err(|error| Failure::run(format!("the threads for requests do not start: {error}")))?;

@@ -147,11 +147,12 @@ impl ResourceLimiter for Host {
             self.memory_refused.get_or_insert(Refused::ByItsLimit);
             return Ok(false);
         }
-        if !self.preempt.grow(by) {
+        let all = self.memory.saturating_add(by);
+        if !self.preempt.grow(self.memory, all) {
             self.memory_refused = Some(Refused::ByOthers);
             return Ok(false);
         }
-        self.memory += by;
+        self.memory = all;
         self.memory_peak = self.memory_peak.max(desired);
         Ok(true)
     }

@@ -10,8 +10,9 @@ pub trait Preempt: Send + Sync {
         true
     }
 
-    /// An instance wants so many bytes of memory more; false: others have what there is.
-    fn grow(&self, _by: usize) -> bool {
+    /// An instance that has so many bytes of memory wants to have this many; false: others have
+    /// what there is.
+    fn grow(&self, _from: usize, _to: usize) -> bool {
         true
     }
 

@@ -217,7 +217,15 @@ impl Tenant {
                 .wait(done)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::take(&mut done.results)
+        let results = std::mem::take(&mut done.results);
+        drop(done);
+        if count > 1 {
+            // Threads that are all held by others would find it there much later.
+            let own = Arc::as_ptr(&set).cast::<()>();
+            let is_other = |set: &Arc<dyn TaskSet>| Arc::as_ptr(set).cast::<()>() != own;
+            lock(&self.member.pool.queue).sets.retain(is_other);
+        }
+        results
     }
 
     /// Someone who shares this tenant's cores: they take turns at them, and each is aborted by
@@ -367,8 +375,13 @@ impl Preempt for Permit {
         self.tenant.account.may_log()
     }
 
-    fn grow(&self, by: usize) -> bool {
-        self.tenant.account.allowance().grow(by)
+    fn grow(&self, from: usize, to: usize) -> bool {
+        let account = &self.tenant.account;
+        let grows = account.allowance().grow(to.saturating_sub(from));
+        if grows {
+            account.instance_has(to);
+        }
+        grows
     }
 
     fn shrink(&self, by: usize) {
@@ -412,66 +425,4 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-
-    use super::*;
-
-    fn pool(cores: usize) -> Arc<Pool> {
-        Pool::new(NonZeroUsize::new(cores).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn results_come_back_in_the_order_of_the_tasks() {
-        let pool = pool(2);
-        let tenant = pool.tenant(NonZeroU32::MIN);
-        let tasks: Vec<_> = (0..100).map(|n| move |_: &Arc<Permit>| n * n).collect();
-        let expected: Vec<_> = (0..100).map(|n| Some(n * n)).collect();
-        assert_eq!(tenant.run(tasks), expected);
-        assert_eq!(tenant.run(Vec::<fn(&Arc<Permit>) -> u8>::new()), []);
-    }
-
-    #[test]
-    fn two_cores_run_two_tasks_at_once() {
-        let pool = pool(2);
-        let tenant = pool.tenant(NonZeroU32::MIN);
-        let both = Arc::new(Barrier::new(2));
-        let meet = |barrier: Arc<Barrier>| {
-            move |_: &Arc<Permit>| {
-                barrier.wait();
-            }
-        };
-        // Each waits for the other: one after the other they would never end.
-        let done = tenant.run(vec![meet(both.clone()), meet(both)]);
-        assert_eq!(done, [Some(()), Some(())]);
-    }
-
-    #[test]
-    fn a_panic_costs_only_its_own_task() {
-        let tenant = pool(1).tenant(NonZeroU32::MIN);
-        let task = |fails: bool| {
-            move |_: &Arc<Permit>| {
-                assert!(!fails, "this task panics on purpose");
-                1
-            }
-        };
-        assert_eq!(
-            tenant.run(vec![task(false), task(true), task(false)]),
-            [Some(1), None, Some(1)]
-        );
-        assert_eq!(tenant.run(vec![task(false)]), [Some(1)]);
-    }
-
-    #[test]
-    fn an_aborted_tenant_is_told_at_the_next_tick() {
-        let pool = pool(1);
-        let tenant = pool.tenant(NonZeroU32::MIN);
-        let ticks = |permit: &Arc<Permit>| permit.tick();
-        assert_eq!(tenant.run(vec![ticks]), [Some(Tick::Continue)]);
-        tenant.abort();
-        assert_eq!(tenant.run(vec![ticks]), [Some(Tick::Abort)]);
-        let other = pool.tenant(NonZeroU32::MIN);
-        assert_eq!(other.run(vec![ticks]), [Some(Tick::Continue)]);
-        assert_eq!(tenant.fellow().run(vec![ticks]), [Some(Tick::Continue)]);
-    }
-}
+mod tests;

@@ -255,7 +255,6 @@ impl Driver {
         for (link, (rejected, snapshots)) in self.chain.links.into_iter().zip(second) {
             let usage = link.step.usage();
             link.node.instance_has(usage.memory_peak);
-            permit.account().instance_has(usage.memory_peak);
             if !usage.cpu.is_zero() {
                 output
                     .sandboxes
@@ -297,6 +296,7 @@ fn bytes(chunk: &RecordBatch) -> u64 {
 }
 
 fn blame(link: &Link, partition: usize, error: crate::operator::StepError) -> TaskError {
+    link.node.instance_has(link.step.usage().memory_peak);
     TaskError::Operator {
         operator: link.name.clone(),
         partition,

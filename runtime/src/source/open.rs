@@ -108,10 +108,9 @@ pub fn open_source(
             remember,
             rows,
         } => {
-            let ignored_until = if *new_files_only {
-                setup.clock.wall_millis()
-            } else {
-                0
+            let ignored_until = match new_files_only {
+                true => setup.clock.wall_millis(),
+                false => 0,
             };
             let reading = match rows {
                 FileRows::Lines(decoder) => FileReading::Lines(Arc::new(line_decoder(decoder))),
