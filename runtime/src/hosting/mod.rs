@@ -29,7 +29,7 @@ use std::{
 pub use allowance::{Allowance, Grantable};
 pub use error::HostingError;
 pub use files::{LONGEST_FILE, UploadedFile};
-pub use record::{Desired, Record};
+pub use record::{Desired, PluginDigest, Record};
 pub use registry::Registry;
 pub use status::{Phase, Status};
 pub use walls::{OpenWall, Walls};

@@ -9,6 +9,7 @@ mod config;
 mod gate;
 mod listen;
 mod openapi;
+mod patience;
 mod problem;
 mod secrets;
 mod tls;
