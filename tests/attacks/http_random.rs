@@ -98,7 +98,7 @@ fn any_request_is_answered_as_it_is_written_down() {
             true => format!("Authorization: Bearer {own}\r\n"),
             false => String::new(),
         };
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|header| [header.as_str(), "\r\n"]).collect();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{bearer}Content-Length: {}\r\n{headers}\r\n",
             body.len()

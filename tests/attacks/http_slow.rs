@@ -72,6 +72,18 @@ fn heads_and_bodies_that_never_end_hold_nobody_else() {
     victim.is_unharmed();
 }
 
+/// Who asks and asks, and reads nothing, gives its place back at last.
+#[test]
+fn who_does_not_read_is_left() {
+    let mut victim = Victim::start("[limits]\nrequest-timeout = \"2s\"\n");
+    victim.feed(100);
+    let mut stream = victim.served.connect();
+    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1_000);
+    // It is not read once its answers are not, and then it is closed.
+    while stream.write_all(&asking).is_ok() {}
+    victim.is_unharmed();
+}
+
 #[test]
 fn who_is_silent_is_left() {
     let mut victim = Victim::start("[limits]\nheader-timeout = \"500ms\"\n");

@@ -138,20 +138,6 @@ fn what_lies_elsewhere_is_refused_before_anything_runs() {
         served.tells_no_path(&told);
         yard.tells_no_path(&told.replace(&real.to_string(), ""));
     }
-    for (line, why) in [
-        ("checkpoint = \"/tmp/kept\"", outside),
-        ("checkpoint = \"../kept\"", climbs),
-        (
-            "checkpoint = \"s3://other/a\"",
-            "s3://other/a is not allowed (what is: own/a)",
-        ),
-        ("checkpoint = \"s3://own/b\"", "is not allowed"),
-    ] {
-        let text = topology("t", "").replace("batch-interval", &format!("{line}\nbatch-interval"));
-        let (code, text) = served.deploy("a", &mine, &text);
-        assert!(code == 422 && text.contains(why), "{line}: {code} {text}");
-        served.tells_no_path(&text);
-    }
     // What is allowed to one namespace is not allowed to another.
     let (code, text) = served.deploy(
         "b",
@@ -166,6 +152,38 @@ fn what_lies_elsewhere_is_refused_before_anything_runs() {
     // Nothing is left of what was refused.
     assert!(fs::read_dir(data.join("staging")).unwrap().next().is_none());
     assert!(!data.join("namespaces/a/topologies").exists());
+}
+
+#[test]
+fn a_checkpoint_lies_where_it_may() {
+    let served = Served::with("[namespace.a]\nbuckets = [\"own/a\"]\n");
+    let mine = served.token(&["--namespace", "a"]);
+    let (outside, climbs) = ("lies outside of what may be", "lead out of `/work`");
+    for (line, why) in [
+        ("checkpoint = \"/tmp/kept\"", outside),
+        ("checkpoint = \"../kept\"", climbs),
+        (
+            "checkpoint = \"s3://other/a\"",
+            "s3://other/a is not allowed (what is: own/a)",
+        ),
+        ("checkpoint = \"s3://own/b\"", "is not allowed"),
+    ] {
+        let text = topology("t", "").replace("batch-interval", &format!("{line}\nbatch-interval"));
+        let (code, text) = served.deploy("a", &mine, &text);
+        assert!(code == 422 && text.contains(why), "{line}: {code} {text}");
+        served.tells_no_path(&text);
+    }
+    let text = topology("t", "").replace(
+        "batch-interval",
+        "checkpoint = \"s3://own/x\"\nbatch-interval",
+    );
+    let served = Served::start();
+    let mine = served.token(&["--namespace", "a"]);
+    let (code, text) = served.deploy("a", &mine, &text);
+    assert!(
+        code == 422 && text.contains("(what is: nothing)"),
+        "{code} {text}"
+    );
 }
 
 #[test]
@@ -304,6 +322,39 @@ fn servers_are_reached_if_they_are_allowed_and_the_server_itself_never_is() {
     assert_eq!(code, 201, "{answer}");
     listener.accept().unwrap().0.write_all(b"a line\n").unwrap();
     served.printed(&token, "feed", |output| output.contains("a line"));
+}
+
+/// Every public address is allowed, and every port; what a name leads to is not public.
+#[test]
+fn names_that_lead_to_this_machine_lead_nowhere() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = Served::with("[namespace.a]\naddresses = [\"*:*\"]\n");
+    let token = served.token(&["--namespace", "a"]);
+    for (at, host) in [
+        "localhost",
+        "LOCALHOST.",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("name-{at}");
+        let text = topology(
+            &name,
+            &source("socket", "address", &format!("{host}:{port}")),
+        );
+        let (code, answer) = served.deploy("a", &token, &text);
+        assert_eq!(code, 201, "{host}: {answer}");
+        served.until(&token, &name, |status| status["batches"].as_u64() > Some(3));
+    }
+    let log = fs::read_to_string(served.folder.path().join("log")).unwrap();
+    assert!(log.contains("localhost leads only to addresses"), "{log}");
+    let nobody = listener.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 /// Rows of the function `variable`, which tells what variables of the environment are set to.

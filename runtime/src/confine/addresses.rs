@@ -57,13 +57,11 @@ fn is_here(ip: IpAddr) -> bool {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.allowed.is_empty() {
-            true => f.write_str("nothing"),
-            false => {
-                let texts: Vec<_> = self.allowed.iter().map(ToString::to_string).collect();
-                f.write_str(&texts.join(", "))
-            }
+        if self.allowed.is_empty() {
+            return f.write_str("nothing");
         }
+        let texts: Vec<_> = self.allowed.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join(", "))
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) fn start(shared: &Arc<Shared>, hosted: &Arc<Hosted>, (tenant, quota):
         if end.phase == Phase::Finished {
             let finished = hosted.change(|record| record.desired = Desired::Finished);
             if let Err(error) = shared.registry.write(&finished) {
-                tracing::error!("cannot note that {} has finished: {error}", finished.name);
+                let name = &finished.name;
+                tracing::error!(parent: None, "cannot note that {name} has finished: {error}");
             }
         }
         shared.registry.in_flight(&record).take();
@@ -67,7 +68,8 @@ async fn supervised(life: impl Future<Output = Result<End, HostingError>> + Send
         Ok(Ok(end)) => end,
         // What is wrong with the server is told to who runs it.
         Ok(Err(error)) if error.is_of_server() => {
-            tracing::error!("{error}");
+            // Outside of the topology's span: its tenant sees what is logged in that.
+            tracing::error!(parent: None, "a topology does not start: {error}");
             failed("the server could not start it; its log says why".to_owned())
         }
         Ok(Err(error)) => failed(error.to_string()),

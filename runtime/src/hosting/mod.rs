@@ -35,7 +35,7 @@ pub use allowance::{Allowance, Grantable};
 pub use error::HostingError;
 pub use files::{LONGEST_FILE, UploadedFile};
 pub use quota::{OverQuota, Quota, Share, Shares};
-pub use record::{Desired, Record};
+pub use record::{Desired, PluginDigest, Record};
 pub use registry::Registry;
 pub use status::{Phase, Status};
 pub use usage::{BatchLatency, Cpu, NodeUsage, QuotaUse, ServerUsage, TopologyUsage, Usage};

@@ -20,6 +20,9 @@ pub enum Desired {
     Finished,
 }
 
+/// A plugin's alias (none is the default) and the digest of its bytes.
+pub type PluginDigest = (Option<String>, String);
+
 /// A deployed topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -34,8 +37,8 @@ pub struct Record {
     pub file: String,
     /// Its text.
     pub text: String,
-    /// Plugins: alias (none is the default) and the digest of the bytes.
-    pub plugins: Vec<(Option<String>, String)>,
+    /// Its plugins.
+    pub plugins: Vec<PluginDigest>,
     /// Files that were uploaded with it: path below its directory, and the digest of the bytes.
     #[serde(default)]
     pub files: Vec<(String, String)>,
@@ -58,7 +61,7 @@ impl Record {
     pub fn new(
         (namespace, name): (&Namespace, &TopologyName),
         (file, text): (String, String),
-        (plugins, files): (Vec<(Option<String>, String)>, Vec<(String, String)>),
+        (plugins, files): (Vec<PluginDigest>, Vec<(String, String)>),
         (by, now): (&str, i64),
     ) -> Self {
         Self {

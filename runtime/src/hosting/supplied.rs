@@ -100,7 +100,7 @@ impl Supplied<'_> {
             .allowance
             .grants
             .iter()
-            .map(|g| g.to_string())
+            .map(ToString::to_string)
             .collect();
         let may = match may.is_empty() {
             true => "nothing".to_owned(),

@@ -128,7 +128,7 @@ pub(super) struct Values(StoreFile);
 impl SecretSource for Values {
     fn secret(&self, name: &SecretName) -> Result<Option<Secret>, SecretError> {
         self.0.secret(name).map_err(|error| {
-            tracing::error!("{error}");
+            tracing::error!(parent: None, "{error}");
             SecretError("the server's log says why".to_owned())
         })
     }

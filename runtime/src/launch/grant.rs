@@ -26,13 +26,11 @@ pub fn granted(
         Grant::Env(name) => {
             confinement.may_grant_variable(name).map_err(refused)?;
             // One that is not set is not set for the plugin, too.
-            match variable(name)? {
-                Some(value) => Ok(grants.variable(name, &value)),
-                None => {
-                    tracing::warn!("the variable {name}, which is granted, is not set");
-                    Ok(grants)
-                }
+            if let Some(value) = variable(name)? {
+                return Ok(grants.variable(name, &value));
             }
+            tracing::warn!("the variable {name}, which is granted, is not set");
+            Ok(grants)
         }
         Grant::Read(path) => {
             let place = confinement.to_read(&place(path)).map_err(refused)?;

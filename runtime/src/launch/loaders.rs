@@ -60,7 +60,8 @@ impl Loaders {
                 .inspect_err(|error| {
                     let why = std::error::Error::source(error).map(ToString::to_string);
                     let why = why.map_or(String::new(), |why| format!(": {why}"));
-                    tracing::warn!("{error}{why}; plugins are compiled each time");
+                    // It is of all topologies, not of the one that came first.
+                    tracing::warn!(parent: None, "{error}{why}; plugins are compiled each time");
                 })
                 .ok()
         });

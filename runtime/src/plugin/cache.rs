@@ -88,7 +88,7 @@ impl CodeCache {
         let bytes = fs::read(&path).ok()?;
         let code = self.open_entry(engine, component, &bytes);
         if code.is_none() {
-            tracing::warn!(path = %path.display(), "a compiled plugin is damaged; compiling it again");
+            tracing::warn!(parent: None, path = %path.display(), "a compiled plugin is damaged; compiling it again");
         }
         deserialize(engine, code?).ok()
     }
@@ -98,7 +98,7 @@ impl CodeCache {
         let path = self.path(engine, component);
         let written = self.write(engine, component, code, &path);
         if let Err(error) = written {
-            tracing::warn!(path = %path.display(), %error, "a compiled plugin is not kept");
+            tracing::warn!(parent: None, path = %path.display(), %error, "a compiled plugin is not kept");
         }
     }
 

@@ -112,6 +112,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Handle;
+
     use super::*;
 
     fn namespace(name: &str) -> Namespace {
@@ -139,7 +141,7 @@ mod tests {
         let waiting: Vec<_> = (0..MOST_WAITING)
             .map(|_| {
                 let gate = gate.clone();
-                tokio::spawn(async move { gate.turn(&namespace("a")).await.is_ok() })
+                Handle::current().spawn(async move { gate.turn(&namespace("a")).await.is_ok() })
             })
             .collect();
         while gate.of(&namespace("a")).places.available_permits() > 0 {

@@ -24,7 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use super::{
-    Config, Limits, Server, addresses::Addresses, api, caller::Peer, problem::Problem, tls,
+    Config, Limits, Server, addresses::Addresses, api, caller::Peer, patience::Patience,
+    problem::Problem, tls,
 };
 
 /// Bytes of a request's head.
@@ -131,6 +132,7 @@ where
         request
     });
     let service = TowerToHyperService::new(app);
+    let stream = Patience::new(stream, limits.request_timeout);
     let served = http.serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!("a connection ended: {error}");

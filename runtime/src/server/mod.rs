@@ -11,6 +11,7 @@ mod letters;
 mod listen;
 mod logs;
 mod openapi;
+mod patience;
 mod problem;
 mod query;
 mod quotas;

@@ -32,9 +32,8 @@ pub(in crate::cli) fn list(
     let client = Client::new(remote, environment)?;
     let all: Vec<SecretEntry> = client.get_beside("/secrets")?;
     answer(remote.format, &json!(all), || {
-        all.iter()
-            .map(|secret| format!("{}\n", secret.name))
-            .collect()
+        let lines = all.iter().flat_map(|secret| [secret.name.as_str(), "\n"]);
+        lines.collect()
     })
 }
 
