@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn versions_that_may_be_asked_for_stay() {
-        let versions: Vec<_> = (1..=8).map(|id| version(id, id as i64 * 10, &[])).collect();
+        let versions: Vec<_> = (1..=8_u32).map(|id| version(id.into(), i64::from(id) * 10, &[])).collect();
         let ids = |oldest| {
             let mut left = versions.clone();
             release(&mut left, oldest);

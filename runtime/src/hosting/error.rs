@@ -106,8 +106,13 @@ impl HostingError {
             | Self::Upload(_) => false,
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
-            Self::Checkpoint(_) | Self::Letters(_) | Self::Fell(_) => true,
-            Self::Journal(_) | Self::Disk { .. } | Self::Record { .. } | Self::InUse(_) => true,
+            Self::Checkpoint(_)
+            | Self::Letters(_)
+            | Self::Fell(_)
+            | Self::Journal(_)
+            | Self::Disk { .. }
+            | Self::Record { .. }
+            | Self::InUse(_) => true,
         }
     }
 }

@@ -347,7 +347,7 @@ mod tests {
             known
                 .iter()
                 .position(|other| *other == value)
-                .map(|at| at as u32)
+                .and_then(|at| u32::try_from(at).ok())
         };
         assert_eq!(found, [of(4), None, of(0), of(4)]);
     }

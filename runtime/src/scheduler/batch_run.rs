@@ -239,14 +239,7 @@ impl<'a> BatchRun<'a> {
         };
         let mut states = self.states(&steps, count, memory).map_err(blame)?;
         let output = &self.executor.plan.stages[last].output;
-        let exchange = match output {
-            StageOutput::Shuffle(exchange) if kept => exchange.clone(),
-            _ => Exchange::Keep,
-        };
-        let targets = match exchange {
-            Exchange::Keep => 1,
-            _ => exchange.partitions(count),
-        };
+        let (exchange, targets) = sent_to(output, kept, count);
         let taps = &self.executor.taps;
         let along = taps.along((&stage.input, &steps, output), kept, self.time);
         let again = steps.iter().map(|step| self.again.take(step, count));
@@ -483,4 +476,14 @@ enum Cut {
     BetweenSlides,
     /// At a window that lacks a batch.
     AtGap,
+}
+
+/// How rows of `count` partitions are sent on, and to how many partitions.
+fn sent_to(output: &StageOutput, kept: bool, count: usize) -> (Exchange, usize) {
+    match output {
+        StageOutput::Shuffle(exchange) if kept && *exchange != Exchange::Keep => {
+            (exchange.clone(), exchange.partitions(count))
+        }
+        _ => (Exchange::Keep, 1),
+    }
 }
