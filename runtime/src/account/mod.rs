@@ -60,6 +60,8 @@ pub struct Account {
     cpu: [AtomicU64; Work::ALL.len()],
     /// Nanoseconds of tasks on the threads that asked for them.
     here: AtomicU64,
+    /// Nanoseconds outside of the pool for which nobody has paid the pool.
+    owed: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
     log_lines_dropped: AtomicU64,
@@ -102,10 +104,20 @@ impl Account {
 
     /// CPU time was used.
     pub fn charge(&self, work: Work, used: Duration) {
-        add(&self.cpu[work as usize], used);
-        if let Some(of) = &self.of {
-            of.charge(work, used);
+        if work != Work::Tasks {
+            add(&self.owed, used);
         }
+        let mut account = Some(self);
+        while let Some(charged) = account {
+            add(&charged.cpu[work as usize], used);
+            account = charged.of.as_deref();
+        }
+    }
+
+    /// What was used outside of the pool since this was last asked: it counts against the share of
+    /// the cores, too.
+    pub fn take_owed(&self) -> Duration {
+        Duration::from_nanos(self.owed.swap(0, Ordering::Relaxed))
     }
 
     /// Does work, and charges what this thread uses for it.
@@ -267,6 +279,8 @@ mod tests {
         assert_eq!(one.cpu(), Duration::from_millis(2));
         assert_eq!(tenant.cpu(), Duration::from_millis(5));
         assert_eq!(tenant.cpu_of(Work::State), Duration::from_millis(3));
+        assert_eq!(two.take_owed(), Duration::from_millis(3));
+        assert_eq!((one.take_owed(), two.take_owed()), Default::default());
         assert_eq!((tenant.records(), tenant.bytes()), (10, 100));
         assert_eq!((one.instance_peak(), tenant.instance_peak()), (5, 7));
     }

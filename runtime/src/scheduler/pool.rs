@@ -336,7 +336,10 @@ impl Permit {
         let used = now.saturating_sub(held.paid_at);
         held.paid_at = now;
         held.used += used;
-        self.tenant.account.charge(Work::Tasks, used);
+        let account = &self.tenant.account;
+        account.charge(Work::Tasks, used);
+        // Receivers and sinks take no turns, but who uses the cores there has less of them here.
+        let used = used + account.take_owed();
         lock(&self.tenant.member.pool.fair)
             .fair
             .pay(self.tenant.member.id, used);

@@ -93,3 +93,39 @@ fn what_is_done_waits_for_no_thread() {
         assert_eq!(thread.join().unwrap(), [Some(()), Some(())]);
     }
 }
+
+#[test]
+fn what_receivers_use_counts_against_the_share() {
+    let pool = pool(1);
+    let (greedy, other) = (pool.tenant(NonZeroU32::MIN), pool.tenant(NonZeroU32::MIN));
+    let waits = {
+        let shared = pool.shared.clone();
+        move || !lock(&shared.fair).waiting.is_empty()
+    };
+    let greedy_ended = Arc::new(AtomicBool::new(false));
+    let (begin, begun) = std::sync::mpsc::channel();
+    let ended = greedy_ended.clone();
+    let greedy = std::thread::spawn(move || {
+        let account = greedy.account().clone();
+        greedy.run(vec![move |permit: &Arc<Permit>| {
+            begin.send(()).unwrap();
+            while !waits() {
+                std::thread::yield_now();
+            }
+            account.charge(Work::Receiving, Duration::from_mins(1));
+            // The core goes to the other one here.
+            permit.tick();
+            ended.store(true, Ordering::SeqCst);
+        }])
+    });
+    begun.recv().unwrap();
+    let seen = greedy_ended.clone();
+    let seen = other.run(vec![move |permit: &Arc<Permit>| {
+        while permit.used() < Duration::from_millis(20) {}
+        permit.tick();
+        seen.load(Ordering::SeqCst)
+    }]);
+    assert_eq!(seen, [Some(false)], "it has used 20 ms, the other a minute");
+    assert_eq!(greedy.join().unwrap(), [Some(())]);
+    assert!(greedy_ended.load(Ordering::SeqCst));
+}
