@@ -13,11 +13,12 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use super::{
-    HostingError, Record, files::Files, in_flight::InFlight, staging::Staging, supplied::Uploaded,
+    HostingError, Record, files::Files, in_flight::InFlight, lock, staging::Staging,
+    supplied::Uploaded,
 };
 use crate::{
     journal::{DirectoryDisk, read_whole, write_whole},
@@ -32,6 +33,8 @@ const STAGING: &str = "staging";
 pub struct Registry {
     path: PathBuf,
     _lock: File,
+    /// One record at a time: one that ends by itself may just be stopped.
+    writing: Mutex<()>,
 }
 
 impl Registry {
@@ -48,7 +51,11 @@ impl Registry {
         let lock = options.open(&file).map_err(failed("open", &file))?;
         match lock.try_lock() {
             Ok(()) => {
-                let registry = Self { path, _lock: lock };
+                let registry = Self {
+                    path,
+                    _lock: lock,
+                    writing: Mutex::default(),
+                };
                 // What was being deployed when the last server died is not deployed.
                 let staging = registry.path.join(STAGING);
                 match fs::remove_dir_all(&staging) {
@@ -87,6 +94,7 @@ impl Registry {
     /// # Errors
     /// When the disk fails.
     pub fn write(&self, record: &Record) -> Result<(), HostingError> {
+        let _writing = lock(&self.writing);
         let folder = self.folder(&record.namespace, &record.name);
         let disk = DirectoryDisk::open(&folder).map_err(failed("make", &folder))?;
         let text = serde_json::to_vec_pretty(record).map_err(|error| HostingError::Record {
