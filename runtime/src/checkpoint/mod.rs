@@ -29,6 +29,7 @@ mod recovered;
 mod references;
 mod shared;
 mod store;
+mod taking_over;
 mod version;
 mod written;
 
@@ -40,6 +41,7 @@ pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
-pub use store::{Checkpoint, Left, NewClaim, NewVersion, Opened};
+pub use store::{Checkpoint, Left, NewClaim, Opened};
+pub use taking_over::NewVersion;
 pub use version::Version;
 pub use written::Written;
