@@ -9,6 +9,7 @@ mod catch_up;
 mod clock;
 mod flow;
 mod machine;
+mod migrations;
 mod objects;
 mod retry;
 mod swaps;

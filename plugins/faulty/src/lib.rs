@@ -7,6 +7,7 @@
 mod leaks;
 mod lies;
 mod logs;
+mod migrations;
 mod poison;
 mod rejects;
 mod traps;
@@ -36,6 +37,10 @@ rsrt::plugin! {
     leaks::leaks, lies::lies,
     poison::poison_map, poison::poison_flat_map, poison::poison_filter, poison::poison_add,
     poison::poison_update, poison::poison_total, poison::PoisonPartition, poison::PoisonBatch,
+    migrations::tally, migrations::tally_text, migrations::text_of_number, migrations::tally_again,
+    migrations::number_of_text, migrations::tally_panics, migrations::panics_of_number,
+    migrations::tally_spins, migrations::spins_of_number, migrations::tally_lies,
+    migrations::lies_of_number,
 }
 
 #[cfg(test)]

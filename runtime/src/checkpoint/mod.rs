@@ -33,6 +33,7 @@ mod shared;
 mod shown_letters;
 mod state_rows;
 mod store;
+mod taking_over;
 mod version;
 mod written;
 
@@ -46,6 +47,7 @@ pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
 pub use shown_letters::{DamagedLetters, ShownLetter, ShownLetters, ShownRange, shown_range};
 pub use state_rows::{AfterBatch, StateError, StateRow, StateRows, WhichRows};
-pub use store::{Checkpoint, Left, NewClaim, NewVersion, Opened};
+pub use store::{Checkpoint, Left, NewClaim, Opened};
+pub use taking_over::NewVersion;
 pub use version::Version;
 pub use written::Written;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    CheckpointError, Manifest, Program, Recovered, RecoveredClaim, Version, Written,
+    CheckpointError, Manifest, Program, Recovered, RecoveredClaim, Written,
     blocks::LoggedBlocks,
     chain,
     fact::{ClaimFact, Fact, SourceFact},
@@ -12,7 +12,7 @@ use super::{
     lock::Lock,
     manifest::StateEntry,
     needs::Needs,
-    program::{self, ProgramFiles, begun, belongs},
+    program::{begun, belongs},
     recovered::History,
     references::{References, Rows},
     retry::{Wanted, forget_claimed},
@@ -46,6 +46,8 @@ pub struct Checkpoint {
     pub(super) wanted: Mutex<Wanted>,
     /// The last batch that is committed.
     pub(super) committed: Mutex<Option<i64>>,
+    /// Whoever writes or removes what programs are made of has it.
+    pub(super) programs: Mutex<()>,
     /// Batches that can be made again behind the newest state.
     retain: u64,
     _lock: Option<Lock>,
@@ -58,19 +60,6 @@ pub struct Opened {
     pub checkpoint: Arc<Checkpoint>,
     /// What was there; none if it is new.
     pub recovered: Option<Recovered>,
-}
-
-/// A program that takes over.
-#[derive(Debug)]
-pub struct NewVersion {
-    /// From this batch on.
-    pub from: BatchTime,
-    /// What it is.
-    pub program: Program,
-    /// Operators of the program before whose state it does not take over.
-    pub forgets: Vec<String>,
-    /// The wall clock's time, in milliseconds since the epoch.
-    pub now: i64,
 }
 
 /// What is left for the next run.
@@ -210,6 +199,7 @@ impl Checkpoint {
             manifest: Mutex::new(manifest),
             references: References::new(topology),
             letters: Mutex::new(sizes),
+            programs: Mutex::default(),
             wanted: Mutex::default(),
             committed: Mutex::new(committed.map(BatchTime::as_millis)),
             retain,
@@ -219,76 +209,6 @@ impl Checkpoint {
             checkpoint: Arc::new(checkpoint),
             recovered: (!is_new).then_some(recovered),
         })
-    }
-
-    /// Keeps what the program is made of, so that it can make its batches again once it is replaced.
-    /// To be called before the first claim.
-    ///
-    /// # Errors
-    /// When it cannot be made durable.
-    pub fn keep_program(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
-        program::keep(&*self.shared.disk, files)?;
-        self.release_programs();
-        Ok(())
-    }
-
-    /// Keeps what a program is made of that may take over while the stream runs.
-    ///
-    /// # Errors
-    /// When it cannot be made durable: then it must not take over.
-    pub fn keep_next(&self, files: &ProgramFiles) -> Result<(), CheckpointError> {
-        lock(&self.shared.log).upcoming.push(Program::of(files));
-        write_whole(&*self.shared.disk, SWAPPING, &[])?;
-        program::keep(&*self.shared.disk, files)
-    }
-
-    /// A program that was kept will not take over now.
-    pub fn drop_next(&self, program: &Program) {
-        let upcoming = &mut lock(&self.shared.log).upcoming;
-        if let Some(at) = upcoming.iter().position(|upcoming| upcoming == program) {
-            upcoming.swap_remove(at);
-        }
-    }
-
-    /// Another program makes the batches from here on. When it returns, all runs to come know.
-    ///
-    /// # Errors
-    /// When it cannot be made durable: then nobody may go on.
-    pub fn begin_version(&self, next: NewVersion) -> Result<(), CheckpointError> {
-        let (id, parallelism) = {
-            let log = lock(&self.shared.log);
-            let last = log.versions.last().map_or(1, |last| last.parallelism);
-            (version::next_id(&log.versions), last)
-        };
-        let program = next.program.clone();
-        let version = Version {
-            id,
-            from: next.from.as_millis(),
-            program: next.program,
-            parallelism,
-            forgets: next.forgets,
-            since: Some(next.now),
-        };
-        let fact = Fact::Version(version.clone());
-        // Noted in one with the record: the next manifest has one or the other.
-        self.shared
-            .append(&fact, |log, _| log.versions.push(version))?;
-        self.drop_next(&program);
-        Ok(())
-    }
-
-    /// Which programs made and make batches, in the order in which they began.
-    pub fn versions(&self) -> Vec<Version> {
-        lock(&self.shared.log).versions.clone()
-    }
-
-    fn release_programs(&self) {
-        let (versions, upcoming) = {
-            let log = lock(&self.shared.log);
-            (log.versions.clone(), log.upcoming.clone())
-        };
-        let needed = versions.iter().map(|version| &version.program);
-        program::release(&*self.shared.disk, needed.chain(&upcoming));
     }
 
     /// Names this stream of batches for ever.

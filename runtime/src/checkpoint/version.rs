@@ -130,13 +130,18 @@ pub(super) fn next_id(versions: &[Version]) -> u64 {
 }
 
 /// What state that was written after this batch loses on its way to the version at this place.
+/// Versions that made no batch, as the next one began where they did, had no way with it.
 pub(super) fn forgotten(versions: &[Version], written: i64, until: usize) -> Vec<String> {
     let since = owner(versions, written);
-    let taken = versions.get(since + 1..=until).unwrap_or_default();
-    taken
-        .iter()
-        .flat_map(|version| version.forgets.clone())
-        .collect()
+    let mut taken = versions.get(since + 1..=until).unwrap_or_default();
+    let mut forgotten = Vec::new();
+    while let Some((version, later)) = taken.split_first() {
+        if later.iter().all(|later| later.from > version.from) {
+            forgotten.extend(version.forgets.clone());
+        }
+        taken = later;
+    }
+    forgotten
 }
 
 /// Drops versions that nobody asks for: those before the one that made the batch after the oldest
@@ -196,11 +201,21 @@ mod tests {
         assert_eq!(forgotten(&versions, 4, 1), ["a"]);
         assert_eq!(forgotten(&versions, 6, 2), ["b"]);
         assert!(forgotten(&versions, 8, 2).is_empty());
+        // The second one was replaced before it made a batch.
+        let versions = [
+            version(1, i64::MIN, &[]),
+            version(2, 5, &["a"]),
+            version(3, 5, &[]),
+        ];
+        assert!(forgotten(&versions, 4, 2).is_empty());
+        assert_eq!(forgotten(&versions, 4, 1), ["a"]);
     }
 
     #[test]
     fn versions_that_may_be_asked_for_stay() {
-        let versions: Vec<_> = (1..=8_u32).map(|id| version(id.into(), i64::from(id) * 10, &[])).collect();
+        let versions: Vec<_> = (1..=8_u32)
+            .map(|id| version(id.into(), i64::from(id) * 10, &[]))
+            .collect();
         let ids = |oldest| {
             let mut left = versions.clone();
             release(&mut left, oldest);

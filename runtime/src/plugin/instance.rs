@@ -1,5 +1,7 @@
 //! One instance of a plugin, serving one task.
 
+mod migrate;
+
 use std::time::Duration;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -366,42 +368,6 @@ impl Instance {
     pub fn finish_foreach(&mut self, function: &str) -> Result<(), PluginFault> {
         let index = self.plugin.exports().foreach.as_ref().map(|f| f.finish);
         self.call(index, (function,), Called::answer)
-    }
-
-    /// Calls `migration.migrate` with states as they were at version `since`; as many must come back,
-    /// with the columns of `state`.
-    ///
-    /// # Errors
-    /// Any [`PluginFault`]; the instance then takes no more calls.
-    pub fn migrate(
-        &mut self,
-        function: &str,
-        since: u32,
-        states: &[ArrayRef],
-        state: &Schema,
-    ) -> Result<RecordBatch, PluginFault> {
-        let index = self.plugin.exports().migrate;
-        let rows = states.first().map_or(0, Array::len);
-        let staged = Staged::of(rows, states.iter())?;
-        let columns = staged.lower();
-        let out: BatchOut = self
-            .call(
-                index,
-                (function, since, staged.batch(&columns)),
-                Called::answer,
-            )
-            .map_err(|fault| fault.within(rows))?;
-        self.checked(|| {
-            let states = lift::batch(out, state)?;
-            if states.num_rows() == rows {
-                Ok(states)
-            } else {
-                Err(PluginFault::BadOutput(format!(
-                    "{} states came back for {rows}",
-                    states.num_rows()
-                )))
-            }
-        })
     }
 
     /// What it has used so far.

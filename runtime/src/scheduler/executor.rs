@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -119,13 +119,14 @@ impl Executor {
         Self::new(topology, plugins, plan, self.tenant.clone())
     }
 
-    /// Goes on with what the executor of the version before remembers, which forgets it. `place`
+    /// Goes on with what the executor of the version before remembers, which forgets it, besides
+    /// what it has [migrated](Self::migrate_from). `place`
     /// says which operator of this topology goes on with what one of that topology remembers.
     pub fn take_over(&self, before: &Self, place: impl Fn(OperatorId) -> Option<OperatorId>) {
         let mut old = before.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = std::mem::take(&mut *old).moved(place);
         drop(old);
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
+        self.remembered().add(memory);
     }
 
     /// What its plugins are, in the topology's order.
@@ -144,6 +145,10 @@ impl Executor {
         let sources = self.plan.sources.iter();
         let names = sources.map(|id| self.topology.sources[id.0].name.clone());
         names.collect()
+    }
+
+    pub(super) fn remembered(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes running tasks stop soon.
@@ -210,8 +215,8 @@ impl Executor {
     /// # Errors
     /// When it does not fit this topology, or is damaged.
     pub fn restore(&self, saved: &SavedMemory) -> Result<(), MemoryError> {
-        let restored = Memory::restore(saved, &self.topology)?;
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = restored;
+        let restored = Memory::restore(saved, &self.topology, &self.migrator())?;
+        *self.remembered() = restored;
         Ok(())
     }
 

@@ -57,6 +57,16 @@ impl Memory {
         }
     }
 
+    /// What other operators remember, too.
+    pub(super) fn add(&mut self, mut others: Self) {
+        self.begun.append(&mut others.begun);
+        self.states.append(&mut others.states);
+        self.panes.append(&mut others.panes);
+        self.pane_stores.append(&mut others.pane_stores);
+        self.lost.append(&mut others.lost);
+        self.gaps.append(&mut others.gaps);
+    }
+
     /// Takes out what the operator remembers, to be changed; none at the first time.
     pub(super) fn take(
         &mut self,

@@ -12,6 +12,7 @@ mod grid;
 mod guarded;
 mod left_out;
 mod memory;
+mod migration;
 mod pane;
 mod plan;
 mod pool;

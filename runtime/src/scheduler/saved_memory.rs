@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Lost,
     memory::Memory,
+    migration::Migrator,
     pane::{KeptPartition, Pane},
 };
 use crate::{
@@ -28,6 +29,8 @@ pub struct SavedOperator {
     pub name: String,
     /// Verb, slide and columns: it must be the same when it is read.
     pub shape: String,
+    /// The version that its function said its state has, if it is a state of keys.
+    pub version: Option<u32>,
     /// `update-state-by-key` has had a batch (spec 6.2).
     pub begun: bool,
     /// By partition; none: it remembers no state.
@@ -82,6 +85,20 @@ pub enum MemoryError {
         before: String,
         /// What it is.
         now: String,
+    },
+    /// State is of another version of its function.
+    #[error(
+        "the state of operator `{operator}` has version {since}, and its function makes version {to}: {why}"
+    )]
+    Version {
+        /// Its name.
+        operator: String,
+        /// What it was.
+        since: u32,
+        /// What it is.
+        to: u32,
+        /// Why it cannot be migrated.
+        why: String,
     },
     /// Not what was written, or it cannot be written.
     #[error("state of operator `{operator}`: {why}")]
@@ -159,6 +176,11 @@ fn shape(topology: &Topology, operator: &Operator) -> String {
     }
 }
 
+/// A shape but for the columns.
+fn before_columns(shape: &str) -> &str {
+    shape.split_once(": ").map_or(shape, |(before, _)| before)
+}
+
 /// The columns of an operator's state.
 struct Columns {
     all: Schema,
@@ -199,8 +221,19 @@ impl Memory {
         topology: &Topology,
         whole: bool,
     ) -> Result<SavedMemory, MemoryError> {
+        self.save_these(topology, whole, |_| true)
+    }
+
+    /// The same of some operators.
+    pub(super) fn save_these(
+        &mut self,
+        topology: &Topology,
+        whole: bool,
+        is_one: impl Fn(&NodeName) -> bool,
+    ) -> Result<SavedMemory, MemoryError> {
         let mut operators = Vec::new();
-        for (at, operator) in topology.operators.iter().enumerate() {
+        let all = topology.operators.iter().enumerate();
+        for (at, operator) in all.filter(|(_, operator)| is_one(&operator.name)) {
             let saved = self.save_operator(OperatorId(at), operator, topology, whole);
             operators.extend(saved.map_err(|why| MemoryError::Rows {
                 operator: operator.name.to_string(),
@@ -249,6 +282,7 @@ impl Memory {
         let saved = SavedOperator {
             name: operator.name.to_string(),
             shape: shape(topology, operator),
+            version: operator.verb.keyed_state().map(|keyed| keyed.version),
             begun: self.begun.contains(&id),
             states,
             panes,
@@ -264,7 +298,11 @@ impl Memory {
     }
 
     /// What was written down by a topology whose operators of these names were alike.
-    pub(super) fn restore(saved: &SavedMemory, topology: &Topology) -> Result<Self, MemoryError> {
+    pub(super) fn restore(
+        saved: &SavedMemory,
+        topology: &Topology,
+        migrator: &Migrator<'_>,
+    ) -> Result<Self, MemoryError> {
         let mut memory = Self::default();
         for saved in &saved.operators {
             let mut operators = topology.operators.iter().enumerate();
@@ -275,6 +313,22 @@ impl Memory {
                 });
             };
             let now = shape(topology, operator);
+            let id = OperatorId(at);
+            let to = operator.verb.keyed_state().map(|keyed| keyed.version);
+            let versions = saved.version.zip(to).filter(|(since, to)| since != to);
+            if let Some((since, to)) = versions
+                && before_columns(&now) == before_columns(&saved.shape)
+            {
+                let migrated =
+                    memory.migrate_operator((id, operator), saved, (since, to), migrator);
+                migrated.map_err(|why| MemoryError::Version {
+                    operator: saved.name.clone(),
+                    since,
+                    to,
+                    why,
+                })?;
+                continue;
+            }
             if now != saved.shape {
                 return Err(MemoryError::Changed {
                     operator: saved.name.clone(),
@@ -282,13 +336,41 @@ impl Memory {
                     now,
                 });
             }
-            let restored = memory.restore_operator(OperatorId(at), operator, saved, topology);
+            let restored = memory.restore_operator(id, operator, saved, topology);
             restored.map_err(|why| MemoryError::Rows {
                 operator: saved.name.clone(),
                 why,
             })?;
         }
         Ok(memory)
+    }
+
+    /// State of keys that another version of its function made.
+    fn migrate_operator(
+        &mut self,
+        (id, operator): (OperatorId, &Operator),
+        saved: &SavedOperator,
+        (since, to): (u32, u32),
+        migrator: &Migrator<'_>,
+    ) -> Result<(), String> {
+        if since > to {
+            return Err("no plugin makes an older state of a newer one".to_owned());
+        }
+        if !migrator.is_there(id) {
+            return Err("its plugin exports no migration".to_owned());
+        }
+        if saved.begun {
+            self.begun.insert(id);
+        }
+        if let Some(states) = &saved.states {
+            let columns = Columns::of(operator);
+            let states = migrator.migrate(id, since, states, columns.as_state())?;
+            self.states.insert(id, states);
+        }
+        if let Some(lost) = &saved.lost {
+            self.lost.insert(id, lost.restore()?);
+        }
+        Ok(())
     }
 
     fn restore_operator(

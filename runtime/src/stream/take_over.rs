@@ -45,13 +45,14 @@ impl Batches {
         }
     }
 
-    /// Goes on with what the version before remembers, but for the operators that forget, and with
+    /// Goes on with what the version before remembers, but for operators whose state is forgotten or
+    /// was migrated, and with
     /// those of its sinks that do the same here. Nothing is copied, and nothing can fail.
-    pub(super) fn take_over(&self, before: &Self, forgets: &[String]) {
+    pub(super) fn take_over(&self, before: &Self, left: &[String]) {
         let (old, new) = (before.topology.clone(), self.topology.clone());
         self.executor.take_over(&before.executor, |id| {
             let name = old.operators[id.0].name.as_str();
-            match forgets.iter().any(|forgotten| forgotten == name) {
+            match left.iter().any(|left| left == name) {
                 true => None,
                 false => Diff::place(&old, &new, id),
             }

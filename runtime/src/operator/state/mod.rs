@@ -5,6 +5,7 @@ mod changes;
 mod invert;
 mod layers;
 mod map;
+mod migrated;
 mod redistribute;
 mod saved;
 mod slots;
@@ -15,6 +16,7 @@ mod window_states;
 
 pub use layers::{Layer, SavedKeys};
 pub use map::{MapSpec, MapStep};
+pub use migrated::OldStates;
 pub use saved::{SavedRows, SavedState, SavedWindow, StateColumns};
 pub use table::MapStates;
 pub use update::{UpdateSpec, UpdateStates, UpdateStep};

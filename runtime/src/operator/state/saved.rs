@@ -267,7 +267,7 @@ impl MapStates {
         Ok(saved_keys(columns, whole, layer))
     }
 
-    fn restore(
+    pub(super) fn restore(
         columns: StateColumns<'_>,
         rows: &RecordBatch,
         touched: &[i64],

@@ -42,8 +42,14 @@ impl Driver {
         let after = Arc::new(before.successor(next));
         let (old, new) = (before.executor.code(), after.executor.code());
         let diff = Diff::between(before.edition(&old), after.edition(&new));
-        if let Err(error) = check(&diff, accepts_loss).and_then(|()| same_sources(&before, &after))
-        {
+        let migrates: Vec<String> = diff.migrations().map(old_name).collect();
+        let mut may = check(&diff, accepts_loss).and_then(|()| same_sources(&before, &after));
+        if may.is_ok() && !migrates.is_empty() {
+            may = migrate(&before, &after, migrates.clone()).await;
+            // All of it was taken out to be looked at: what changed since is not known any more.
+            self.writer.begin_anew();
+        }
+        if let Err(error) = may {
             if let Some(checkpoint) = &before.checkpoint {
                 checkpoint.drop_next(&program);
             }
@@ -64,7 +70,7 @@ impl Driver {
                 return self.not_begun(first, why);
             }
         }
-        after.take_over(&before, &forgets);
+        after.take_over(&before, &[forgets, migrates].concat());
         self.batches = after;
         self.swapped = Some(first);
         self.writer.begin_anew();
@@ -102,6 +108,24 @@ async fn begin(checkpoint: Arc<Checkpoint>, next: NewVersion) -> Result<(), Stri
     });
     let begun = begun.await.map_err(|error| error.to_string())?;
     begun.map_err(|error: CheckpointError| error.to_string())
+}
+
+/// Lets the plugins of a version make their states of those of the version before, which goes on
+/// with its own if they cannot.
+async fn migrate(
+    before: &Arc<Batches>,
+    after: &Arc<Batches>,
+    operators: Vec<String>,
+) -> Result<(), SwapError> {
+    let (before, after) = (before.clone(), after.clone());
+    let migrated = spawn_blocking(move || {
+        let migrated = after.executor.migrate_from(&before.executor, &operators);
+        migrated.map_err(|error| error.to_string())
+    });
+    let migrated = migrated
+        .await
+        .unwrap_or_else(|panic| Err(panic.to_string()));
+    migrated.map_err(SwapError::Migration)
 }
 
 /// What a part was called in the version before.

@@ -58,7 +58,7 @@ fn compare(
         change.because(Fate::Safe, reason);
     }
     let (before, now) = (functions(old.topology, was), functions(new.topology, is));
-    if before != now {
+    if before != now && !before.is_empty() && !now.is_empty() {
         change.because(Fate::Safe, Reason::changed("function", before, now));
     }
     for plugin in other_builds(old, was, new, is) {

@@ -226,7 +226,8 @@ fn every_edit_of_a_topology_has_its_fate() {
             "map-with-state = \"changes\"",
         )],
         &[
-            "operator totals: loses state: verb was `update-state-by-key` and is `map-with-state`; function was `running` and is `changes`; what one verb remembers means nothing to another",
+            "operator totals: loses state: verb was `update-state-by-key` and is `map-with-state`; function was `running` and is `changes`; columns was `key: utf8, value: int64` and is `value: int64`; what one verb remembers means nothing to another",
+            "sink out: safe: columns was `key: utf8, value: int64` and is `value: int64`",
         ],
     );
     check(

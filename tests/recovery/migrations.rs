@@ -1,0 +1,174 @@
+//! State goes over to a version that remembers something else: its plugin migrates it, or the old
+//! version goes on.
+
+use std::sync::Arc;
+
+use rsrt::{
+    checkpoint::{Inside, Pending, Program},
+    journal::MemoryDisk,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Death, Delivered, Outputs,
+    flow::{Attempt, Flow, How},
+};
+
+const TOPOLOGY: &str = r#"
+name = "tallies"
+batch-interval = "1s"
+parallelism = 2
+checkpoint = "x"
+checkpoint-interval = "3s"
+[limits]
+cpu-time = "200ms"
+[plugin.faulty]
+path = "faulty.wasm"
+[source.numbers]
+type = "queue"
+schema = { key = "utf8", value = "int64" }
+partitions = 2
+[operator.tallies]
+input = "numbers"
+update-state-by-key = "faulty:tally"
+[operator.recent]
+input = "numbers"
+count-by-value-and-window = true
+length = "3s"
+[sink.tallies-out]
+input = "tallies"
+type = "null"
+[sink.recent-out]
+input = "recent"
+type = "null"
+"#;
+
+fn with(function: &str) -> Flow {
+    let first = Flow::of("tallies", TOPOLOGY);
+    first.with("faulty:tally\"", &format!("faulty:{function}\""))
+}
+
+fn undisturbed() -> Outputs {
+    let disk = MemoryDisk::new();
+    let attempt = with("tally").attempt_as(&disk, &How::default());
+    attempt.unwrap().0.given.into_iter().collect()
+}
+
+/// The same with numbers where texts were.
+fn as_numbers(outputs: Outputs) -> Outputs {
+    let number = |value: &Value| match value.as_str() {
+        Some(text) => json!(text.parse::<i64>().unwrap()),
+        None => value.clone(),
+    };
+    let row = |row: Value| json!([row[0], number(&row[1])]);
+    let outputs = outputs.into_iter().map(|((sink, time), rows)| {
+        let rows = match sink == "tallies-out" {
+            true => rows.into_iter().map(row).collect(),
+            false => rows,
+        };
+        ((sink, time), rows)
+    });
+    outputs.collect()
+}
+
+/// Goes on with the last version, and with the swaps that are still to be.
+fn go_on(disk: &MemoryDisk, flows: &[Flow]) -> Result<Vec<Attempt>, String> {
+    let mut attempts = Vec::new();
+    loop {
+        let inside = Inside::on(Arc::new(disk.clone())).map_err(|error| error.to_string())?;
+        let done = inside.map_or(0, |inside| inside.versions.len() - 1);
+        let program = Program::of(&flows[done].files());
+        let pending = Pending::on(Arc::new(disk.clone()), &program);
+        let pending = pending.map_err(|error| error.to_string())?;
+        let flow = pending.as_ref().map(|pending| {
+            let files = pending.files.clone().unwrap();
+            flows.iter().find(|flow| flow.files() == files).unwrap()
+        });
+        let times = [3_000, 7_000].into_iter().zip(&flows[1..]);
+        let how = How {
+            recovers: flow.is_some(),
+            swaps: match flow {
+                Some(_) => Vec::new(),
+                None => times.skip(done).collect(),
+            },
+            ..How::default()
+        };
+        let (attempt, _) = flow.unwrap_or(&flows[done]).attempt_as(disk, &how)?;
+        let is_over = attempt.error.is_some() || flow.is_none();
+        attempts.push(attempt);
+        if is_over {
+            return Ok(attempts);
+        }
+    }
+}
+
+#[test]
+fn state_is_migrated_and_no_record_is_lost_wherever_a_run_dies() {
+    let flows = ["tally", "tally-text", "tally-again"].map(with);
+    let expected = undisturbed();
+    let disk = MemoryDisk::new();
+    let attempts = go_on(&disk, &flows).unwrap();
+    assert!(attempts.iter().all(|attempt| attempt.error.is_none()));
+    let given: Outputs = attempts.into_iter().flat_map(|a| a.given).collect();
+    let text = |time: i64| given[&("tallies-out".to_owned(), time)][0][1].is_string();
+    assert_eq!(
+        [3_000, 4_000, 7_000, 8_000].map(text),
+        [false, true, true, false]
+    );
+    assert_eq!(as_numbers(given), expected);
+    let steps = disk.steps();
+    for step in (1..steps).step_by(2) {
+        let death = [Death::Kill, Death::Crash(0), Death::Crash(9)][step as usize % 3];
+        let disk = MemoryDisk::new();
+        let mut delivered = Delivered::default();
+        disk.fail_at(Some(step));
+        match go_on(&disk, &flows) {
+            Ok(attempts) => attempts.iter().try_for_each(|a| delivered.add(a)).unwrap(),
+            Err(error) => assert!(error.contains("the disk is gone"), "{error}"),
+        }
+        death.of(&disk);
+        disk.fail_at(None);
+        for attempt in go_on(&disk, &flows).unwrap() {
+            assert_eq!(attempt.error, None, "step {step} {death:?}");
+            delivered.add(&attempt).unwrap();
+        }
+        assert!(delivered.repeats(2) <= 1, "step {step} {death:?}");
+        assert_eq!(
+            as_numbers(delivered.rows),
+            expected,
+            "step {step} {death:?}"
+        );
+    }
+}
+
+#[test]
+fn a_migration_that_goes_wrong_leaves_the_old_version_as_it_is() {
+    let expected = undisturbed();
+    for (function, why) in [
+        ("tally-panics", "poison"),
+        ("tally-spins", "CPU time"),
+        ("tally-lies", "broken result"),
+        // It can only be migrated from version 2.
+        (
+            "tally-again",
+            "no migration of the state of tally-again since version 1",
+        ),
+    ] {
+        let next = with(function);
+        let how = How {
+            swaps: vec![(3_000, &next)],
+            ..How::default()
+        };
+        let disk = MemoryDisk::new();
+        let (attempt, swapped) = with("tally").attempt_as(&disk, &how).unwrap();
+        assert_eq!(attempt.error, None);
+        let said = swapped[0].clone().unwrap_err();
+        assert!(said.contains("`tallies` has version 1"), "{said}");
+        assert!(said.contains(why), "{said}");
+        assert!(said.ends_with("nothing was changed"), "{said}");
+        let given: Outputs = attempt.given.into_iter().collect();
+        assert_eq!(given, expected, "{function}");
+        let inside = Inside::on(Arc::new(disk)).unwrap().unwrap();
+        assert_eq!(inside.versions.len(), 1);
+    }
+}
