@@ -22,7 +22,7 @@ impl Instance {
         state: &Schema,
     ) -> Result<RecordBatch, PluginFault> {
         let index = self.plugin.exports().migrate;
-        let rows = states.first().map_or(0, |column| column.len());
+        let rows = states.first().map_or(0, Array::len);
         let staged = Staged::of(rows, states.iter())?;
         let columns = staged.lower();
         let out: BatchOut = self

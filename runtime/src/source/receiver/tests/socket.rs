@@ -194,11 +194,11 @@ async fn a_slow_batch_lowers_the_intake_and_a_fast_one_raises_it() {
     assert!(rates[2] > rates[1], "{rates:?}");
     let time = BatchTime::from_millis(4_000);
     source.claim(time).unwrap();
-    learned(&source, settings, address).await;
+    learned(&source, settings, &address);
 }
 
 /// spec 11.4: what the controller learned goes on in the next process, the rate does not.
-async fn learned(before: &ReceiverSource, settings: PidSettings, address: String) {
+fn learned(before: &ReceiverSource, settings: PidSettings, address: &str) {
     let taken = before.taken().unwrap();
     let after = source(&address, Format::Text, None);
     let mut after = after.with_estimator(Some(PidEstimator::new(1_000, settings)));
