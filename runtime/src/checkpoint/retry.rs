@@ -45,6 +45,17 @@ impl Checkpoint {
         Ok(count)
     }
 
+    /// These are to be retried, once they are [given back](Self::give_back).
+    pub fn want(&self, letters: &[BatchLetters]) {
+        let mut wanted = lock(&self.wanted);
+        for of in letters {
+            for letter in &of.letters {
+                let until = wanted.entry(letter.operator.clone()).or_insert(of.time);
+                *until = of.time.max(*until);
+            }
+        }
+    }
+
     /// Operators whose dead letters are to be retried.
     pub fn wanted(&self) -> Vec<String> {
         lock(&self.wanted).keys().cloned().collect()

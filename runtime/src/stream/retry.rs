@@ -83,6 +83,18 @@ impl Batches {
         })
     }
 
+    /// As [`give_back`](Self::give_back), and the next claim that can takes them.
+    pub(super) fn retry_later(
+        &self,
+        time: BatchTime,
+        letters: Vec<BatchLetters>,
+    ) -> Result<(), BatchError> {
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.want(&letters);
+        }
+        self.give_back(time, letters)
+    }
+
     /// Rows for the operators that take them again.
     pub(super) fn again(
         &self,

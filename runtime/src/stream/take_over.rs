@@ -83,10 +83,10 @@ impl Batches {
                 references: self.read_references(claimed.time)?,
             })
         });
-        // Dead letters may not fit this version. They wait for the next claim, and do so already
-        // when this one is durable.
+        // Dead letters may not fit this version, which the next claim finds out. They wait for it
+        // already when this one is durable.
         let (time, number) = (claimed.time, claimed.number);
-        let back = self.give_back(time, claimed.letters);
+        let back = self.retry_later(time, claimed.letters);
         let written =
             back.and_then(|()| self.write_claim((time, number), &given, &claimed.sources, &[]));
         let fatal = claimed.fatal || written.is_err();
