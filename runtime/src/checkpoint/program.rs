@@ -72,7 +72,7 @@ pub(super) fn keep(disk: &dyn Disk, files: &ProgramFiles) -> Result<(), Checkpoi
 
 /// Of programs that nobody needs nothing stays. What stays by accident does no harm.
 pub(super) fn release<'a>(disk: &dyn Disk, needed: impl Iterator<Item = &'a Program>) {
-    let needed: Vec<String> = needed.flat_map(|program| program.names()).collect();
+    let needed: Vec<String> = needed.flat_map(Program::names).collect();
     for name in list(disk).unwrap_or_default() {
         if name.starts_with("program-") && !needed.contains(&name) {
             let _ = disk.remove(&name);

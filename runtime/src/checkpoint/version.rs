@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn versions_that_may_be_asked_for_stay() {
-        let versions: Vec<_> = (1..=8).map(|id| version(id, id as i64 * 10, &[])).collect();
+        let versions: Vec<_> = (1..=8_u64)
+            .map(|id| version(id, id.cast_signed() * 10, &[]))
+            .collect();
         let ids = |oldest| {
             let mut left = versions.clone();
             release(&mut left, oldest);

@@ -85,8 +85,11 @@ fn load(arguments: &Arguments, environment: &Environment) -> Result<(Loaded, Loa
     let cores = loading::cores();
     let load =
         |file: &Path, given: &Given| loading::load(file, given, cores, State::Planned, environment);
-    if arguments.old.ends_with(".toml") {
-        let file = Path::new(&arguments.old);
+    let file = Path::new(&arguments.old);
+    if file
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
         let old = Given {
             plugins: arguments.old_plugin.clone(),
             ..Given::default()
@@ -117,16 +120,13 @@ fn replaced(mut kept: ProgramFiles, given: &Given) -> Result<ProgramFiles, Failu
     for plugin in &given.plugins {
         let bytes: Arc<[u8]> = loading::component(plugin.path())?;
         let known = kept.plugins.iter_mut();
-        match { known }.find(|(alias, _)| alias.as_deref() == plugin.alias()) {
-            Some((_, known)) => *known = bytes,
-            None => {
-                let name = plugin.path().display();
-                return Err(
-                    Failure::input(format!("the topology calls nothing of {name}"))
-                        .hint("give the new topology, too: --topology FILE"),
-                );
-            }
-        }
+        let mut known = known.filter(|(alias, _)| alias.as_deref() == plugin.alias());
+        let Some((_, known)) = known.next() else {
+            let name = plugin.path().display();
+            let failure = Failure::input(format!("the topology calls nothing of {name}"));
+            return Err(failure.hint("give the new topology, too: --topology FILE"));
+        };
+        *known = bytes;
     }
     Ok(kept)
 }

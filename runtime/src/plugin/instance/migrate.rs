@@ -1,6 +1,6 @@
 //! State of an older version, made into today's.
 
-use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::{Called, Instance};
 use crate::{
@@ -22,7 +22,7 @@ impl Instance {
         state: &Schema,
     ) -> Result<RecordBatch, PluginFault> {
         let index = self.plugin.exports().migrate;
-        let rows = states.first().map_or(0, |column| column.len());
+        let rows = states.first().map_or(0, Array::len);
         let staged = Staged::of(rows, states.iter())?;
         let columns = staged.lower();
         let out: BatchOut = self
