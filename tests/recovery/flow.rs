@@ -18,6 +18,7 @@ use rsrt::{
     topology::{Defaults, QueueOrder, SourceId, Topology, compile},
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::machine::Machine;
 use crate::guests;
@@ -347,8 +348,9 @@ type = "null"
             .build()
             .unwrap();
         let (summary, swapped) = runtime.block_on(async {
+            let mut passing = JoinSet::new();
             if how.live {
-                tokio::spawn(async move {
+                passing.spawn(async move {
                     clock.advance(Duration::from_millis(12_500));
                     loop {
                         // Time passes when all wait.

@@ -118,7 +118,8 @@ fn state_is_migrated_and_no_record_is_lost_wherever_a_run_dies() {
     assert_eq!(as_numbers(given), expected);
     let steps = disk.steps();
     for step in (1..steps).step_by(2) {
-        let death = [Death::Kill, Death::Crash(0), Death::Crash(9)][step as usize % 3];
+        let death =
+            [Death::Kill, Death::Crash(0), Death::Crash(9)][usize::try_from(step % 3).unwrap()];
         let disk = MemoryDisk::new();
         let mut delivered = Delivered::default();
         disk.fail_at(Some(step));

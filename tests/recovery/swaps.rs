@@ -99,11 +99,13 @@ fn in_checkpoint(disk: &MemoryDisk) -> Result<Vec<Version>, String> {
     Ok(inside.map_or_else(Vec::new, |inside| inside.versions))
 }
 
+/// By the versions and their first batches.
+type Known = Mutex<BTreeMap<Vec<(i64, usize)>, Outputs>>;
+
 /// What sinks get if each version is stopped before the next one's first batch, and that one then
 /// started: the other way to another version.
 fn restarted(made_by: &[(i64, usize)]) -> Outputs {
-    static KNOWN: LazyLock<Mutex<BTreeMap<Vec<(i64, usize)>, Outputs>>> =
-        LazyLock::new(Mutex::default);
+    static KNOWN: LazyLock<Known> = LazyLock::new(Mutex::default);
     let known = KNOWN.lock().unwrap().get(made_by).cloned();
     known.unwrap_or_else(|| {
         let given = restart(made_by, &versions());
@@ -278,7 +280,8 @@ fn a_run_may_die_at_any_step_of_a_swap() {
         let mut seen = BTreeMap::new();
         // Each of them is a run of several versions: some of the steps here, any of them below.
         for step in (1..=steps).step_by(if live { 5 } else { 2 }) {
-            let death = [Death::Kill, Death::Crash(0), Death::Crash(7)][step as usize % 3];
+            let death =
+                [Death::Kill, Death::Crash(0), Death::Crash(7)][usize::try_from(step % 3).unwrap()];
             let checked = check(&script, live, &[(step, death)]);
             let versions = checked.unwrap_or_else(|error| panic!("step {step} {death:?}: {error}"));
             *seen.entry(versions).or_insert(0) += 1;

@@ -143,7 +143,6 @@ impl Checkpoint {
         let claims = turn.claims;
         let last = claims.last().map(|claim| claim.time);
         let last = last.or(written.map(BatchTime::from_millis));
-        let now = versions.len();
         manifest.versions = versions;
         if turn.version.is_none() {
             // The batches from here on are made by another one.
@@ -152,9 +151,8 @@ impl Checkpoint {
             manifest.versions.push(next);
             write_manifest(&*disk, &manifest)?;
         }
-        let forgets = written.map(|written| {
-            version::forgotten(&manifest.versions, written, turn.version.unwrap_or(now))
-        });
+        let forgets = written.zip(turn.version);
+        let forgets = forgets.map(|(of, at)| version::forgotten(&manifest.versions, of, at));
 
         let blocks = history.blocks.iter();
         let next_blocks = blocks.map(|(source, of)| (source.clone(), of.next_id));

@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn versions_that_may_be_asked_for_stay() {
-        let versions: Vec<_> = (1..=8_u32)
-            .map(|id| version(id.into(), i64::from(id) * 10, &[]))
+        let versions: Vec<_> = (1..=8_u64)
+            .map(|id| version(id, id.cast_signed() * 10, &[]))
             .collect();
         let ids = |oldest| {
             let mut left = versions.clone();

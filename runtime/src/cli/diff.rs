@@ -119,14 +119,12 @@ fn load(arguments: &Arguments, environment: &Environment) -> Result<(Loaded, Loa
 fn replaced(mut kept: ProgramFiles, given: &Given) -> Result<ProgramFiles, Failure> {
     for plugin in &given.plugins {
         let bytes: Arc<[u8]> = loading::component(plugin.path())?;
-        let mut known = kept.plugins.iter_mut();
-        let found = known.find(|(alias, _)| alias.as_deref() == plugin.alias());
-        let Some((_, known)) = found else {
+        let known = kept.plugins.iter_mut();
+        let mut known = known.filter(|(alias, _)| alias.as_deref() == plugin.alias());
+        let Some((_, known)) = known.next() else {
             let name = plugin.path().display();
-            return Err(
-                Failure::input(format!("the topology calls nothing of {name}"))
-                    .hint("give the new topology, too: --topology FILE"),
-            );
+            let failure = Failure::input(format!("the topology calls nothing of {name}"));
+            return Err(failure.hint("give the new topology, too: --topology FILE"));
         };
         *known = bytes;
     }

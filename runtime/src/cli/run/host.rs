@@ -130,7 +130,8 @@ impl Host {
             &self.console,
         )?;
         let swapper = launched.swapper();
-        let watching = watch(watched, again, swapper, self.console.clone());
+        let told = (self.console.clone(), self.stop.clone());
+        let watching = watch(watched, again, swapper, told);
         let watching = self.runtime.spawn(watching);
         let clock = self.launcher.clock.clone();
         let mut narrator = Narrator::new(self.console.clone(), clock, self.stop.clone());
@@ -150,7 +151,12 @@ impl Host {
 }
 
 /// Takes each new version of the files to the stream, until that ends.
-async fn watch(mut watched: Watched, again: Again, swapper: Swapper, console: Console) {
+async fn watch(
+    mut watched: Watched,
+    again: Again,
+    swapper: Swapper,
+    (console, stop): (Console, Stop),
+) {
     let again = Arc::new(again);
     loop {
         tokio::time::sleep(LOOK).await;
@@ -173,6 +179,7 @@ async fn watch(mut watched: Watched, again: Again, swapper: Swapper, console: Co
         };
         match decided {
             Ok(_) => {} // the stream has said so
+            Err(_) if stop.is_asked() => return,
             Err(why) => console.warning(&format!("the running version goes on: {why}")),
         }
     }

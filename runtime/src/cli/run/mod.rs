@@ -47,7 +47,10 @@ Exit codes: 0 done, 1 a batch failed or a source gave up, 2 what was given is wr
 /// Run a topology in this process
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given"
+)]
 pub(super) struct Arguments {
     /// The default plugin, whose functions the topology calls without a prefix
     #[arg(value_name = "PLUGIN.wasm")]

@@ -1,6 +1,6 @@
 //! State of an older version, made into today's.
 
-use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::{Called, Instance};
 use crate::{

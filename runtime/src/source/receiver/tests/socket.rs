@@ -200,7 +200,7 @@ async fn a_slow_batch_lowers_the_intake_and_a_fast_one_raises_it() {
 /// spec 11.4: what the controller learned goes on in the next process, the rate does not.
 fn learned(before: &ReceiverSource, settings: PidSettings, address: &str) {
     let taken = before.taken().unwrap();
-    let after = source(&address, Format::Text, None);
+    let after = source(address, Format::Text, None);
     let mut after = after.with_estimator(Some(PidEstimator::new(1_000, settings)));
     after.resume(&taken.position).unwrap();
     assert_eq!(after.rate(), None);
