@@ -1,7 +1,7 @@
 //! Topologies of several tenants in one process: what is deployed outlives the process, each runs
 //! by itself, and nobody's end is another's.
 //!
-//! [`Hosting`] is the door. What is deployed lies in a [`Registry`](registry::Registry) on disk;
+//! [`Hosting`] is the door. What is deployed lies in a [`Registry`] on disk;
 //! what it does now is its [`Status`].
 
 mod allowance;
