@@ -39,7 +39,7 @@ pub(super) struct Fate {
 
 impl Field {
     pub(super) fn new(config: &str) -> Self {
-        let served = Served::with(config);
+        let served = Served::with_local(&["pacer", "attacker"], config);
         let pace = TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = served.token(&["--admin"]);
         let field = Self {

@@ -19,7 +19,7 @@ fn cpu(of: &Value) -> u64 {
 #[test]
 fn under_load_the_accounts_add_up_to_the_process() {
     const LINES: usize = 400_000;
-    let mut served = Served::start();
+    let mut served = Served::with_local(&["a", "b"], "");
     let admin = served.token(&["--admin"]);
     let plugin = crate::guests::plugin("word-count");
     let plugin = plugin.to_str().unwrap();

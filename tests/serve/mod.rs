@@ -49,6 +49,15 @@ impl Served {
         Self { folder, child, url }
     }
 
+    /// The same, and topologies of these namespaces may connect to this machine.
+    pub(crate) fn with_local(namespaces: &[&str], config: &str) -> Self {
+        let mut config = config.to_owned();
+        for namespace in namespaces {
+            config += &format!("[namespace.{namespace}]\naddresses = [\"127.0.0.1:*\"]\n");
+        }
+        Self::with(&config)
+    }
+
     /// Kills it in the middle of whatever it is at.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -100,7 +100,7 @@ fn all_plugins_of_a_namespace_have_a_limit_together() {
         .each_ref()
         .map(|path| std::fs::metadata(path).unwrap().len());
     let quota = sizes[0] + sizes[1] - 1;
-    let served = Served::with(&format!("[quota]\nplugins-total = {quota}\n"));
+    let served = Served::with_local(&["a"], &format!("[quota]\nplugins-total = {quota}\n"));
     let token = served.token(&["--namespace", "a"]);
     let words = |name: &str| {
         format!(
@@ -130,7 +130,7 @@ fn all_plugins_of_a_namespace_have_a_limit_together() {
 #[test]
 fn receivers_take_in_no_more_than_their_namespace_may() {
     // 500 lines come at once, then 500 a second: 1500 take more than a second and a half.
-    let served = Served::with("[namespace.a.quota]\ningest-rate = 500\n");
+    let served = Served::with_local(&["a"], "[namespace.a.quota]\ningest-rate = 500\n");
     let token = served.token(&["--namespace", "a"]);
     let mut senders = Vec::new();
     for name in ["one", "two"] {
@@ -178,7 +178,7 @@ fn receivers_take_in_no_more_than_their_namespace_may() {
 #[test]
 fn blocks_of_a_namespace_wait_for_room() {
     // A batch that never ends holds the first block, and what is left is little.
-    let served = Served::with("[namespace.a.quota]\nblock-store-bytes = 2000000\n");
+    let served = Served::with_local(&["a"], "[namespace.a.quota]\nblock-store-bytes = 2000000\n");
     let token = served.token(&["--namespace", "a"]);
     let plugin = crate::guests::plugin("faulty");
     let feed = TcpListener::bind("127.0.0.1:0").unwrap();

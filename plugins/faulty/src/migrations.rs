@@ -3,10 +3,7 @@
 
 use std::num::ParseIntError;
 
-use rsrt::{
-    functions::{Entry, Exported, MigrationEntry},
-    prelude::*,
-};
+use rsrt::functions::{Entry, Exported, MigrationEntry};
 
 use crate::traps;
 
@@ -19,6 +16,7 @@ pub(crate) fn tally(new: &[i64], sum: Option<i64>) -> Option<i64> {
 
 /// The same as text.
 #[rsrt::update_state(version = 2)]
+#[expect(clippy::unnecessary_wraps, reason = "no sum is ever forgotten")]
 pub(crate) fn tally_text(new: &[i64], sum: Option<String>) -> Option<String> {
     let sum = sum.map_or(Ok(0), |sum| sum.parse::<i64>());
     Some((sum.unwrap_or(i64::MIN) + new.iter().sum::<i64>()).to_string())

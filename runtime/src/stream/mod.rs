@@ -11,6 +11,7 @@ mod letters;
 mod plugins;
 mod remembered;
 mod report;
+mod resume;
 mod retry;
 mod running;
 mod stop;
@@ -19,9 +20,9 @@ mod swap;
 mod take_over;
 mod writer;
 
-pub use batches::ResumeError;
 pub use plugins::{NoPlugin, Plugins};
 pub use report::{BatchReport, Listener, SinkReport, Summary};
+pub use resume::ResumeError;
 pub use running::{Run, Stream};
 pub use stop::Stop;
 pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};
