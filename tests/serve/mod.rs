@@ -36,6 +36,9 @@ pub(crate) struct Served {
     pub(crate) url: String,
 }
 
+/// What lets a topology connect to this machine.
+const ALLOWED: &str = "addresses = [\"127.0.0.1:*\"]\n";
+
 impl Served {
     pub(crate) fn start() -> Self {
         Self::with("")
@@ -51,11 +54,9 @@ impl Served {
 
     /// The same, and topologies of these namespaces may connect to this machine.
     pub(crate) fn with_local(namespaces: &[&str], config: &str) -> Self {
-        let mut config = config.to_owned();
-        for namespace in namespaces {
-            config += &format!("[namespace.{namespace}]\naddresses = [\"127.0.0.1:*\"]\n");
-        }
-        Self::with(&config)
+        let allowed = namespaces.iter();
+        let allowed = allowed.map(|namespace| format!("[namespace.{namespace}]\n{ALLOWED}"));
+        Self::with(&format!("{config}{}", allowed.collect::<Vec<_>>().concat()))
     }
 
     /// Kills it in the middle of whatever it is at.
