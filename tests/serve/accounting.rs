@@ -105,11 +105,9 @@ fn records_bytes_and_memory_are_counted_for_each_part() {
     let plugin = crate::guests::plugin("word-count");
     served.folder.write("lines.txt", b"a b\nc\n");
     let topology = "name = \"words\"\nbatch-interval = \"20ms\"\n\
-        [source.lines]\ntype = \"file\"\npath = \"PATH\"\npartitions = 1\nformat = \"text\"\n\
+        [source.lines]\ntype = \"file\"\npath = \"lines.txt\"\npartitions = 1\nformat = \"text\"\n\
         [operator.words]\ninput = \"lines\"\nflat-map = \"split\"\n\
         [sink.out]\ninput = \"words\"\ntype = \"null\"\n";
-    let path = served.folder.path().join("lines.txt");
-    let topology = topology.replace("PATH", path.to_str().unwrap());
     served.folder.write("topo.toml", topology.as_bytes());
     let deploy = ["deploy", plugin.to_str().unwrap(), "-t", "topo.toml"];
     served.rsrt(&token, &deploy).says(0, &[]);
