@@ -121,7 +121,7 @@ fn a_task_in_flight_at_three_crashes_in_a_row_is_quarantined() {
         .path()
         .join("data/namespaces/a/topologies/spinning/in-flight");
     for crash in 1..=3 {
-        while !mark.exists() {
+        while !fs::read(&mark).is_ok_and(|bytes| bytes == b"1") {
             assert_ne!(served.status(&token, "spinning")["phase"], "failed");
         }
         served.kill();

@@ -175,7 +175,7 @@ impl Listener for Watcher {
     }
 
     fn batch_ended(&mut self, batch: &BatchReport) {
-        self.mark.take();
+        self.mark.clear();
         tell(batch);
         self.hosted.batch_ended(batch);
     }
