@@ -49,6 +49,8 @@ pub struct NotActive(pub GeneratorState);
 pub enum Added {
     /// It is in the buffer.
     Buffered,
+    /// It is the first one in the buffer: there is something to cut at the next block interval.
+    First,
     /// It is in the buffer, and before it a block was cut early: there is one to take.
     BufferedAndCut,
     /// There is no room before a block is taken: try again.
@@ -113,7 +115,10 @@ impl BlockGenerator {
         if self.state != GeneratorState::Active {
             return Err(NotActive(self.state));
         }
-        let mut added = Added::Buffered;
+        let mut added = match self.is_empty() {
+            true => Added::First,
+            false => Added::Buffered,
+        };
         if !self.is_empty() && self.bytes.len() + record.len() > LARGEST {
             match self.cut_buffer() {
                 Cut::Full => return Ok(Added::Full),

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use super::{
-    Block, BlockGenerator, BlockStore, GaveUp, RateLimit, Receiver, ReceiverLog, Store, StoreError,
+    Block, BlockGenerator, BlockStore, Cut, GaveUp, RateLimit, Receiver, ReceiverLog, Store, StoreError,
     store::Shared, supervisor::supervise,
 };
 use crate::{
@@ -203,15 +203,18 @@ impl Drop for RunningReceiver {
 }
 
 /// Cuts a block at each interval and keeps it, until no more records come; then keeps the rest.
+/// While there is nothing to cut it sleeps: a source that is silent costs nothing.
 async fn cut_blocks(store: Store, interval: Duration, ended: CancellationToken) {
     let shared: &Shared = store.shared();
-    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ticks = Ticks::new(interval);
+    let mut next = None;
     loop {
         tokio::select! {
-            _ = ticks.tick() => {
-                shared.with_generator(BlockGenerator::cut);
+            () = until(next) => {
+                let cut = shared.with_generator(BlockGenerator::cut);
+                next = (cut == Cut::Full).then(|| ticks.next());
             }
+            () = shared.begun.notified(), if next.is_none() => next = Some(ticks.next()),
             () = shared.cut.notified() => {}
             () = ended.cancelled() => break,
         }
@@ -221,6 +224,36 @@ async fn cut_blocks(store: Store, interval: Duration, ended: CancellationToken) 
     for _ in 0..2 {
         shared.with_generator(BlockGenerator::cut);
         keep(shared).await;
+    }
+}
+
+/// Block intervals, from one moment on.
+struct Ticks {
+    began: Instant,
+    interval: Duration,
+}
+
+impl Ticks {
+    fn new(interval: Duration) -> Self {
+        Self {
+            began: Instant::now(),
+            interval: interval.max(Duration::from_millis(1)),
+        }
+    }
+
+    /// When the next one ends.
+    fn next(&self) -> Instant {
+        let passed = self.began.elapsed().as_nanos() / self.interval.as_nanos();
+        let next = u32::try_from(passed + 1).ok();
+        let next = next.and_then(|next| self.interval.checked_mul(next));
+        next.map_or_else(|| Instant::now() + self.interval, |next| self.began + next)
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

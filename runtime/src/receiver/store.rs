@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) generator: Mutex<BlockGenerator>,
     /// The generator cut a block before its time.
     pub(super) cut: Notify,
+    /// The generator has something to cut again.
+    pub(super) begun: Notify,
     /// A block was taken from the generator.
     pub(super) room: Notify,
     pub(super) blocks: Arc<BlockStore>,
@@ -56,6 +58,7 @@ impl Store {
         Self(Arc::new(Shared {
             generator: Mutex::default(),
             cut: Notify::new(),
+            begun: Notify::new(),
             room: Notify::new(),
             blocks,
             limit: limit.map(Mutex::new),
@@ -88,6 +91,10 @@ impl Store {
             let added = self.0.with_generator(|generator| generator.add(record));
             match added {
                 Ok(Added::Buffered) => return Ok(()),
+                Ok(Added::First) => {
+                    self.0.begun.notify_one();
+                    return Ok(());
+                }
                 Ok(Added::BufferedAndCut) => {
                     self.0.cut.notify_one();
                     return Ok(());

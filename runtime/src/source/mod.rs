@@ -64,6 +64,11 @@ pub trait Source: Send {
     /// When it is not there any more, or is not what it was.
     fn replay(&mut self, time: BatchTime, range: &InputRange) -> Result<Claim, SourceError>;
 
+    /// A claim takes what is in memory, and waits for nothing: no file, no disk.
+    fn claims_at_once(&self) -> bool {
+        false
+    }
+
     /// A batch that was claimed is over, successfully or not.
     fn batch_ended(&mut self, _time: BatchTime, _times: BatchTimes) {}
 

@@ -72,6 +72,10 @@ impl Source for ReceiverSource {
         Ok(self.batch(blocks))
     }
 
+    fn claims_at_once(&self) -> bool {
+        true
+    }
+
     fn batch_ended(&mut self, time: BatchTime, times: BatchTimes) {
         let records = self.records.remove(&time).unwrap_or(0);
         let estimator = self.estimator.as_mut();

@@ -123,6 +123,13 @@ impl Batches {
         }
     }
 
+    /// A claim waits for nothing.
+    pub(super) fn claims_at_once(&self) -> bool {
+        let sources = lock(&self.sources);
+        let at_once = sources.iter().all(|(_, source)| source.claims_at_once());
+        at_once && self.checkpoint.is_none() && self.topology.references.is_empty()
+    }
+
     pub(super) fn source_id(&self, name: &NodeName) -> Option<SourceId> {
         let mut sources = self.topology.sources.iter();
         sources

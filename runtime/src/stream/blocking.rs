@@ -17,5 +17,10 @@ pub(super) fn spawn_batch<T: Send + 'static>(
     time: BatchTime,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
-    tracing::info_span!("batch", batch = time.as_millis()).in_scope(|| spawn_blocking(work))
+    batch_span(time).in_scope(|| spawn_blocking(work))
+}
+
+/// What is logged within belongs to the batch.
+pub(super) fn batch_span(time: BatchTime) -> tracing::Span {
+    tracing::info_span!("batch", batch = time.as_millis())
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{
     BatchReport, Listener, Stop, Summary,
     batches::{Batches, Claimed, Ended, Sources},
-    blocking::{spawn_batch, spawn_blocking},
+    blocking::{batch_span, spawn_batch, spawn_blocking},
     grid::Grid,
     swap::{Requests, Swapper},
     take_over::named,
@@ -351,9 +351,14 @@ impl Driver {
         self.zero.get_or_insert_with(|| interval.previous(time));
         let (batches, number) = (self.batches.clone(), self.number(time));
         let claiming = batches.clone();
-        // It never panics: sources return errors.
-        let claimed = move || claiming.charged(|own| own.claim(time, number));
-        if let Ok(claimed) = spawn_batch(time, claimed).await {
+        let claim = move || claiming.charged(|own| own.claim(time, number));
+        // To hand it to another thread costs more than it does.
+        let claimed = match batches.claims_at_once() {
+            true => Ok(batch_span(time).in_scope(claim)),
+            // It never panics: sources return errors.
+            false => spawn_batch(time, claim).await,
+        };
+        if let Ok(claimed) = claimed {
             self.claimed.insert(time, (batches, claimed));
         }
     }

@@ -26,12 +26,13 @@ fn it_stops_in_order_and_loses_nothing() {
     generator.start().unwrap();
     assert_eq!(generator.start(), Err(AlreadyStarted));
     assert_eq!(generator.state(), Active);
-    assert_eq!(generator.add(b"a"), Ok(Added::Buffered));
+    assert_eq!(generator.add(b"a"), Ok(Added::First));
+    assert_eq!(generator.add(b"b"), Ok(Added::Buffered));
     generator.stop_adding();
     assert_eq!(generator.add(b"late"), Err(NotActive(StoppedAddingData)));
     assert_eq!(generator.cut(), Cut::Queued);
     assert_eq!(generator.state(), StoppedGeneratingBlocks);
-    assert_eq!(take(&mut generator), Some(vec![b"a".to_vec()]));
+    assert_eq!(take(&mut generator), Some(vec![b"a".to_vec(), b"b".to_vec()]));
     assert_eq!(generator.state(), StoppedAll);
     assert_eq!(generator.start(), Err(AlreadyStarted));
 }
@@ -67,7 +68,7 @@ fn a_full_queue_keeps_the_buffer_until_a_block_is_taken() {
 fn a_large_buffer_is_cut_early_and_waits_when_the_queue_is_full() {
     let half = vec![0; LARGEST / 2];
     let mut generator = active();
-    assert_eq!(generator.add(&half), Ok(Added::Buffered));
+    assert_eq!(generator.add(&half), Ok(Added::First));
     assert_eq!(generator.add(&half), Ok(Added::Buffered));
     for _ in 0..QUEUE {
         assert_eq!(generator.add(&half), Ok(Added::BufferedAndCut));
