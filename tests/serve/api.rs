@@ -38,12 +38,16 @@ fn the_description_lists_every_route() {
     get /v1/namespaces/{namespace}/topologies/{name}/operators/{part}/state
     get /v1/namespaces/{namespace}/topologies/{name}/output
     get /v1/namespaces/{namespace}/topologies/{name}/streams/{part}/tap
+    get /v1/namespaces/{namespace}/topologies/{name}/versions
     get /v1/namespaces/{namespace}/usage
     get /v1/usage
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/dead-letters/retry
+    post /v1/namespaces/{namespace}/topologies/{name}/diff
+    post /v1/namespaces/{namespace}/topologies/{name}/rollback
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop
+    post /v1/namespaces/{namespace}/topologies/{name}/swap
     put /v1/namespaces/{namespace}/secrets/{name}
     ");
     // What routes the program has, it has from this file; none may be missing above.

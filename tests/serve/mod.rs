@@ -9,6 +9,7 @@ mod quotas;
 mod routes;
 mod secrets;
 mod state;
+mod swaps;
 mod tap;
 mod tenants;
 mod turns;

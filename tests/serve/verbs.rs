@@ -32,7 +32,17 @@ fn a_topology_is_deployed_runs_stops_starts_and_goes() {
     assert!(code == 200 && printed.contains("Time: "), "{printed}");
 
     let again = served.rsrt(&token, &["deploy", "--topology", "topo.toml"]);
-    again.says(2, &["is deployed already"]);
+    again.says(0, &[]);
+    assert!(
+        again
+            .stdout
+            .starts_with("nothing would change\nversion 2 of steady")
+    );
+    let (code, refused) = served.deploy("a", &token, &endless("steady"));
+    assert!(
+        code == 409 && refused.contains("is deployed already"),
+        "{refused}"
+    );
     let stopped = served.rsrt(&token, &["stop", "steady"]);
     assert_eq!(stopped.stdout, "steady: stopped\n");
     assert_eq!(served.status(&token, "steady")["phase"], "stopped");
@@ -58,8 +68,9 @@ fn a_topology_is_deployed_runs_stops_starts_and_goes() {
         .iter()
         .map(|l| l["action"].as_str().unwrap())
         .collect();
-    assert_eq!(actions, ["deploy", "deploy", "stop", "start", "undeploy"]);
-    assert!(lines[1]["outcome"].as_str().unwrap().contains("already"));
+    let expected = ["deploy", "swap", "deploy", "stop", "start", "undeploy"];
+    assert_eq!(actions, expected);
+    assert!(lines[2]["outcome"].as_str().unwrap().contains("already"));
     assert!(!audit.contains(&token));
 }
 

@@ -1,7 +1,6 @@
 //! `rsrt diff`: what another version would change, before anything is changed.
 
 use std::{
-    fmt::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -13,15 +12,17 @@ use super::{
     Environment, Failure,
     loading::{self, Given, GivenPlugin, Loaded, State},
     output::{self, Format},
+    remote::{self, NewVersion, Remote},
 };
 use crate::{
     checkpoint::ProgramFiles,
-    model::Location,
-    topology::{Change, Code, Diff, Edition, Fate},
+    hosting::ShownChange,
+    model::{Location, TopologyName},
 };
 
 const EXAMPLES: &str = "\
 Examples:
+  rsrt diff counts new.wasm                       a deployed topology, with another plugin
   rsrt diff checkpoints new.wasm                      the program that a run keeps, with another plugin
   rsrt diff checkpoints new.wasm --topology topo.toml the same, with another topology, too
   rsrt diff old.toml new.wasm --topology topo.toml --old-plugin old.wasm
@@ -32,8 +33,9 @@ Exit codes: 0 it can follow and loses nothing, 1 it cannot or it loses state, 2 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The version that runs: the checkpoint of its run, or its topology (a file that ends with .toml)
-    #[arg(value_name = "DIR|URL|OLD.toml")]
+    /// The version that runs: the name of a deployed topology, the checkpoint of a run, or a topology (a file
+    /// that ends with .toml)
+    #[arg(value_name = "NAME|DIR|URL|OLD.toml")]
     old: String,
     /// The default plugin of the new version
     #[arg(value_name = "PLUGIN.wasm")]
@@ -46,36 +48,43 @@ pub(super) struct Arguments {
     /// A plugin of the old topology, as in --plugin
     #[arg(long, value_name = "[NAME=]FILE")]
     old_plugin: Vec<GivenPlugin>,
-    /// How it is shown
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let (old, new) = load(arguments, environment)?;
-    let (old_code, new_code) = (code(&old), code(&new));
-    let edition = |loaded: &'_ Loaded| loaded.launched.topology.clone();
-    let (was, is) = (edition(&old), edition(&new));
-    let diff = Diff::between(
-        Edition {
-            topology: &was,
-            code: &old_code,
-        },
-        Edition {
-            topology: &is,
-            code: &new_code,
-        },
-    );
-    let answer = match arguments.format {
-        Format::Text => text(&diff),
-        Format::Json => format!("{}\n", json_of(&diff)),
+    let changes = match deployed(&arguments.old) {
+        Some(name) => {
+            let new = NewVersion {
+                plugin: arguments.plugin.as_ref(),
+                topology: arguments.topology.as_ref(),
+                plugins: &arguments.given.plugins,
+            };
+            remote::diff(&name, &new, (&arguments.remote, environment))?
+        }
+        None => {
+            let (old, new) = load(arguments, environment)?;
+            ShownChange::between(&old.launched, &new.launched)
+        }
+    };
+    let answer = match arguments.remote.format() {
+        Format::Text => ShownChange::lines(&changes),
+        Format::Json => format!("{}\n", json!(changes)),
     };
     output::answer(&answer)?;
-    let is_fine = diff.refused().next().is_none() && diff.losses().next().is_none();
+    let is_fine = !changes.iter().any(ShownChange::is_serious);
     Ok(match is_fine {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// The deployed topology that is meant: what could be the name of one, and is nothing that lies here.
+pub(super) fn deployed(old: &str) -> Option<TopologyName> {
+    match Path::new(old).exists() {
+        true => None,
+        false => old.parse().ok(),
+    }
 }
 
 fn load(arguments: &Arguments, environment: &Environment) -> Result<(Loaded, Loaded), Failure> {
@@ -129,51 +138,4 @@ fn replaced(mut kept: ProgramFiles, given: &Given) -> Result<ProgramFiles, Failu
         *known = bytes;
     }
     Ok(kept)
-}
-
-fn code(loaded: &Loaded) -> Vec<Code> {
-    let plugins = loaded.launched.plugins.iter();
-    plugins
-        .map(|plugin| Code {
-            digest: plugin.digest().to_string(),
-            migrates: plugin.info().migrates,
-        })
-        .collect()
-}
-
-fn text(diff: &Diff) -> String {
-    if diff.is_empty() {
-        return "nothing would change\n".to_owned();
-    }
-    let mut text = String::new();
-    for change in &diff.changes {
-        let Change { name, fate, .. } = change;
-        let _ = write!(text, "{} {name}: {fate}", change.part.noun()); // to memory
-        for (at, reason) in change.reasons.iter().enumerate() {
-            let _ = write!(text, "{} {reason}", if at == 0 { ":" } else { ";" }); // to memory
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn json_of(diff: &Diff) -> serde_json::Value {
-    let changes = diff.changes.iter().map(|change| {
-        let reasons: Vec<_> = change.reasons.iter().map(ToString::to_string).collect();
-        let mut object = json!({
-            "part": change.part.noun(),
-            "name": change.name,
-            "fate": change.fate.word(),
-            "reasons": reasons,
-        });
-        if let Some(old) = &change.renamed_from {
-            object["renamed-from"] = json!(old);
-        }
-        if let Fate::MigratesState { since, to } = change.fate {
-            object["since"] = json!(since);
-            object["to"] = json!(to);
-        }
-        object
-    });
-    changes.collect()
 }

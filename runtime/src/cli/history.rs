@@ -5,8 +5,10 @@ use std::{fmt::Write as _, process::ExitCode};
 use serde_json::json;
 
 use super::{
-    Failure,
+    Environment, Failure,
+    diff::deployed,
     output::{self, Format},
+    remote::{self, Remote},
 };
 use crate::{
     checkpoint::{Inside, Version},
@@ -15,27 +17,31 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
+  rsrt history counts
   rsrt history checkpoints
   rsrt history checkpoints --format json
 
 The last one makes the batches that come. Those whose batches nobody can ask for any more are left out, but for
 a few. A run need not stop for it.";
 
-/// Show which versions of a topology and its plugins have made the batches of a checkpoint
+/// Show the versions of a deployed topology, or those that have made the batches of a checkpoint
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The topology's `checkpoint`
-    #[arg(value_name = "DIR|URL")]
-    location: Location,
-    /// How it is shown
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// A deployed topology, or the `checkpoint` of a run
+    #[arg(value_name = "NAME|DIR|URL")]
+    of: String,
+    #[command(flatten)]
+    remote: Remote,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let inside = Inside::read(&arguments.location).map_err(Failure::input)?;
-    let answer = match arguments.format {
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(name) = deployed(&arguments.of) {
+        return remote::history(&name, &arguments.remote, environment);
+    }
+    let location: Location = arguments.of.parse().map_err(Failure::input)?;
+    let inside = Inside::read(&location).map_err(Failure::input)?;
+    let answer = match arguments.remote.format() {
         Format::Text => inside.versions.iter().map(text).collect::<String>(),
         Format::Json => {
             let versions: serde_json::Value = inside.versions.iter().map(object).collect();

@@ -263,9 +263,11 @@ fn open_root(name: &str, seen_at: &Path, path: &Path) -> Result<Arc<Root>, NoRoo
     };
     let seen_at = std::path::absolute(seen_at).map_err(failed)?;
     let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
+    let found = rustix::fs::fstat(&directory).map_err(|error| failed(error.into()))?;
     Ok(Arc::new(Root {
         name: name.to_owned(),
         path: seen_at,
+        identity: (found.st_dev, found.st_ino),
         directory,
     }))
 }

@@ -460,13 +460,12 @@ impl From<&Self> for Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        let root = |place: &Self| {
-            place
-                .within
-                .as_ref()
-                .map(|within| Arc::as_ptr(&within.root))
+        let same_root = match (&self.within, &other.within) {
+            (Some(own), Some(others)) => own.root == others.root,
+            (None, None) => true,
+            _ => false,
         };
-        self.path == other.path && root(self) == root(other)
+        self.path == other.path && same_root
     }
 }
 

@@ -14,6 +14,16 @@ pub(super) struct Root {
     /// What paths that lie in it start with.
     pub(super) path: PathBuf,
     pub(super) directory: Dir,
+    /// Which directory that is: its device and its number there.
+    pub(super) identity: (u64, u64),
+}
+
+/// The same directory under the same name, opened by whomever.
+impl PartialEq for Root {
+    fn eq(&self, other: &Self) -> bool {
+        let known_by = |root: &Self| (root.identity, root.name.clone(), root.path.clone());
+        known_by(self) == known_by(other)
+    }
 }
 
 impl Root {

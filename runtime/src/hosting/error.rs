@@ -10,6 +10,7 @@ use crate::{
     launch::LaunchError,
     model::TopologyName,
     scheduler::TapError,
+    stream::SwapError,
 };
 
 /// Why something was not done with a hosted topology.
@@ -20,7 +21,7 @@ pub enum HostingError {
     NotFound,
     /// There is one of this name.
     #[error(
-        "a topology `{0}` is deployed already; undeploy it first, which removes its state, or give the new one another name"
+        "a topology `{0}` is deployed already; swap another version in (`rsrt deploy` does), or give the new one another name"
     )]
     Exists(TopologyName),
     /// It cannot start while it stops.
@@ -52,6 +53,31 @@ pub enum HostingError {
     /// It has no such stream to look at.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// There is none of this number.
+    #[error(
+        "there is no version {0} of it, or not any more; `rsrt history` shows those that there are"
+    )]
+    NoVersion(u64),
+    /// No version ran before the one that is live.
+    #[error("no version of `{0}` ran before this one, or none is kept any more")]
+    NothingBefore(TopologyName),
+    /// It is live already.
+    #[error("version {1} of `{0}` is the one that is live")]
+    IsLive(TopologyName, u64),
+    /// A version is just taking over.
+    #[error("another version of `{0}` is just taking over; try again when that is decided")]
+    Swapping(TopologyName),
+    /// It is between two phases.
+    #[error("`{0}` is just starting or stopping; try again when it has")]
+    Unsettled(TopologyName),
+    /// Nothing forgets for what does not run.
+    #[error(
+        "`{0}` does not run, and what `{1}` remembers can be lost only while it does: start it, and swap then"
+    )]
+    LosesAtRest(TopologyName, String),
+    /// A version may not take over.
+    #[error("{0}")]
+    Swap(SwapError),
     /// What was uploaded is wrong.
     #[error("{0}")]
     Upload(String),
@@ -103,7 +129,14 @@ impl HostingError {
             | Self::Tap(_)
             | Self::Quota(_)
             | Self::StateFull(_)
+            | Self::NoVersion(_)
+            | Self::NothingBefore(_)
+            | Self::IsLive(..)
+            | Self::Swapping(_)
+            | Self::Unsettled(_)
+            | Self::LosesAtRest(..)
             | Self::Upload(_) => false,
+            Self::Swap(error) => matches!(error, SwapError::NotDurable(_)),
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
             Self::Checkpoint(_)

@@ -70,8 +70,15 @@ impl Files {
 
     /// Their paths and the digests of their bytes.
     pub(super) fn digests(&self) -> Vec<(String, String)> {
-        let digest = |file: &UploadedFile| blake3::hash(&file.bytes).to_hex().to_string();
-        self.0.iter().map(|f| (f.path.clone(), digest(f))).collect()
+        let digests = self.with_digests();
+        digests
+            .map(|(file, digest)| (file.path.clone(), digest))
+            .collect()
+    }
+
+    /// Each, with the digest of its bytes.
+    pub(super) fn with_digests(&self) -> impl Iterator<Item = (&UploadedFile, String)> {
+        self.0.iter().map(|file| (file, digest(file)))
     }
 
     /// Writes them, durably, to a directory in which nobody else makes links.
@@ -90,6 +97,10 @@ impl Files {
         }
         Ok(())
     }
+}
+
+fn digest(file: &UploadedFile) -> String {
+    blake3::hash(&file.bytes).to_hex().to_string()
 }
 
 fn bad_path(path: &str) -> Option<&'static str> {

@@ -9,15 +9,17 @@ use crate::{
     account::Account,
     checkpoint::Checkpoint,
     clock::Clock,
-    model::{Location, Namespace},
+    model::{BatchTime, Location, Namespace},
     scheduler::Taps,
-    stream::{BatchReport, Stop},
+    stream::{BatchReport, Stop, Swapper},
     telemetry::TopologyLog,
 };
 
 /// A deployed topology.
 pub(super) struct Hosted {
     inner: Mutex<Inner>,
+    /// Counts what became of versions.
+    decisions: watch::Sender<u64>,
     /// Whether something of it runs.
     active: watch::Sender<bool>,
     pub(super) tail: Tail,
@@ -38,6 +40,8 @@ struct Inner {
     last_error: Option<String>,
     /// While it runs.
     taps: Option<Taps>,
+    /// While it runs.
+    swapper: Option<Swapper>,
     /// Where its checkpoint lies, if it has run in this process.
     kept: Option<Kept>,
 }
@@ -67,8 +71,10 @@ impl Hosted {
                 last_batch: None,
                 last_error: None,
                 taps: None,
+                swapper: None,
                 kept: None,
             }),
+            decisions: watch::Sender::new(0),
             active: watch::Sender::new(false),
             tail: Tail::default(),
             account: Arc::new(account),
@@ -122,9 +128,14 @@ impl Hosted {
         Some(stop)
     }
 
-    pub(super) fn runs(&self, taps: Taps, checkpoint: Option<&Arc<Checkpoint>>) {
+    pub(super) fn runs(
+        &self,
+        (taps, swapper): (Taps, Swapper),
+        checkpoint: Option<&Arc<Checkpoint>>,
+    ) {
         let mut inner = lock(&self.inner);
         inner.taps = Some(taps);
+        inner.swapper = Some(swapper);
         if let Some(kept) = &mut inner.kept {
             kept.open = checkpoint.map(Arc::downgrade).unwrap_or_default();
         }
@@ -152,8 +163,39 @@ impl Hosted {
         inner.phase = phase;
         inner.why = why;
         inner.taps = None;
+        inner.swapper = None;
         drop(inner);
         self.active.send_replace(false);
+    }
+
+    /// What waited makes the batches from this one on.
+    pub(super) fn taken_over(&self, first: BatchTime) {
+        self.change(|record| record.taken_over(Some(first.as_millis())));
+        self.decisions.send_modify(|decisions| *decisions += 1);
+    }
+
+    /// What waited has not taken over.
+    pub(super) fn not_taken(&self, why: String) {
+        self.change(|record| record.not_taken(why));
+        self.decisions.send_modify(|decisions| *decisions += 1);
+    }
+
+    /// Waits until this version does not wait any more.
+    pub(super) async fn decided(&self, number: u64) {
+        let is_decided = |_: &u64| {
+            let inner = lock(&self.inner);
+            let waiting = inner.record.waiting.as_ref();
+            waiting.is_none_or(|waiting| waiting.number != number)
+        };
+        // The sender lives in `self`, so there is no error.
+        let _ = self.decisions.subscribe().wait_for(is_decided).await;
+    }
+
+    /// What takes versions to it, while it runs and is not just stopping.
+    pub(super) fn swapper(&self) -> Option<Swapper> {
+        let inner = lock(&self.inner);
+        let runs = inner.phase == Phase::Running;
+        inner.swapper.clone().filter(|_| runs)
     }
 
     /// Asks it to stop after the batches in flight.
@@ -217,7 +259,7 @@ impl Hosted {
         let record = &inner.record;
         Status {
             name: record.name.to_string(),
-            version: record.version,
+            version: record.live.number,
             phase: inner.phase,
             why: inner.why.clone(),
             batches: inner.batches,
@@ -225,8 +267,8 @@ impl Hosted {
             records: inner.records,
             last_batch: inner.last_batch,
             last_error: inner.last_error.clone(),
-            deployed_by: record.deployed_by.clone(),
-            deployed_at: record.deployed_at,
+            deployed_by: record.live.by.clone(),
+            deployed_at: record.live.at,
             changed_by: record.changed_by.clone(),
             changed_at: record.changed_at,
         }

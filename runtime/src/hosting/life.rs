@@ -6,13 +6,15 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument as _;
 
 use super::{
-    Desired, HostingError, Phase, Quota, Shared, batch_lines::tell, hosted::Hosted,
-    in_flight::InFlight, loading, tail::Tail, walls::WORK,
+    Desired, HostingError, Phase, Quota, Record, Shared, VersionOutcome, VersionRecord,
+    batch_lines::tell, hosted::Hosted, in_flight::InFlight, loading, supplied::Uploaded,
+    tail::Tail, walls::WORK,
 };
 use crate::{
     account::{Metered, Work},
-    launch::{self, Launched, Options, Outputs, Purpose, State},
-    model::BatchTime,
+    checkpoint::Inside,
+    launch::{self, Launched, Loaded, Options, Outputs, Purpose, State},
+    model::{BatchTime, Location},
     scheduler::{Outcome, Tenant},
     stream::{BatchReport, Listener, Stop, Summary},
     topology::Manifest,
@@ -83,62 +85,157 @@ async fn live(
     (tenant, quota): (Tenant, Quota),
     stop: Stop,
 ) -> Result<End, HostingError> {
-    let record = hosted.record();
-    let mark = shared.registry.in_flight(&record);
-    let (shared_there, hosted_there, stop_there) = (shared.clone(), hosted.clone(), stop.clone());
-    let span = tracing::Span::current();
-    let open = move || {
-        let account = hosted_there.account.clone();
-        account.measure(Work::Opening, || {
-            open(&shared_there, &hosted_there, (tenant, quota), stop_there)
-        })
+    let opening = Opening {
+        shared: shared.clone(),
+        hosted: hosted.clone(),
+        tenant,
+        quota,
+        stop: stop.clone(),
     };
-    let opened = spawn_blocking(move || span.in_scope(open)).await;
-    let launched = match opened {
-        Ok(opened) => opened?,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    let opening = Arc::new(opening);
+    let mark = shared.registry.in_flight(&hosted.record());
+    let mut listener = Watcher {
+        hosted: hosted.clone(),
+        mark,
     };
-    hosted.runs(launched.taps(), launched.checkpoint());
-    let mut listener = Watcher { hosted, mark };
-    let (summary, _) = launched.run(&mut listener).await;
-    Ok(end(&summary, &stop))
+    loop {
+        let there = opening.clone();
+        let (mut launched, purpose) = opening.blocking(move || there.next()).await?;
+        if purpose == Purpose::Run {
+            let handles = (launched.taps(), launched.swapper());
+            hosted.runs(handles, launched.checkpoint());
+        }
+        let (summary, _) = launched.run(&mut listener).await;
+        if purpose == Purpose::Run || summary.outcome != Outcome::Stopped || stop.is_asked() {
+            return Ok(end(&summary, &stop));
+        }
+        // An earlier version has made its batches again, and the next one goes on.
+    }
 }
 
-/// Loads a topology from the registry and opens what it needs.
-fn open(
-    shared: &Shared,
-    hosted: &Hosted,
-    (tenant, quota): (Tenant, Quota),
+/// What a life begins with.
+struct Opening {
+    shared: Arc<Shared>,
+    hosted: Arc<Hosted>,
+    tenant: Tenant,
+    quota: Quota,
     stop: Stop,
-) -> Result<Launched, HostingError> {
+}
+
+impl Opening {
+    /// Does something that blocks, on the topology's account.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> Result<T, HostingError> + Send + 'static,
+    ) -> Result<T, HostingError> {
+        let (span, account) = (tracing::Span::current(), self.hosted.account.clone());
+        let act = move || span.in_scope(|| account.measure(Work::Opening, act));
+        match spawn_blocking(act).await {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Loads what is to run next and opens what it needs: an earlier version that has batches to make
+    /// again, or the one that is live.
+    fn next(&self) -> Result<(Launched, Purpose), HostingError> {
+        let record = self.hosted.record();
+        let work = self.shared.registry.make_work(&record)?;
+        let loaded = self.load_live(&record, &work)?;
+        let clock = self.shared.launcher.clock.as_ref();
+        let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
+        settle(&self.hosted, place.as_ref())?;
+        let settled = self.hosted.record();
+        if settled != record {
+            self.shared.registry.write_latest(|| self.hosted.record())?;
+        }
+        let loaded = match settled.live.number == record.live.number {
+            true => loaded,
+            false => self.load_live(&settled, &work)?,
+        };
+        let record = settled;
+        self.quota.instances(&record.namespace, &loaded.topology)?;
+        self.hosted.keeps(place.clone());
+        if let Some(place) = &place
+            && let Some(kept) = launch::pending(place, &loaded.files)?
+        {
+            let uploaded = Uploaded(kept.plugins);
+            let earlier = self.load((&record, &work), &kept.text, &uploaded)?;
+            return Ok((
+                self.launch(earlier, Some(place), Purpose::Recover)?,
+                Purpose::Recover,
+            ));
+        }
+        let launched = self.launch(loaded, place.as_ref(), Purpose::Run)?;
+        Ok((launched, Purpose::Run))
+    }
+
+    fn load_live(&self, record: &Record, work: &Path) -> Result<Loaded, HostingError> {
+        let registry = &self.shared.registry;
+        let uploaded = registry.uploaded(&record.namespace, &record.live.plugins)?;
+        self.load((record, work), &record.live.text, &uploaded)
+    }
+
+    fn load(
+        &self,
+        (record, work): (&Record, &Path),
+        text: &str,
+        uploaded: &Uploaded,
+    ) -> Result<Loaded, HostingError> {
+        let manifest = Manifest::parse(&record.live.file, text);
+        let manifest = manifest.map_err(|invalid| HostingError::Launch(invalid.into()))?;
+        let (of, how) = ((manifest, uploaded), (work, State::Kept));
+        loading::load(&self.shared, &record.namespace, of, how)
+    }
+
+    fn launch(
+        &self,
+        loaded: Loaded,
+        place: Option<&Location>,
+        purpose: Purpose,
+    ) -> Result<Launched, HostingError> {
+        let options = Options {
+            fusion: true,
+            batches: None,
+        };
+        let launched = self.shared.launcher.launch(
+            loaded,
+            place,
+            (purpose, options),
+            (self.tenant.clone(), self.stop.clone()),
+            &self.hosted.tail,
+        )?;
+        self.hosted.account.holds_state(launched.state_bytes())?;
+        Ok(launched)
+    }
+}
+
+/// Finds out which version the checkpoint goes on with, if the server ended before that was known.
+fn settle(hosted: &Hosted, place: Option<&Location>) -> Result<(), HostingError> {
     let record = hosted.record();
-    let work = shared.registry.make_work(&record)?;
-    let manifest = Manifest::parse(&record.file, &record.text)
-        .map_err(|invalid| HostingError::Launch(invalid.into()))?;
-    let uploaded = shared.registry.uploaded(&record)?;
-    let loaded = loading::load(
-        shared,
-        &record.namespace,
-        (manifest, &uploaded),
-        (&work, State::Kept),
-    )?;
-    quota.instances(&record.namespace, &loaded.topology)?;
-    let clock = shared.launcher.clock.as_ref();
-    let place = launch::place(&loaded.topology, Path::new(WORK), false, clock)?;
-    hosted.keeps(place.clone());
-    let options = Options {
-        fusion: true,
-        batches: None,
-    };
-    let launched = shared.launcher.launch(
-        loaded,
-        place.as_ref(),
-        (Purpose::Run, options),
-        (tenant, stop),
-        &hosted.tail,
-    )?;
-    hosted.account.holds_state(launched.state_bytes())?;
-    Ok(launched)
+    if record.waiting.is_none() && !record.on_trial {
+        return Ok(());
+    }
+    let inside = place.map(|place| Inside::read(place)).transpose()?;
+    let last = inside.as_ref().and_then(|inside| inside.versions.last());
+    let has_taken = |version: &VersionRecord| last.is_some_and(|last| version.is(&last.program));
+    match &record.waiting {
+        Some(waiting) if has_taken(waiting) && !has_taken(&record.live) => {
+            hosted.taken_over(BatchTime::from_millis(last.map_or(0, |last| last.from)));
+            return Ok(());
+        }
+        Some(_) => hosted.not_taken("the server ended before it took over".to_owned()),
+        None => {}
+    }
+    let before =
+        |version: &VersionRecord| version.outcome == VersionOutcome::Replaced && has_taken(version);
+    if !has_taken(&record.live) && record.before.iter().any(before) {
+        let went_back = "its stream went back to the version before; the log says why";
+        hosted.change(|record| {
+            record.gone_back(went_back.to_owned());
+        });
+    }
+    Ok(())
 }
 
 impl Outputs for Tail {

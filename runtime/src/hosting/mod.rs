@@ -6,6 +6,7 @@
 
 mod allowance;
 mod batch_lines;
+mod candidate;
 mod error;
 mod files;
 mod hosted;
@@ -13,15 +14,19 @@ mod in_flight;
 mod letters;
 mod life;
 mod loading;
+mod new_files;
+mod plan;
 mod quota;
 mod record;
 mod registry;
 mod staging;
 mod status;
 mod supplied;
+mod swap;
 mod tail;
 mod tenants;
 mod usage;
+mod version;
 mod views;
 mod walls;
 
@@ -32,13 +37,17 @@ use std::{
 };
 
 pub use allowance::{Allowance, Grantable};
+pub use candidate::NextVersion;
 pub use error::HostingError;
 pub use files::{LONGEST_FILE, UploadedFile};
+pub use plan::ShownChange;
 pub use quota::{OverQuota, Quota, Share, Shares};
-pub use record::{Desired, PluginDigest, Record};
+pub use record::{Desired, Record};
 pub use registry::Registry;
 pub use status::{Phase, Status};
+pub use swap::{ShownPlugin, ShownVersion, SwapTerms};
 pub use usage::{BatchLatency, Cpu, NodeUsage, QuotaUse, ServerUsage, TopologyUsage, Usage};
+pub use version::{PluginDigest, VersionOutcome, VersionRecord};
 pub use walls::{OpenWall, Walls};
 
 use files::Files;
@@ -181,12 +190,18 @@ impl Hosting {
         quota.all_plugins(namespace, sizes)?;
         let now = self.shared.launcher.clock.wall_millis();
         let plugins = self.shared.registry.keep_plugins(namespace, &uploaded)?;
-        let record = Record::new(
-            (namespace, &name),
-            (upload.file, upload.text),
-            (plugins, files.digests()),
-            (by, now),
-        );
+        let first = VersionRecord {
+            number: 1,
+            file: upload.file,
+            text: upload.text,
+            files: files.digests(),
+            plugins,
+            by: by.to_owned(),
+            at: now,
+            from: None,
+            outcome: VersionOutcome::Waiting,
+        };
+        let record = Record::new((namespace, &name), first);
         self.shared.registry.settle(staging, &record)?;
         self.shared.registry.write(&record)?;
         let hosted = self.hosted(record);

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{VersionOutcome, VersionRecord};
 use crate::model::{Namespace, TopologyName};
 
 /// Crashes of the server, one after the other, at which a topology had a task in flight, before it
 /// is quarantined.
 const MOST_CRASHES: u32 = 3;
+
+/// Versions that are kept besides the one that runs.
+const REMEMBERED: usize = 10;
 
 /// What a topology is meant to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +24,6 @@ pub enum Desired {
     Finished,
 }
 
-/// A plugin's alias (none is the default) and the digest of its bytes.
-pub type PluginDigest = (Option<String>, String);
-
 /// A deployed topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -31,23 +32,16 @@ pub struct Record {
     pub namespace: Namespace,
     /// Its name.
     pub name: TopologyName,
-    /// Counts what was deployed under this name.
-    pub version: u64,
-    /// What its file was called.
-    pub file: String,
-    /// Its text.
-    pub text: String,
-    /// Its plugins.
-    pub plugins: Vec<PluginDigest>,
-    /// Files that were uploaded with it: path below its directory, and the digest of the bytes.
-    #[serde(default)]
-    pub files: Vec<(String, String)>,
+    /// What runs, or would.
+    pub live: VersionRecord,
+    /// What is to take over. Whether it has is known only when nothing waits any more.
+    pub waiting: Option<VersionRecord>,
+    /// What ran before, or was not let to, by rising number; the oldest are left out.
+    pub before: Vec<VersionRecord>,
+    /// What is live took over lately: its stream may have gone back to the version before by itself.
+    pub on_trial: bool,
     /// What it is meant to do.
     pub desired: Desired,
-    /// Who deployed it.
-    pub deployed_by: String,
-    /// When, in milliseconds since the epoch.
-    pub deployed_at: i64,
     /// Who last changed what it is meant to do.
     pub changed_by: String,
     /// When.
@@ -58,26 +52,109 @@ pub struct Record {
 
 impl Record {
     /// Deployed just now, to run.
-    pub fn new(
-        (namespace, name): (&Namespace, &TopologyName),
-        (file, text): (String, String),
-        (plugins, files): (Vec<PluginDigest>, Vec<(String, String)>),
-        (by, now): (&str, i64),
-    ) -> Self {
+    pub fn new((namespace, name): (&Namespace, &TopologyName), first: VersionRecord) -> Self {
         Self {
             namespace: namespace.clone(),
             name: name.clone(),
-            version: 1,
-            file,
-            text,
-            plugins,
-            files,
             desired: Desired::Running,
-            deployed_by: by.to_owned(),
-            deployed_at: now,
-            changed_by: by.to_owned(),
-            changed_at: now,
+            changed_by: first.by.clone(),
+            changed_at: first.at,
+            live: VersionRecord {
+                outcome: VersionOutcome::Live,
+                ..first
+            },
+            waiting: None,
+            before: Vec::new(),
+            on_trial: false,
             crashes: 0,
+        }
+    }
+
+    /// All versions that are known, by rising number.
+    pub fn versions(&self) -> impl Iterator<Item = &VersionRecord> {
+        let mut all: Vec<_> = self.before.iter().chain(&self.waiting).collect();
+        all.push(&self.live);
+        all.sort_by_key(|version| version.number);
+        all.into_iter()
+    }
+
+    /// The number of the next version.
+    pub fn next_number(&self) -> u64 {
+        self.versions().last().map_or(1, |last| last.number + 1)
+    }
+
+    /// A version is to take over.
+    pub fn wait(&mut self, next: VersionRecord) {
+        self.waiting = Some(VersionRecord {
+            outcome: VersionOutcome::Waiting,
+            ..next
+        });
+    }
+
+    /// What waited is live, since the batch `from`; none: since it was started.
+    pub fn taken_over(&mut self, from: Option<i64>) {
+        let Some(next) = self.waiting.take() else {
+            return;
+        };
+        let next = VersionRecord {
+            outcome: VersionOutcome::Live,
+            from,
+            ..next
+        };
+        self.on_trial = from.is_some();
+        self.put_aside(next.number);
+        let old = std::mem::replace(&mut self.live, next);
+        self.set_aside(old, VersionOutcome::Replaced);
+    }
+
+    /// What waited has not taken over.
+    pub fn not_taken(&mut self, why: String) {
+        if let Some(next) = self.waiting.take() {
+            self.put_aside(next.number);
+            self.set_aside(next, VersionOutcome::Refused(why));
+        }
+    }
+
+    /// What was live faulted or was not wanted: the one before it is live again. Which one that is, if there is one.
+    pub fn gone_back(&mut self, why: String) -> Option<u64> {
+        let number = self.last_replaced()?;
+        let old = self.take_aside(number)?;
+        let old = VersionRecord {
+            outcome: VersionOutcome::Live,
+            ..old
+        };
+        let new = std::mem::replace(&mut self.live, old);
+        self.set_aside(new, VersionOutcome::RolledBack(why));
+        self.on_trial = false;
+        Some(number)
+    }
+
+    /// The version that was live before.
+    pub fn last_replaced(&self) -> Option<u64> {
+        let is_one = |version: &&VersionRecord| version.outcome == VersionOutcome::Replaced;
+        Some(self.before.iter().rfind(is_one)?.number)
+    }
+
+    fn take_aside(&mut self, number: u64) -> Option<VersionRecord> {
+        let mut before = self.before.iter();
+        let at = before.position(|version| version.number == number)?;
+        Some(self.before.remove(at))
+    }
+
+    /// A version that ran before is known once, also if it comes again.
+    fn put_aside(&mut self, number: u64) {
+        self.before.retain(|version| version.number != number);
+    }
+
+    fn set_aside(&mut self, version: VersionRecord, outcome: VersionOutcome) {
+        self.before.push(VersionRecord { outcome, ..version });
+        self.before.sort_by_key(|version| version.number);
+        if self.before.len() > REMEMBERED {
+            // What ran is of more use than what never did.
+            let refused =
+                |version: &VersionRecord| matches!(version.outcome, VersionOutcome::Refused(_));
+            let first = self.before.iter().position(refused);
+            self.before.remove(first.unwrap_or(0));
         }
     }
 
@@ -122,15 +199,71 @@ impl Record {
 mod tests {
     use super::*;
 
+    fn version(number: u64) -> VersionRecord {
+        VersionRecord {
+            number,
+            file: "t.toml".to_owned(),
+            text: String::new(),
+            plugins: Vec::new(),
+            files: Vec::new(),
+            by: "me".to_owned(),
+            at: 1,
+            from: None,
+            outcome: VersionOutcome::Waiting,
+        }
+    }
+
     fn record() -> Record {
         let names = ("a".parse().unwrap(), "t".parse().unwrap());
-        let text = ("t.toml".to_owned(), String::new());
-        Record::new(
-            (&names.0, &names.1),
-            text,
-            (Vec::new(), Vec::new()),
-            ("me", 1),
-        )
+        Record::new((&names.0, &names.1), version(1))
+    }
+
+    fn outcomes(record: &Record) -> Vec<(u64, &'static str)> {
+        let versions = record.versions();
+        versions.map(|v| (v.number, v.outcome.word())).collect()
+    }
+
+    #[test]
+    fn one_version_is_live_and_what_became_of_the_others_is_known() {
+        let mut record = record();
+        assert_eq!(record.next_number(), 2);
+        record.wait(version(2));
+        assert_eq!(outcomes(&record), [(1, "live"), (2, "waiting")]);
+        record.not_taken("it loses state".to_owned());
+        assert_eq!(outcomes(&record), [(1, "live"), (2, "refused")]);
+        record.wait(version(record.next_number()));
+        record.taken_over(Some(5_000));
+        assert!(record.on_trial);
+        let all = [(1, "replaced"), (2, "refused"), (3, "live")];
+        assert_eq!(outcomes(&record), all);
+        assert_eq!(record.gone_back("it traps".to_owned()), Some(1));
+        let all = [(1, "live"), (2, "refused"), (3, "rolled-back")];
+        assert_eq!(outcomes(&record), all);
+        assert!(!record.on_trial);
+        assert_eq!(record.gone_back("again".to_owned()), None);
+        // One that was there already comes once more, under its number.
+        record.wait(version(3));
+        record.taken_over(None);
+        let all = [(1, "replaced"), (2, "refused"), (3, "live")];
+        assert_eq!(outcomes(&record), all);
+        for _ in 0..20 {
+            record.wait(version(record.next_number()));
+            record.not_taken(String::new());
+        }
+        let kept: Vec<_> = record.versions().map(|v| v.number).collect();
+        assert_eq!(kept, [3, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
+    }
+
+    #[test]
+    fn what_was_refused_makes_room_first() {
+        let mut record = record();
+        record.wait(version(2));
+        record.taken_over(Some(0));
+        for _ in 0..20 {
+            record.wait(version(record.next_number()));
+            record.not_taken(String::new());
+        }
+        assert_eq!(record.gone_back(String::new()), Some(1));
     }
 
     #[test]

@@ -17,11 +17,11 @@ use std::{
 };
 
 use super::{
-    HostingError, Record, files::Files, in_flight::InFlight, lock, staging::Staging,
+    HostingError, PluginDigest, Record, files::Files, in_flight::InFlight, lock, staging::Staging,
     supplied::Uploaded,
 };
 use crate::{
-    journal::{DirectoryDisk, read_whole, write_whole},
+    journal::{DirectoryDisk, Disk as _, read_whole, write_whole},
     model::{Namespace, TopologyName},
 };
 
@@ -94,7 +94,16 @@ impl Registry {
     /// # Errors
     /// When the disk fails.
     pub fn write(&self, record: &Record) -> Result<(), HostingError> {
+        self.write_latest(|| record.clone())
+    }
+
+    /// Writes a record as it is when its turn comes: of two that write it the last one writes the latest.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn write_latest(&self, record: impl FnOnce() -> Record) -> Result<(), HostingError> {
         let _writing = lock(&self.writing);
+        let record = &record();
         let folder = self.folder(&record.namespace, &record.name);
         let disk = DirectoryDisk::open(&folder).map_err(failed("make", &folder))?;
         let text = serde_json::to_vec_pretty(record).map_err(|error| HostingError::Record {
@@ -104,20 +113,32 @@ impl Registry {
         Ok(write_whole(&disk, RECORD, &text)?)
     }
 
-    /// Removes a topology with its folder, and the plugins that no other one of the namespace uses.
+    /// Removes a topology with its folder, and the plugins that no other one of the namespace uses. May be
+    /// done again if it failed.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn remove(&self, namespace: &Namespace, name: &TopologyName) -> Result<(), HostingError> {
         let folder = self.folder(namespace, name);
-        // Without its record it is not deployed, whatever else is left of it.
-        let record = folder.join(RECORD);
-        fs::remove_file(&record).map_err(failed("remove", &record))?;
+        // Without its record it is not deployed, whatever else is left of it: that is durable first.
+        // What an earlier try has removed is no trouble.
+        let disk = DirectoryDisk::open(&folder).map_err(failed("make", &folder))?;
+        let is_there = disk.list().map_err(failed("read", &folder))?;
+        if is_there.iter().any(|file| file == RECORD) {
+            let removed = disk.remove(RECORD).and_then(|()| disk.sync_directory());
+            removed.map_err(failed("remove", &folder.join(RECORD)))?;
+        }
         fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
+        self.release_plugins(namespace)
+    }
+
+    /// Removes plugins that no version of a topology of the namespace uses.
+    pub(super) fn release_plugins(&self, namespace: &Namespace) -> Result<(), HostingError> {
         let mut used = Vec::new();
         for folder in folders(&self.namespace(namespace).join("topologies"))? {
             let record = read_record(&folder)?;
-            used.extend(record.into_iter().flat_map(|record| record.plugins));
+            let versions = record.iter().flat_map(Record::versions);
+            used.extend(versions.flat_map(|version| version.plugins.clone()));
         }
         for file in entries(&self.plugins(namespace))? {
             let name = file.file_name().and_then(|name| name.to_str());
@@ -210,11 +231,15 @@ impl Registry {
         Ok((self.plugins_total(namespace)?, new.values().sum()))
     }
 
-    /// The plugins of a topology; bytes that are not what was deployed are refused.
-    pub(super) fn uploaded(&self, record: &Record) -> Result<Uploaded, HostingError> {
-        let path = self.plugins(&record.namespace);
+    /// The plugins of a version; bytes that are not what was deployed are refused.
+    pub(super) fn uploaded(
+        &self,
+        namespace: &Namespace,
+        plugins: &[PluginDigest],
+    ) -> Result<Uploaded, HostingError> {
+        let path = self.plugins(namespace);
         let mut components: Vec<(Option<String>, Arc<[u8]>)> = Vec::new();
-        for (alias, digest) in &record.plugins {
+        for (alias, digest) in plugins {
             let file = path.join(digest);
             let bytes = fs::read(&file).map_err(failed("read", &file))?;
             if blake3::hash(&bytes).to_hex().as_str() != digest {

@@ -34,6 +34,15 @@ impl Uploaded {
         Ok(Self(components))
     }
 
+    /// Another one of this name, or one more.
+    pub(super) fn replace(&mut self, alias: Option<String>, bytes: Arc<[u8]>) {
+        let mut known = self.0.iter_mut();
+        match known.find(|(known, _)| *known == alias) {
+            Some(known) => known.1 = bytes,
+            None => self.0.push((alias, bytes)),
+        }
+    }
+
     /// Every plugin that is called is here, and none besides.
     pub(super) fn check_aliases(&self, manifest: &Manifest) -> Result<(), HostingError> {
         let called = manifest.plugins(Path::new(""));

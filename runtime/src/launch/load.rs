@@ -10,7 +10,7 @@ use crate::{
     plugin::{EngineOptions, Grants, Plugin},
     source::DataSet,
     stream::Plugins,
-    topology::{self, Defaults, Manifest, SecretsOf, Topology},
+    topology::{self, Code, Defaults, Manifest, SecretsOf, Topology},
 };
 
 /// A topology that can run, with what it calls.
@@ -38,6 +38,17 @@ impl Loaded {
             topology: Arc::new(topology.map_err(LaunchError::input)?),
             ..self
         })
+    }
+
+    /// What its plugins are, in the topology's order.
+    pub fn code(&self) -> Vec<Code> {
+        let plugins = self.plugins.iter();
+        plugins
+            .map(|plugin| Code {
+                digest: plugin.digest().to_string(),
+                migrates: plugin.info().migrates,
+            })
+            .collect()
     }
 
     /// Without the paths of its plugins, which came from elsewhere.

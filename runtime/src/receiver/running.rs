@@ -11,8 +11,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use super::{
-    Block, BlockGenerator, BlockStore, Cut, GaveUp, RateLimit, Receiver, ReceiverLog, Store, StoreError,
-    store::Shared, supervisor::supervise,
+    Block, BlockGenerator, BlockStore, Cut, GaveUp, RateLimit, Receiver, ReceiverLog, Store,
+    StoreError, store::Shared, supervisor::supervise,
 };
 use crate::{
     account::{Account, Metered, Work},

@@ -127,6 +127,7 @@ impl Executor {
         let memory = std::mem::take(&mut *old).moved(place);
         drop(old);
         self.remembered().add(memory);
+        before.taps.hand_over(&self.taps);
     }
 
     /// What its plugins are, in the topology's order.

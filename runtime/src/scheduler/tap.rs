@@ -37,6 +37,8 @@ struct Inner {
     passing: BTreeMap<String, StreamRef>,
     open: AtomicUsize,
     taps: Mutex<Vec<(StreamRef, Arc<Queue>)>>,
+    /// Of the version that has taken over; none: this one runs.
+    next: Mutex<Option<Taps>>,
 }
 
 /// Why a stream cannot be tapped.
@@ -131,14 +133,51 @@ impl Taps {
             passing,
             open: AtomicUsize::new(0),
             taps: Mutex::default(),
+            next: Mutex::default(),
         }))
     }
 
-    /// Looks at a stream, by its name.
+    /// Those of the version that runs now.
+    fn latest(&self) -> Self {
+        let mut latest = self.clone();
+        loop {
+            let next = lock(&latest.0.next).clone();
+            match next {
+                None => return latest,
+                Some(next) => latest = next,
+            }
+        }
+    }
+
+    /// A version takes over from the one that these are of: whoever looks at a stream goes on looking at
+    /// the one of that name, if it has the same columns.
+    pub(super) fn hand_over(&self, next: &Self) {
+        *lock(&next.0.next) = None; // it may have run before
+        let taps = std::mem::take(&mut *self.taps());
+        self.0.open.store(0, Ordering::Release);
+        for (stream, queue) in taps {
+            let name = name(&self.0.topology, stream);
+            let schema = self.0.topology.schema(stream);
+            let is_same = |now: &&StreamRef| next.0.topology.schema(**now) == schema;
+            match next.0.passing.get(&name).filter(is_same) {
+                Some(now) => next.taps().push((*now, queue)),
+                None => queue.end(),
+            }
+        }
+        let open = next.taps().len();
+        next.0.open.store(open, Ordering::Release);
+        *lock(&self.0.next) = Some(next.clone());
+    }
+
+    /// Looks at a stream of the version that runs, by its name.
     ///
     /// # Errors
     /// When there is no such stream, or none of its rows can be seen.
     pub fn tap(&self, name: &str) -> Result<Tap, TapError> {
+        self.latest().tap_own(name)
+    }
+
+    fn tap_own(&self, name: &str) -> Result<Tap, TapError> {
         let Some(stream) = self.0.passing.get(name) else {
             return Err(self.refuse(name));
         };
@@ -182,7 +221,7 @@ impl Taps {
     /// No row will pass any more.
     pub(super) fn close(&self) {
         for (_, queue) in &*self.taps() {
-            queue.news.send_replace(u64::MAX);
+            queue.end();
         }
     }
 
@@ -380,9 +419,17 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        let mut taps = self.taps.taps();
+        let of = self.taps.latest();
+        let mut taps = of.taps();
         taps.retain(|(_, queue)| !Arc::ptr_eq(queue, &self.queue));
-        self.taps.0.open.store(taps.len(), Ordering::Release);
+        of.0.open.store(taps.len(), Ordering::Release);
+    }
+}
+
+impl Queue {
+    /// No row will pass any more.
+    fn end(&self) {
+        self.news.send_replace(u64::MAX);
     }
 }
 

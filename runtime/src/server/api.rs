@@ -23,7 +23,7 @@ use super::{
     problem::Problem,
     secrets, state, tap,
     upload::{self, Deploy},
-    usage,
+    usage, versions,
 };
 use crate::hosting::Status;
 
@@ -57,6 +57,13 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/start"), axum::routing::post(start))
         .route(&format!("{one}/stop"), axum::routing::post(stop))
         .route(&format!("{one}/output"), get(output))
+        .route(&format!("{one}/versions"), get(versions::versions))
+        .route(&format!("{one}/diff"), axum::routing::post(versions::diff))
+        .route(&format!("{one}/swap"), axum::routing::post(versions::swap))
+        .route(
+            &format!("{one}/rollback"),
+            axum::routing::post(versions::rollback),
+        )
         .route("/v1/namespaces/{namespace}/secrets", get(secrets::list))
         .route(secret, get(secrets::one).delete(secrets::remove))
         .route(

@@ -33,6 +33,12 @@ pub(super) struct Deployer {
     pub(super) turn: Turn,
 }
 
+/// Who has another version of a topology checked. Their turn has come before the body is read, too.
+pub(super) struct Replacer {
+    pub(super) it: Named,
+    pub(super) turn: Turn,
+}
+
 /// Who asks for something of this name in a namespace that is theirs.
 pub(super) struct Named<N = TopologyName> {
     pub(super) owner: Owner,
@@ -124,6 +130,16 @@ impl FromRequestParts<Arc<Server>> for Deployer {
         let owner = Owner::from_request_parts(parts, server).await?;
         let turn = server.gate.turn(&owner.namespace).await?;
         Ok(Self { owner, turn })
+    }
+}
+
+impl FromRequestParts<Arc<Server>> for Replacer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
+        let it = Named::from_request_parts(parts, server).await?;
+        let turn = server.gate.turn(&it.owner.namespace).await?;
+        Ok(Self { it, turn })
     }
 }
 

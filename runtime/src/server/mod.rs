@@ -23,6 +23,7 @@ mod tls;
 mod token;
 mod upload;
 mod usage;
+mod versions;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -40,6 +41,7 @@ pub use secrets::SecretEntry;
 pub use tap::TappedRow;
 pub use token::{Role, TokenError, Tokens};
 pub use upload::{DataFile, Deploy, PluginFile};
+pub use versions::{Rollback, Swap};
 
 use attempts::Attempts;
 use gate::Gate;

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::{api, letters, logs, secrets, state, tap, usage};
+use super::{api, letters, logs, secrets, state, tap, usage, versions};
 
 /// The description of all routes.
 #[derive(OpenApi)]
@@ -14,7 +14,8 @@ use super::{api, letters, logs, secrets, state, tap, usage};
         api::openapi, api::me, api::list, api::deploy, api::status, api::undeploy, api::start,
         api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove,
         logs::logs, tap::tap, state::state, usage::of_all, usage::of_namespace, letters::show,
-        letters::forget, letters::retry
+        letters::forget, letters::retry, versions::diff, versions::swap, versions::rollback,
+        versions::versions
     ),
     modifiers(&Tokens)
 )]

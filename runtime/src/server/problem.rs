@@ -113,6 +113,12 @@ impl From<HostingError> for Problem {
             | HostingError::Stopping(_)
             | HostingError::NotRunning(_)
             | HostingError::NeverRan(_)
+            | HostingError::Swapping(_)
+            | HostingError::NothingBefore(_)
+            | HostingError::IsLive(..)
+            | HostingError::Unsettled(_)
+            | HostingError::LosesAtRest(..)
+            | HostingError::Swap(_)
             | HostingError::NothingKept(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             HostingError::Tap(_)
             | HostingError::State(StateError::None { .. } | StateError::Rows { .. }) => {

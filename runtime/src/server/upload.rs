@@ -51,7 +51,7 @@ pub struct DataFile {
     pub digest: Option<String>,
 }
 
-fn topo_toml() -> String {
+pub(super) fn topo_toml() -> String {
     "topo.toml".to_owned()
 }
 
@@ -59,24 +59,33 @@ fn topo_toml() -> String {
 pub(super) fn read(body: &[u8]) -> Answer<Upload> {
     let deploy: Deploy = serde_json::from_slice(body)
         .map_err(|error| wrong(format!("the body is not what is deployed: {error}")))?;
-    let plugins = deploy.plugins.into_iter().map(|plugin| {
+    Ok(Upload {
+        file: deploy.file,
+        text: deploy.topology,
+        plugins: plugins(deploy.plugins)?,
+        files: files(deploy.files)?,
+    })
+}
+
+/// Plugins with their bytes, by alias.
+pub(super) fn plugins(plugins: Vec<PluginFile>) -> Answer<Vec<(Option<String>, Vec<u8>)>> {
+    let plugins = plugins.into_iter().map(|plugin| {
         let name = plugin.name.as_deref().unwrap_or("the default");
         let bytes = bytes(&format!("plugin {name}"), &plugin.bytes, plugin.digest)?;
         Ok((plugin.name, bytes))
     });
-    let plugins = plugins.collect::<Answer<_>>()?;
-    let files = deploy.files.into_iter().map(|file| {
+    plugins.collect()
+}
+
+/// Files with their bytes.
+pub(super) fn files(files: Vec<DataFile>) -> Answer<Vec<UploadedFile>> {
+    let files = files.into_iter().map(|file| {
         let what = format!("file {}", file.path.escape_debug());
         let bytes = bytes(&what, &file.bytes, file.digest)?;
         let path = file.path;
         Ok(UploadedFile { path, bytes })
     });
-    Ok(Upload {
-        file: deploy.file,
-        text: deploy.topology,
-        plugins,
-        files: files.collect::<Answer<_>>()?,
-    })
+    files.collect()
 }
 
 fn bytes(what: &str, base64: &str, digest: Option<String>) -> Answer<Vec<u8>> {
@@ -91,6 +100,6 @@ fn bytes(what: &str, base64: &str, digest: Option<String>) -> Answer<Vec<u8>> {
     }
 }
 
-fn wrong(what: String) -> Problem {
+pub(super) fn wrong(what: String) -> Problem {
     Problem::new(axum::http::StatusCode::BAD_REQUEST, what)
 }

@@ -26,4 +26,4 @@ pub use resume::ResumeError;
 pub use running::{Run, Stream};
 pub use stop::Stop;
 pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};
-pub use swap::{Next, SwapError, Swapped, Swapper, Swapping};
+pub use swap::{Next, SwapError, Swapped, Swapper, Swapping, check as check_swap};

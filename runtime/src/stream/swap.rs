@@ -189,8 +189,11 @@ impl fmt::Debug for Next {
     }
 }
 
-/// What stands in the way of a version.
-pub(super) fn check(diff: &Diff, accepts_loss: bool) -> Result<(), SwapError> {
+/// Whether a version may take over from another.
+///
+/// # Errors
+/// What stands in the way of it.
+pub fn check(diff: &Diff, accepts_loss: bool) -> Result<(), SwapError> {
     let all = |changes: Vec<&Change>| changes.into_iter().cloned().collect::<Vec<_>>();
     let refused = all(diff.refused().collect());
     if !refused.is_empty() {

@@ -4,37 +4,12 @@ use super::{Call, Inverse, PluginId, Reducer, ReferenceId, SideFrom, Verb, Windo
 
 impl Verb {
     /// All its calls, in no particular order.
-    pub fn calls(&self) -> Vec<&Call> {
-        let mut calls = Vec::new();
-        match self {
-            Self::Map { call, fused } | Self::FlatMap { call, fused } => {
-                calls.push(call);
-                calls.extend(fused.iter().filter_map(|fused| called(&fused.combine)));
-            }
-            Self::Filter(call)
-            | Self::MapPartitions(call)
-            | Self::MapValues { call, .. }
-            | Self::FlatMapValues { call, .. }
-            | Self::Transform { call, .. } => calls.push(call),
-            Self::Reduce(reducer) | Self::ReduceByKey { reducer, .. } => {
-                calls.extend(called(reducer));
-            }
-            Self::CombineByKey { create, merge, .. } => {
-                calls.extend(called(create));
-                calls.extend(called(merge));
-            }
-            Self::UpdateStateByKey(update) => calls.push(&update.keyed.call),
-            Self::MapWithState(map) => calls.push(&map.keyed.call),
-            Self::ReduceByWindow { reduce, .. } | Self::ReduceByKeyAndWindow { reduce, .. } => {
-                calls.extend(called(&reduce.reducer));
-                if let Some(Inverse::Plugin { call, .. }) = &reduce.inverse {
-                    calls.push(call);
-                }
-                calls.extend(&reduce.filter);
-            }
-            _ => {}
-        }
-        calls
+    pub fn calls(&self) -> Vec<Call> {
+        let mut verb = self.clone();
+        verb.calls_mut()
+            .into_iter()
+            .map(|call| call.clone())
+            .collect()
     }
 
     fn calls_mut(&mut self) -> Vec<&mut Call> {
@@ -71,7 +46,22 @@ impl Verb {
                 }
                 calls.extend(filter);
             }
-            _ => {}
+            Self::Union
+            | Self::Window(_)
+            | Self::Glom
+            | Self::GroupByKey { .. }
+            | Self::Join { .. }
+            | Self::Cogroup { .. }
+            | Self::CountByWindow(_)
+            | Self::CountByValueAndWindow { .. }
+            | Self::GroupByKeyAndWindow { .. }
+            | Self::Count
+            | Self::CountByValue { .. }
+            | Self::Repartition { .. }
+            | Self::Distinct { .. }
+            | Self::Sort { .. }
+            | Self::Top { .. }
+            | Self::Limit { .. } => {}
         }
         calls
     }
@@ -97,13 +87,6 @@ impl Verb {
         };
         *initial = initial.map(|id| reference(id).unwrap_or(ReferenceId(usize::MAX)));
         self
-    }
-}
-
-fn called(reducer: &Reducer) -> Option<&Call> {
-    match reducer {
-        Reducer::Plugin { call, .. } => Some(call),
-        Reducer::Std(_) => None,
     }
 }
 

@@ -36,7 +36,7 @@ pub use confined::{NotConfined, Violation, check_confined, confine};
 pub use diff::{Change, Code, Diff, Edition, Fate, Part as ChangedPart, Reason, Remembered};
 pub use join::{Join, JoinKind};
 pub(crate) use manifest::parse_duration;
-pub use manifest::{Manifest, NamedFile};
+pub use manifest::{Manifest, NamedFile, NoOwnPlugin, OwnPlugin};
 pub use on_error::OnError;
 pub use operator::{
     Call, FusedCall, Operator, Reducer, Side, SideFrom, SortKey, StdFunction, Verb,

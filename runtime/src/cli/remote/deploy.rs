@@ -13,7 +13,7 @@ use crate::{
     cli::{Failure, loading::GivenPlugin},
     hosting::LONGEST_FILE,
     launch,
-    model::PluginName,
+    model::{PluginName, TopologyName},
     topology::{Manifest, NamedFile},
 };
 
@@ -22,6 +22,7 @@ Examples:
   rsrt deploy plugin.wasm --topology topo.toml
   rsrt deploy --topology topo.toml --plugin text=text.wasm --server https://host:7878
 
+A topology of that name that is deployed already is swapped for this one, as `rsrt swap` does, and started if it does not run.
 Every plugin that the topology calls is uploaded: those given here, else from the `path` that it says. So is
 every file that it reads by a relative path below its own directory (not what a `directory` source reads).
 The server checks all of it before anything runs. The token is read from RSRT_TOKEN or the context.";
@@ -39,26 +40,33 @@ pub(in crate::cli) struct Arguments {
     /// A plugin: FILE is the default one, NAME=FILE the one that the topology calls NAME
     #[arg(long = "plugin", value_name = "[NAME=]FILE")]
     plugins: Vec<GivenPlugin>,
+    /// If it is deployed already: state that would be lost may be
+    #[arg(long)]
+    pub(super) accept_state_loss: bool,
     #[command(flatten)]
     pub(super) remote: Remote,
 }
 
-/// What is sent.
-pub(super) fn body(arguments: &Arguments) -> Result<Value, Failure> {
-    let file = &arguments.topology;
-    let name = file.display().to_string();
-    let text = fs::read_to_string(file)
-        .map_err(|error| Failure::input(format!("cannot read topology {name}: {error}")))?;
-    let manifest = Manifest::parse(&name, &text)?;
+/// What is sent, and what the topology calls itself.
+pub(super) fn body(arguments: &Arguments) -> Result<(Value, Option<TopologyName>), Failure> {
     let default = arguments.plugin.as_deref().map(GivenPlugin::default_plugin);
     let given: Vec<GivenPlugin> = default
         .into_iter()
         .chain(arguments.plugins.clone())
         .collect();
-    let mut plugins = Vec::new();
-    for plugin in &given {
-        plugins.push(upload(plugin.alias(), plugin.path())?);
-    }
+    let body = whole(&arguments.topology, &given)?;
+    let text = body["topology"].as_str().unwrap_or_default();
+    let name = Manifest::parse("", text).ok();
+    Ok((body, name.and_then(|manifest| manifest.name().cloned())))
+}
+
+/// A topology with all that it is made of.
+pub(super) fn whole(file: &Path, given: &[GivenPlugin]) -> Result<Value, Failure> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::input(format!("cannot read topology {name}: {error}")))?;
+    let manifest = Manifest::parse(&name, &text)?;
+    let mut plugins = uploads(given)?;
     let base_dir = file.parent().unwrap_or(Path::new(""));
     for called in manifest.plugins(base_dir) {
         let is_given = given
@@ -90,6 +98,14 @@ fn data_file(base_dir: &Path, file: &NamedFile) -> Result<Value, Failure> {
         "bytes": BASE64_STANDARD.encode(&bytes),
         "digest": blake3::hash(&bytes).to_hex().as_str(),
     }))
+}
+
+/// Plugins with their bytes.
+pub(super) fn uploads(given: &[GivenPlugin]) -> Result<Vec<Value>, Failure> {
+    let given = given.iter();
+    given
+        .map(|plugin| upload(plugin.alias(), plugin.path()))
+        .collect()
 }
 
 fn upload(alias: Option<&str>, path: &Path) -> Result<Value, Failure> {

@@ -1,4 +1,4 @@
-//! What is asked of a server: deploy, list, status, logs, stop, start, undeploy.
+//! What is asked of a server: deploy, swap, list, status, logs, stop, start, undeploy.
 
 mod client;
 mod deploy;
@@ -9,6 +9,7 @@ mod state;
 mod table;
 mod tap;
 mod usage;
+mod versions;
 mod watch;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub(super) use logs::{Arguments as Logs, run as logs};
 pub(super) use state::{Arguments as State, run as state};
 pub(super) use tap::{Arguments as Tap, run as tap};
 pub(super) use usage::{Arguments as UsageOf, run as usage};
+pub(super) use versions::{NewVersion, Rollback, Swap, diff, history, rollback, swap};
 
 /// Where to ask, and how to answer.
 #[derive(Debug, Clone, clap::Args)]
@@ -106,8 +108,16 @@ pub(super) fn status(arguments: &StatusOf, environment: &Environment) -> Result<
 }
 
 pub(super) fn deploy(arguments: &Deploy, environment: &Environment) -> Result<ExitCode, Failure> {
-    let body = deploy::body(arguments)?;
+    let (mut body, name) = deploy::body(arguments)?;
     let client = Client::new(&arguments.remote, environment)?;
+    if let Some(name) = name {
+        let all: Vec<Status> = client.get("")?;
+        if all.iter().any(|status| status.name == name.as_str()) {
+            body["start"] = json!(true);
+            body["accept-state-loss"] = json!(arguments.accept_state_loss);
+            return versions::take(&client, &name, &body, arguments.remote.format);
+        }
+    }
     let status: Status = client.post("", Some(&body))?;
     answer(arguments.remote.format, &json!(status), || {
         format!("deployed {}: {}\n", status.name, status.phase.name())

@@ -32,7 +32,10 @@ fn it_stops_in_order_and_loses_nothing() {
     assert_eq!(generator.add(b"late"), Err(NotActive(StoppedAddingData)));
     assert_eq!(generator.cut(), Cut::Queued);
     assert_eq!(generator.state(), StoppedGeneratingBlocks);
-    assert_eq!(take(&mut generator), Some(vec![b"a".to_vec(), b"b".to_vec()]));
+    assert_eq!(
+        take(&mut generator),
+        Some(vec![b"a".to_vec(), b"b".to_vec()])
+    );
     assert_eq!(generator.state(), StoppedAll);
     assert_eq!(generator.start(), Err(AlreadyStarted));
 }

@@ -64,6 +64,14 @@ impl Diff {
         self.of(|fate| *fate == Fate::NeedsRestart)
     }
 
+    /// The same for a stream that does not run: what needs a restart is none of a trouble.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.changes
+            .retain(|change| change.fate != Fate::NeedsRestart);
+        self
+    }
+
     /// What is forgotten.
     pub fn losses(&self) -> impl Iterator<Item = &Change> {
         self.of(|fate| *fate == Fate::LosesState)

@@ -199,7 +199,7 @@ fn other_builds(
 ) -> Vec<Option<String>> {
     let mut others = Vec::new();
     let before = was.verb.calls();
-    for call in is.verb.calls() {
+    for call in &is.verb.calls() {
         let alias = alias(new.topology, call.plugin);
         let same = before
             .iter()
@@ -238,14 +238,14 @@ pub(super) fn call_text(topology: &Topology, call: &Call) -> String {
 
 /// The functions that it calls, as topologies write them.
 fn functions(topology: &Topology, operator: &Operator) -> String {
-    let text = |call: &&Call| call_text(topology, call);
+    let text = |call: &Call| call_text(topology, call);
     match &operator.verb {
-        Verb::Map { call, .. } | Verb::FlatMap { call, .. } => text(&call),
+        Verb::Map { call, .. } | Verb::FlatMap { call, .. } => text(call),
         Verb::Reduce(reducer) | Verb::ReduceByKey { reducer, .. } => {
             reducer_text(topology, reducer)
         }
         Verb::ReduceByWindow { reduce, .. } | Verb::ReduceByKeyAndWindow { reduce, .. } => {
-            let filter = reduce.filter.iter().map(|call| text(&call));
+            let filter = reduce.filter.iter().map(text);
             let all = [reducer_text(topology, &reduce.reducer)];
             all.into_iter().chain(filter).collect::<Vec<_>>().join(", ")
         }

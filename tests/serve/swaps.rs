@@ -1,0 +1,336 @@
+//! Other versions of a deployed topology: planned, swapped, gone back from, while every record is counted.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use walkdir::WalkDir;
+
+use super::Served;
+
+/// Writes every number of a generator to files, and remembers a window.
+const NUMBERS: &str = r#"
+name = "numbers"
+batch-interval = "100ms"
+checkpoint = "kept"
+checkpoint-interval = "500ms"
+[source.numbers]
+type = "generator"
+rate = 2000
+[operator.window]
+input = "numbers"
+reduce-by-window = "std:sum"
+length = "300ms"
+[operator.total]
+input = "window"
+reduce = "std:sum"
+[sink.all]
+input = "numbers"
+type = "text-files"
+path = "out/all"
+[sink.totals]
+input = "total"
+type = "null"
+"#;
+
+/// A server with the topology in two namespaces; nobody touches the second one.
+struct Two {
+    served: Served,
+    token: String,
+    other: String,
+}
+
+impl Two {
+    fn start() -> Self {
+        let served = Served::start();
+        let token = served.token(&["--namespace", "a"]);
+        let other = served.token(&["--namespace", "b"]);
+        served.folder.write("topo.toml", NUMBERS.as_bytes());
+        for token in [&token, &other] {
+            let deployed = served.rsrt(token, &["deploy", "-t", "topo.toml"]);
+            deployed.says(0, &[]);
+            served.until(token, "numbers", |status| {
+                status["batches"].as_u64() > Some(2)
+            });
+        }
+        Self {
+            served,
+            token,
+            other,
+        }
+    }
+
+    fn rsrt(&self, arguments: &[&str]) -> crate::cli::Ended {
+        self.served.rsrt(&self.token, arguments)
+    }
+
+    /// The topology with this instead of that.
+    fn with(&self, this: &str, that: &str) {
+        let text = NUMBERS.replace(this, that);
+        assert_ne!(text, NUMBERS);
+        self.served.folder.write("topo.toml", text.as_bytes());
+    }
+
+    /// What became of each version.
+    fn outcomes(&self) -> Vec<(u64, String)> {
+        let path = "/v1/namespaces/a/topologies/numbers/versions";
+        let (code, text) = self.served.http("GET", path, &self.token, "");
+        assert_eq!(code, 200, "{text}");
+        let all: Value = serde_json::from_str(&text).unwrap();
+        let all = all.as_array().unwrap().iter();
+        let outcome = |one: &Value| one["outcome"].as_str().unwrap().to_owned();
+        all.map(|one| (one["version"].as_u64().unwrap(), outcome(one)))
+            .collect()
+    }
+
+    /// More batches are made.
+    fn goes_on(&self) {
+        let batches = |status: &Value| status["batches"].as_u64().unwrap();
+        let before = batches(&self.served.status(&self.token, "numbers"));
+        self.served.until(&self.token, "numbers", |status| {
+            assert_eq!(status["phase"], "running", "{status}");
+            batches(status) > before + 3
+        });
+    }
+
+    fn folder(&self, namespace: &str) -> PathBuf {
+        let data = self.served.folder.path().join("data/namespaces");
+        data.join(namespace).join("topologies/numbers")
+    }
+
+    /// Stops both, and finds every number in the files once.
+    fn counts(&self) {
+        for (namespace, token) in [("a", &self.token), ("b", &self.other)] {
+            self.served.rsrt(token, &["stop", "numbers"]).says(0, &[]);
+            let out = self.folder(namespace).join("work/out");
+            let files = WalkDir::new(out).into_iter().map(Result::unwrap);
+            let files = files.filter(|file| file.file_type().is_file());
+            let texts = files.map(|file| fs::read_to_string(file.path()).unwrap());
+            let mut rows: Vec<u64> = Vec::new();
+            for text in texts {
+                rows.extend(text.lines().map(|row| row.parse::<u64>().unwrap()));
+            }
+            rows.sort_unstable();
+            assert!(rows.len() > 1_000, "{namespace}: {}", rows.len());
+            let expected: Vec<u64> = (0..rows.len() as u64).collect();
+            assert_eq!(rows, expected, "{namespace}");
+        }
+        assert_eq!(self.served.status(&self.other, "numbers")["version"], 1);
+    }
+}
+
+fn outcomes(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let expected = expected.iter();
+    expected
+        .map(|(n, outcome)| (*n, (*outcome).to_owned()))
+        .collect()
+}
+
+#[test]
+fn a_second_deploy_takes_over_and_what_may_not_changes_nothing() {
+    let mut two = Two::start();
+    two.with("reduce = \"std:sum\"", "reduce = \"std:max\"");
+    let planned = two.rsrt(&["diff", "numbers", "-t", "topo.toml"]);
+    planned.says(0, &[]);
+    assert!(
+        planned.stdout.contains("operator total: safe"),
+        "{}",
+        planned.stdout
+    );
+    let deployed = two.rsrt(&["deploy", "-t", "topo.toml"]);
+    deployed.says(0, &[]);
+    assert!(
+        deployed.stdout.contains("operator total: safe"),
+        "{}",
+        deployed.stdout
+    );
+    let taken = "version 2 of numbers makes the batches from ";
+    assert!(deployed.stdout.contains(taken), "{}", deployed.stdout);
+    two.goes_on();
+
+    two.with("300ms", "400ms");
+    let planned = two.rsrt(&["diff", "numbers", "-t", "topo.toml"]);
+    planned.says(1, &[]);
+    assert!(
+        planned.stdout.contains("operator window: loses state"),
+        "{}",
+        planned.stdout
+    );
+    let deploy = ["deploy", "-t", "topo.toml"];
+    two.rsrt(&deploy)
+        .says(2, &["would lose state", "--accept-state-loss"]);
+    two.with("rate = 2000", "rate = 3000");
+    two.rsrt(&deploy)
+        .says(2, &["cannot take over while the stream runs"]);
+    let all = [(1, "replaced"), (2, "live"), (3, "refused"), (4, "refused")];
+    assert_eq!(two.outcomes(), outcomes(&all));
+    let history = two.rsrt(&["history", "numbers"]);
+    history.says(0, &[]);
+    for line in [
+        "version 1: replaced",
+        "version 2: live, from batch",
+        "version 3: refused",
+    ] {
+        assert!(history.stdout.contains(line), "{}", history.stdout);
+    }
+
+    let back = two.rsrt(&["rollback", "numbers"]);
+    back.says(0, &[]);
+    assert!(
+        back.stdout.contains("version 1 of numbers"),
+        "{}",
+        back.stdout
+    );
+    two.goes_on();
+    two.rsrt(&["rollback", "numbers", "1"])
+        .says(2, &["is the one that is live"]);
+    two.rsrt(&["rollback", "numbers", "9"])
+        .says(2, &["no version 9"]);
+    two.served.kill();
+    two.served.restart();
+    two.goes_on();
+    assert_eq!(two.served.status(&two.token, "numbers")["version"], 1);
+
+    two.with("300ms", "400ms");
+    let lossy = ["deploy", "-t", "topo.toml", "--accept-state-loss"];
+    two.rsrt(&lossy).says(0, &[]);
+    two.goes_on();
+    two.counts();
+}
+
+#[test]
+fn what_does_not_run_has_another_version_at_once() {
+    let two = Two::start();
+    two.rsrt(&["stop", "numbers"]).says(0, &[]);
+    two.with("300ms", "400ms");
+    let lossy = ["swap", "numbers", "-t", "topo.toml", "--accept-state-loss"];
+    two.rsrt(&lossy)
+        .says(2, &["can be lost only while it does"]);
+    two.with("reduce = \"std:sum\"", "reduce = \"std:min\"");
+    let swapped = two.rsrt(&["swap", "numbers", "-t", "topo.toml"]);
+    swapped.says(0, &[]);
+    assert!(
+        swapped.stdout.contains("version 2 of numbers is live"),
+        "{}",
+        swapped.stdout
+    );
+    assert_eq!(two.served.status(&two.token, "numbers")["phase"], "stopped");
+    // A deploy starts it, too.
+    two.with("reduce = \"std:sum\"", "reduce = \"std:max\"");
+    two.rsrt(&["deploy", "-t", "topo.toml"]).says(0, &[]);
+    two.goes_on();
+    two.counts();
+}
+
+#[test]
+fn a_server_that_dies_in_between_finds_out_which_version_took_over() {
+    let mut two = Two::start();
+    two.with("reduce = \"std:sum\"", "reduce = \"std:max\"");
+    two.rsrt(&["deploy", "-t", "topo.toml"]).says(0, &[]);
+    two.goes_on();
+    two.served.kill();
+    let path = two.folder("a").join("record.json");
+    let now: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let write = |record: &Value| fs::write(&path, record.to_string()).unwrap();
+    // It died before it noted that the second version had taken over.
+    let mut before = now.clone();
+    before["waiting"] = now["live"].clone();
+    before["live"] = now["before"][0].clone();
+    before["before"] = json!([]);
+    write(&before);
+    two.served.restart();
+    two.goes_on();
+    assert_eq!(two.outcomes(), outcomes(&[(1, "replaced"), (2, "live")]));
+
+    // It died when a third one waited.
+    two.served.kill();
+    let mut waiting: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut third = now["before"][0].clone();
+    third["number"] = json!(3);
+    third["text"] = json!(NUMBERS.replace("std:sum", "std:count"));
+    waiting["waiting"] = third;
+    write(&waiting);
+    two.served.restart();
+    two.goes_on();
+    let all = [(1, "replaced"), (2, "live"), (3, "refused")];
+    assert_eq!(two.outcomes(), outcomes(&all));
+    two.counts();
+}
+
+#[test]
+fn a_plugin_is_replaced_for_one_operator() {
+    let served = Served::start();
+    let token = served.token(&["--namespace", "a"]);
+    let topology = "name = \"words\"\nbatch-interval = \"50ms\"\n\
+        [source.lines]\ntype = \"generator\"\nrate = 1000\nwords = 3\n\
+        [operator.first]\ninput = \"lines\"\nmap = \"echo\"\n\
+        [operator.second]\ninput = \"first\"\nmap = \"echo\"\n\
+        [sink.out]\ninput = \"second\"\ntype = \"null\"\n";
+    served.folder.write("topo.toml", topology.as_bytes());
+    let plugin = crate::guests::plugin("faulty");
+    let deploy = ["deploy", plugin.to_str().unwrap(), "-t", "topo.toml"];
+    served.rsrt(&token, &deploy).says(0, &[]);
+    // Another build: a custom section more.
+    let mut other = fs::read(&plugin).unwrap();
+    other.extend([0, 6, 4, b'm', b'o', b'r', b'e', 1]);
+    served.folder.write("other.wasm", &other);
+    let one = ["swap", "words", "other.wasm", "--operator"];
+    let swapped = served.rsrt(&token, &[&one[..], &["second"]].concat());
+    swapped.says(0, &[]);
+    assert!(
+        swapped.stdout.contains("operator first: unchanged"),
+        "{}",
+        swapped.stdout
+    );
+    assert!(
+        swapped.stdout.contains("operator second: safe"),
+        "{}",
+        swapped.stdout
+    );
+    served.rsrt(&token, &[&one[..], &["third"]].concat()).says(
+        2,
+        &["there is no operator `third`; there are first, second"],
+    );
+    let all = served.rsrt(&token, &["swap", "words", "other.wasm"]);
+    all.says(0, &[]);
+    assert!(
+        all.stdout
+            .contains("operator first: safe: the default plugin is another build"),
+        "{}",
+        all.stdout
+    );
+    assert!(
+        all.stdout.contains("operator second: unchanged"),
+        "{}",
+        all.stdout
+    );
+    served
+        .rsrt(&token, &["swap", "words"])
+        .says(2, &["a plugin or --topology FILE is needed"]);
+    served.until(&token, "words", |status| {
+        assert_eq!(status["failed-batches"], 0, "{status}");
+        status["version"] == 3 && status["batches"].as_u64() > Some(20)
+    });
+}
+
+#[test]
+fn whoever_looks_at_a_stream_goes_on_looking_after_a_swap() {
+    let two = Two::start();
+    let mut child = two.served.follow(
+        &two.token,
+        &["tap", "numbers", "window", "--format", "json"],
+    );
+    let mut rows = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    rows.next().unwrap().unwrap();
+    two.with("reduce = \"std:sum\"", "reduce = \"std:max\"");
+    let swapped = two.rsrt(&["swap", "numbers", "-t", "topo.toml", "--format", "json"]);
+    swapped.says(0, &[]);
+    let version: Value = serde_json::from_str(&swapped.stdout).unwrap();
+    let from = version["from"].as_i64().unwrap();
+    let of_new = rows.find(|row| {
+        let row: Value = serde_json::from_str(row.as_ref().unwrap()).unwrap();
+        row["batch"].as_i64() >= Some(from)
+    });
+    assert!(of_new.is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
