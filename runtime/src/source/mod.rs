@@ -14,6 +14,7 @@ mod open;
 mod queue;
 mod receiver;
 mod record_file;
+mod replayed;
 mod rows;
 mod selection;
 
@@ -30,6 +31,7 @@ pub use kept::{Kept, KeptClaim};
 pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
+pub use replayed::{ReplaySetup, ReplayedBlocks, open_replayed};
 
 use crate::{
     model::{BatchTime, InputPosition, InputRange},
