@@ -96,6 +96,12 @@ pub enum CheckpointError {
         /// The batches that are kept.
         there: String,
     },
+    /// No version took over while the stream ran, or it is not the last one.
+    #[error("there is no way back in {place}: no version took over since the last one was started")]
+    NoWayBack {
+        /// Where the checkpoint is.
+        place: String,
+    },
     /// A file is missing or is not what was written.
     #[error("{file} in {place} {why}; restore it from a copy, or start anew with --fresh")]
     Damaged {

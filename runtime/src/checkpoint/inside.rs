@@ -50,8 +50,12 @@ impl Inside {
         let Some(manifest) = read_manifest(&*disk)? else {
             return Ok(None);
         };
-        let memory = read_state(&*disk, &manifest)?;
-        let history = read_history(disk, &manifest)?;
+        let history = read_history(disk.clone(), &manifest)?;
+        let memory = read_state(&*disk, &history.states)?;
+        let manifest = Manifest {
+            states: history.states.clone(),
+            ..manifest
+        };
         let blocks = history.blocks.iter();
         Ok(Some(Self {
             memory,
@@ -147,5 +151,6 @@ pub(super) fn read_history(
         history.add(Fact::decode(entry.payload)?, entry.place);
         Ok::<_, CheckpointError>(())
     })?;
+    history.settle();
     Ok(history)
 }

@@ -36,6 +36,7 @@ mod state_rows;
 mod store;
 mod taking_over;
 mod version;
+mod way_back;
 mod written;
 
 pub use error::CheckpointError;

@@ -83,7 +83,7 @@ impl Retained {
     }
 
     fn of(disk: Arc<dyn Disk>, manifest: Manifest) -> Result<Self, CheckpointError> {
-        let mut history = History::with_all(&manifest);
+        let mut history = History::new(&manifest);
         Journal::read(disk.clone(), manifest.journal_from, |entry| {
             history.add(Fact::decode(entry.payload)?, entry.place);
             Ok::<_, CheckpointError>(())
@@ -91,7 +91,10 @@ impl Retained {
         let blocks = history.blocks.into_iter();
         Ok(Self {
             disk,
-            manifest,
+            manifest: Manifest {
+                states: history.states,
+                ..manifest
+            },
             claims: history.claims.into_values().collect(),
             versions: history.versions,
             blocks: blocks.map(|(source, of)| (source, of.blocks)).collect(),

@@ -123,10 +123,20 @@ impl Executor {
     /// what it has [migrated](Self::migrate_from). `place`
     /// says which operator of this topology goes on with what one of that topology remembers.
     pub fn take_over(&self, before: &Self, place: impl Fn(OperatorId) -> Option<OperatorId>) {
+        before.taps.close();
         let mut old = before.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = std::mem::take(&mut *old).moved(place);
         drop(old);
         self.remembered().add(memory);
+    }
+
+    /// Its operators keep something from batch to batch.
+    pub fn remembers(&self) -> bool {
+        let mut needed = self.plan.needed.iter();
+        needed.any(|id| {
+            let verb = &self.topology.operators[id.0].verb;
+            verb.remembers() || verb.window().is_some()
+        })
     }
 
     /// What its plugins are, in the topology's order.

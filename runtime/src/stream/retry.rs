@@ -112,7 +112,7 @@ impl Batches {
         again.collect()
     }
 
-    fn fit(&self, of: &BatchLetters) -> bool {
+    pub(super) fn fit(&self, of: &BatchLetters) -> bool {
         let mut letters = of.letters.iter();
         letters.all(|letter| letter.fits(&self.topology))
     }
