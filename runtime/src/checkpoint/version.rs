@@ -224,6 +224,34 @@ mod tests {
     }
 
     #[test]
+    fn the_way_back_leads_to_the_version_before_one_that_took_over() {
+        let took_over = |id, from, forgets: &[&str]| Version {
+            since: Some(1),
+            ..version(id, from, forgets)
+        };
+        let back = |versions: &[Version]| way_back(versions, 7, "it failed".to_owned());
+        let first = version(1, i64::MIN, &[]);
+        assert_eq!(back(std::slice::from_ref(&first)), None);
+        // One that was started is where whoever started it wants to be.
+        assert_eq!(back(&[first.clone(), version(2, 5, &[])]), None);
+        let mut versions = vec![first.clone(), took_over(2, 5, &["a"])];
+        let way = back(&versions).unwrap();
+        assert_eq!((way.id, way.from, &way.forgets[..]), (3, 5, &[][..]));
+        assert_eq!(way.program, first.program);
+        assert_eq!(way.back.as_deref(), Some("it failed"));
+        assert_eq!(on_trial(&versions), Some(BatchTime::from_millis(5)));
+        versions.push(way);
+        assert_eq!(owner(&versions, 5), 2);
+        assert!(forgotten(&versions, 4, 2).is_empty());
+        // It leads no further.
+        assert_eq!(back(&versions), None);
+        // The one before has made no batch: it begins as it would have.
+        let versions = [first, took_over(2, 5, &["a"]), took_over(3, 5, &["b"])];
+        let way = back(&versions).unwrap();
+        assert_eq!(way.forgets, ["a"]);
+    }
+
+    #[test]
     fn state_loses_what_the_versions_behind_it_do_not_take_over() {
         let versions = [
             version(1, i64::MIN, &[]),

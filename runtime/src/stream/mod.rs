@@ -6,6 +6,7 @@
 mod batches;
 mod blocking;
 mod charged;
+mod conclusion;
 mod grid;
 mod letters;
 mod plugins;

@@ -371,7 +371,8 @@ impl Driver {
         };
         let number = claimed.number;
         if let Some(trial) = self.trial.as_mut().filter(|trial| trial.covers(number)) {
-            trial.begins(&mut claimed, &by.topology);
+            let is_own = Arc::ptr_eq(&by, &self.batches);
+            trial.begins(&mut claimed, (&by.topology, is_own));
         }
         let batches = self.batches.clone();
         self.running = Some(spawn_batch(time, move || {

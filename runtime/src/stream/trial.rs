@@ -50,11 +50,16 @@ impl Trial {
         number < self.until
     }
 
-    /// A batch begins, and may have to be made by the version before.
-    pub(super) fn begins(&mut self, claimed: &mut Claimed, claimed_by: &Topology) {
+    /// A batch begins, and may have to be made by the version before. It was claimed by this one, or
+    /// by another: then it is claimed anew, and its letters are given back.
+    pub(super) fn begins(&mut self, claimed: &mut Claimed, (by, is_own): (&Topology, bool)) {
         claimed.on_trial = true;
         if let Before::Here(waiting) = &mut self.before {
-            waiting.running = KeptBatch::of(claimed, claimed_by);
+            let kept = KeptBatch::of(claimed, by);
+            waiting.running = kept.map(|kept| KeptBatch {
+                letters: if is_own { kept.letters } else { Vec::new() },
+                ..kept
+            });
         }
     }
 
