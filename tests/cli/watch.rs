@@ -6,6 +6,7 @@ use std::{fs, io::BufReader, process::Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Folder, signals::wait_for};
+use crate::guests;
 
 const NUMBERS: &str = r#"
 name = "numbers"
@@ -85,6 +86,57 @@ fn what_changes_while_a_run_watches_takes_over_and_no_record_is_lost() {
     let program = |line: &str| line.split("topology ").nth(1).map(str::to_owned);
     assert_eq!(program(history[0]), program(history[2]));
     assert_ne!(program(history[0]), program(history[1]));
+}
+
+#[test]
+fn what_fails_when_it_has_taken_over_gives_way() {
+    let folder = Folder::new(&[("topo.toml", NUMBERS)]);
+    let mut rsrt = folder.command(&["run", "-t", "topo.toml", "--watch"]);
+    let mut child = rsrt.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    wait_for("running numbers", &mut stderr);
+    let plugin = guests::plugin("faulty");
+    let fails = format!(
+        r#"
+[plugin.faulty]
+path = {plugin:?}
+[operator.doubled]
+input = "numbers"
+map = "faulty:poison-map"
+limits = {{ output = "8B" }}
+[sink.doubles]
+input = "doubled"
+type = "null"
+"#
+    );
+    folder.write("topo.toml", format!("{NUMBERS}{fails}").as_bytes());
+    wait_for("another version makes the batches", &mut stderr);
+    let said = wait_for("the version before makes the batches from", &mut stderr);
+    assert!(said.contains("operator `doubled`"), "{said}");
+    // It goes on, and takes another one.
+    let fine = NUMBERS.replace("reduce = \"std:sum\"", "reduce = \"std:max\"");
+    folder.write("topo.toml", fine.as_bytes());
+    wait_for("another version makes the batches", &mut stderr);
+    let id = i32::try_from(child.id()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    wait_for("records in", &mut stderr);
+    assert!(child.wait().unwrap().success());
+
+    let lines = lines(&folder);
+    let expected: Vec<u64> = (0..).take(lines.len()).collect();
+    assert!(
+        lines == expected,
+        "of {} lines some are lost or there twice",
+        lines.len()
+    );
+    let history = folder.rsrt(&["history", "kept"]);
+    let history: Vec<_> = history.stdout.lines().collect();
+    assert_eq!(history.len(), 4, "{history:?}");
+    assert!(
+        history[2].contains("the way back from the version before it: batch"),
+        "{}",
+        history[2]
+    );
 }
 
 #[test]

@@ -11,11 +11,14 @@ use rsrt::{
     checkpoint::{Opened, Program, ProgramFiles},
     clock::ManualClock,
     format::rows_to_json,
+    journal::MemoryDisk,
     scheduler::{Mode, Plan, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
-    stream::{BatchReport, Listener, Next, Run, Stop, Stream, SwapError, Swapper, Swapping},
-    topology::{Defaults, QueueOrder, SourceId, Topology, compile},
+    stream::{
+        BatchReport, Listener, Next, Run, Stop, Stream, SwapError, Swapper, Swapping, VersionEvent,
+    },
+    topology::{Defaults, QueueOrder, SourceId, SourceKind, Topology, compile},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -138,6 +141,10 @@ pub(super) struct Attempt {
     pub(super) committed: Option<i64>,
     /// Why it ended early.
     pub(super) error: Option<String>,
+    /// What became of versions, in order.
+    pub(super) versions: Vec<VersionEvent>,
+    /// Another version is to go on.
+    pub(super) went_back: bool,
 }
 
 /// How it is run.
@@ -153,6 +160,10 @@ pub(super) struct How<'a> {
     pub(super) swaps: Vec<(i64, &'a Flow)>,
     /// They may lose state.
     pub(super) accepts_loss: bool,
+    /// When a batch at this time or later has ended, the version before is to go on.
+    pub(super) back: Option<i64>,
+    /// From this batch on sinks take nothing.
+    pub(super) sinks_fail_from: Option<i64>,
 }
 
 impl Flow {
@@ -255,7 +266,7 @@ type = "null"
         let called = called.map(|plugin| (None, plugin.digest().to_string()));
         let program = Program::new(&self.toml, called.collect());
         let opened = machine.open(&topology, program)?;
-        Ok(self.run(machine, opened, &How::default()).0)
+        Ok(self.run(machine, Some(opened), &How::default()).0)
     }
 
     /// Runs it as one version of several; answers also with what came of the swaps.
@@ -268,16 +279,29 @@ type = "null"
         let opened = machine.open(&self.topology(), Program::of(&files))?;
         let kept = opened.checkpoint.keep_program(&files);
         kept.map_err(|error| error.to_string())?;
-        Ok(self.run(machine, opened, how))
+        Ok(self.run(machine, Some(opened), how))
     }
 
-    fn sinks_of(&self, machine: &impl Machine, given: &Given) -> Vec<Box<dyn Sink>> {
+    /// The same, and nothing outlives it.
+    pub(super) fn attempt_without(&self, how: &How<'_>) -> (Attempt, Vec<Result<i64, String>>) {
+        self.run(&MemoryDisk::new(), None, how)
+    }
+
+    fn sinks_of(
+        &self,
+        machine: &impl Machine,
+        given: &Given,
+        fail_from: Option<i64>,
+    ) -> Vec<Box<dyn Sink>> {
         let topology = self.topology();
         let sinks = topology.sinks.iter().map(|sink| -> Box<dyn Sink> {
             let (to, given, machine) = (sink.name.to_string(), given.clone(), machine.clone());
             Box::new(FunctionSink::new(&sink.name, move |time, batch| {
                 // Giving is a step, too, at which the machine may stop.
                 machine.step()?;
+                if fail_from.is_some_and(|from| time.as_millis() >= from) {
+                    return Err("it is full".into());
+                }
                 let chunks = batch
                     .chunks()
                     .map(|chunk| rows_to_json(chunk, &batch.schema));
@@ -293,14 +317,14 @@ type = "null"
         sinks.collect()
     }
 
-    fn next(&self, machine: &impl Machine, given: &Given, accepts_loss: bool) -> Next {
+    fn next(&self, machine: &impl Machine, given: &Given, how: &How<'_>) -> Next {
         let topology = self.topology();
         Next {
             plugins: guests::catalog().of(&topology).unwrap(),
             plan: Plan::new(&topology),
-            sinks: self.sinks_of(machine, given),
+            sinks: self.sinks_of(machine, given, how.sinks_fail_from),
             files: self.files(),
-            accepts_loss,
+            accepts_loss: how.accepts_loss,
             topology,
         }
     }
@@ -308,7 +332,7 @@ type = "null"
     fn run(
         &self,
         machine: &impl Machine,
-        opened: Opened,
+        opened: Option<Opened>,
         how: &How<'_>,
     ) -> (Attempt, Vec<Result<i64, String>>) {
         let topology = self.topology();
@@ -316,11 +340,17 @@ type = "null"
         let numbers = &topology.sources[0];
         let order = QueueOrder::OneAtATime;
         let two = NonZeroUsize::new(2).unwrap();
-        let queue = QueueSource::new(&numbers.name, &numbers.schema, order, two, self.batches());
+        let (name, schema) = (&numbers.name, &numbers.schema);
+        let queue = match &numbers.kind {
+            SourceKind::Queue {
+                path: Some(path), ..
+            } => QueueSource::open(name, schema, order, two, path).unwrap(),
+            _ => QueueSource::new(name, schema, order, two, self.batches()),
+        };
         let given = Given::default();
         let source: Box<dyn Source> = Box::new(queue);
         let sources = BTreeMap::from([(SourceId(0), source)]);
-        let sinks = self.sinks_of(machine, &given);
+        let sinks = self.sinks_of(machine, &given, how.sinks_fail_from);
         let plan = Plan::new(&topology);
         let stream = Stream::planned(topology, plan, plugins, sources, sinks, &POOL);
         let clock = Arc::new(ManualClock::at(0));
@@ -332,13 +362,18 @@ type = "null"
             clock: clock.clone(),
             stop: stop.clone(),
         };
-        let mut stream = stream.with_checkpoint(opened);
+        let mut stream = match opened {
+            Some(opened) => stream.with_checkpoint(opened),
+            None => stream,
+        };
         let swaps = how.swaps.iter();
-        let swaps = swaps.map(|(at, flow)| (*at, flow.next(machine, &given, how.accepts_loss)));
+        let swaps = swaps.map(|(at, flow)| (*at, flow.next(machine, &given, how)));
         let mut watching = Watching {
             committed: None,
-            swapper: (!how.swaps.is_empty()).then(|| stream.swapper()),
+            swapper: (!how.swaps.is_empty() || how.back.is_some()).then(|| stream.swapper()),
             swaps: swaps.collect(),
+            back: how.back,
+            versions: Vec::new(),
             asked: Vec::new(),
             stop: how.live.then_some(stop),
         };
@@ -379,6 +414,8 @@ type = "null"
             given,
             committed: watching.committed,
             error: summary.last_error.map(|error| error.to_string()),
+            versions: watching.versions,
+            went_back: summary.went_back,
         };
         (attempt, swapped)
     }
@@ -393,6 +430,8 @@ struct Watching {
     /// Those that are still to come, and after which batch.
     swaps: VecDeque<(i64, Next)>,
     asked: Vec<Result<Swapping, SwapError>>,
+    back: Option<i64>,
+    versions: Vec<VersionEvent>,
     /// Stops a run that does not end by itself.
     stop: Option<Stop>,
 }
@@ -408,9 +447,17 @@ impl Listener for Watching {
                 let next = self.swaps.pop_front().map(|(_, next)| swapper.swap(next));
                 self.asked.extend(next);
             }
+            if self.back.is_some_and(|at| at <= time) {
+                self.back = None;
+                self.asked.push(swapper.back());
+            }
         }
         if let Some(stop) = self.stop.as_ref().filter(|_| time >= 12_000) {
             stop.abort();
         }
+    }
+
+    fn version(&mut self, event: &VersionEvent) {
+        self.versions.push(event.clone());
     }
 }

@@ -8,6 +8,8 @@ mod blocks;
 mod catch_up;
 mod clock;
 mod flow;
+mod going_back;
+mod going_back_blocks;
 mod machine;
 mod migrations;
 mod objects;

@@ -16,6 +16,10 @@ checkpoint-interval = "500ms"
 [source.numbers]
 type = "generator"
 rate = 2000
+[source.words]
+type = "generator"
+rate = 100
+words = 2
 [operator.window]
 input = "numbers"
 reduce-by-window = "std:sum"
@@ -29,6 +33,9 @@ type = "text-files"
 path = "out/all"
 [sink.totals]
 input = "total"
+type = "null"
+[sink.words]
+input = "words"
 type = "null"
 "#;
 
@@ -253,6 +260,49 @@ fn a_server_that_dies_in_between_finds_out_which_version_took_over() {
     two.goes_on();
     let all = [(1, "replaced"), (2, "live"), (3, "refused")];
     assert_eq!(two.outcomes(), outcomes(&all));
+    two.counts();
+}
+
+#[test]
+fn a_version_that_faults_is_rolled_back_by_itself() {
+    let mut two = Two::start();
+    let faults = "[operator.same]\ninput = \"words\"\nmap = \"panics\"\n\
+        [sink.same]\ninput = \"same\"\ntype = \"null\"\n";
+    let text = format!("{NUMBERS}{faults}");
+    two.served.folder.write("topo.toml", text.as_bytes());
+    let plugin = crate::guests::plugin("faulty");
+    let swap = [
+        "swap",
+        "numbers",
+        plugin.to_str().unwrap(),
+        "-t",
+        "topo.toml",
+    ];
+    let swapped = two.rsrt(&swap);
+    // It may have made a batch before anybody asked.
+    assert!(
+        swapped.stdout.contains("version 2 of numbers"),
+        "{}",
+        swapped.stdout
+    );
+    two.served
+        .until(&two.token, "numbers", |status| status["version"] == 1);
+    two.goes_on();
+    assert_eq!(two.outcomes(), outcomes(&[(1, "live"), (2, "rolled-back")]));
+    let history = two.rsrt(&["history", "numbers"]);
+    history.says(0, &[]);
+    assert!(history.stdout.contains("rolled-back"), "{}", history.stdout);
+    assert!(
+        history.stdout.contains("operator same"),
+        "{}",
+        history.stdout
+    );
+    let log = two.rsrt(&["logs", "numbers"]);
+    assert!(log.stdout.contains("the version before"), "{}", log.stdout);
+    two.served.kill();
+    two.served.restart();
+    two.goes_on();
+    assert_eq!(two.outcomes(), outcomes(&[(1, "live"), (2, "rolled-back")]));
     two.counts();
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Raised when a fact changes its form.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 
 /// One thing that has happened, durably.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,12 @@ pub enum Fact {
     Version(Version),
     /// A claim of a batch that takes dead letters, too; they are none any more.
     ClaimRetrying(ClaimFact, Vec<BatchLetters>),
+    /// A batch of a version from which there is a way back is given to its sinks: from here on no
+    /// other version may make it.
+    Given {
+        /// Its time, in milliseconds since the epoch.
+        time: i64,
+    },
 }
 
 /// What a batch takes.

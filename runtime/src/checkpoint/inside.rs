@@ -50,8 +50,12 @@ impl Inside {
         let Some(manifest) = read_manifest(&*disk)? else {
             return Ok(None);
         };
-        let memory = read_state(&*disk, &manifest)?;
-        let history = read_history(disk, &manifest)?;
+        let history = read_history(disk.clone(), &manifest)?;
+        let memory = read_state(&*disk, &history.states)?;
+        let manifest = Manifest {
+            states: history.states.clone(),
+            ..manifest
+        };
         let blocks = history.blocks.iter();
         Ok(Some(Self {
             memory,
@@ -72,11 +76,22 @@ impl ProgramFiles {
     /// # Errors
     /// When there is no checkpoint, or it is damaged.
     pub fn kept(location: &Location) -> Result<Option<Self>, CheckpointError> {
-        let inside = Inside::read(location)?;
-        match inside.versions.last() {
-            Some(last) => program::read(&*look_at(location)?, &last.program),
-            None => Ok(None),
-        }
+        let last = Version::last(location)?;
+        program::read(&*look_at(location)?, &last.program)
+    }
+}
+
+impl Version {
+    /// The one that makes the batches to come of the checkpoint in this place. States are not read.
+    ///
+    /// # Errors
+    /// When there is no checkpoint, or it is damaged.
+    pub fn last(location: &Location) -> Result<Self, CheckpointError> {
+        let missing = || unusable(location, std::io::Error::other("it holds no checkpoint"));
+        let disk = look_at(location)?;
+        let manifest = read_manifest(&*disk)?.ok_or_else(missing)?;
+        let history = read_history(disk, &manifest)?;
+        history.versions.last().cloned().ok_or_else(missing)
     }
 }
 
@@ -147,5 +162,6 @@ pub(super) fn read_history(
         history.add(Fact::decode(entry.payload)?, entry.place);
         Ok::<_, CheckpointError>(())
     })?;
+    history.settle();
     Ok(history)
 }

@@ -135,6 +135,7 @@ pub(super) fn begun(topology: &Topology, program: Program, unique: &str) -> Mani
             parallelism: topology.parallelism.get() as u64,
             forgets: Vec::new(),
             since: None,
+            back: None,
         }],
         states: Vec::new(),
         journal_from: 1,

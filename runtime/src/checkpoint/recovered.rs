@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     BatchLetters, Version,
     fact::{ClaimFact, Fact, SourceFact},
-    manifest::Manifest,
+    manifest::{Manifest, StateEntry},
 };
 use crate::{journal::Place, model::BatchTime, scheduler::SavedMemory};
 
@@ -30,6 +30,9 @@ pub struct Recovered {
     pub forgets: Vec<String>,
     /// Another version goes on behind these claims: nothing new is claimed by this one.
     pub is_followed: bool,
+    /// The first batch of this version, if it took over while the stream ran: from there leads a
+    /// way back to the version before.
+    pub on_trial: Option<BatchTime>,
 }
 
 /// A batch that must be made again.
@@ -47,8 +50,11 @@ pub struct RecoveredClaim {
     pub committed: Option<bool>,
     /// An operator failed on it, so no sink was given any of it.
     pub failed: bool,
-    /// A version before the one that makes it claimed it, and did not begin it.
+    /// A version before the one that makes it claimed it; if it is not committed, no sink has
+    /// anything of it.
     pub superseded: bool,
+    /// It was made on trial, and may have been given to sinks.
+    pub given: bool,
 }
 
 impl RecoveredClaim {
@@ -75,14 +81,15 @@ pub(super) struct History {
     pub(super) finished: bool,
     /// In the order in which they began.
     pub(super) versions: Vec<Version>,
-    /// Up to this time the state covers everything.
-    covered: Option<i64>,
+    /// Those that count: what a version has written from which a way back leads does not.
+    pub(super) states: Vec<StateEntry>,
 }
 
 impl History {
+    /// Of all that the journal has, until it is [settled](Self::settle).
     pub(super) fn new(manifest: &Manifest) -> Self {
         let mut history = Self {
-            covered: manifest.state().map(|state| state.time),
+            states: manifest.states.clone(),
             finished: manifest.finished,
             versions: manifest.versions.clone(),
             ..Self::default()
@@ -98,10 +105,6 @@ impl History {
 
     fn of(&mut self, source: &str) -> &mut SourceBlocks {
         self.blocks.entry(source.to_owned()).or_default()
-    }
-
-    fn is_covered(&self, time: i64) -> bool {
-        self.covered.is_some_and(|covered| time <= covered)
     }
 
     /// Takes the next fact, which lies there.
@@ -123,18 +126,17 @@ impl History {
             Fact::Claim(claim) => self.claim(claim, Vec::new()),
             Fact::ClaimRetrying(claim, letters) => self.claim(claim, letters),
             Fact::NoClaim { time, number } => {
-                if !self.is_covered(time) {
-                    let recovered = RecoveredClaim {
-                        time: BatchTime::from_millis(time),
-                        number,
-                        claim: None,
-                        letters: Vec::new(),
-                        committed: None,
-                        failed: false,
-                        superseded: false,
-                    };
-                    self.claims.insert(time, recovered);
-                }
+                let recovered = RecoveredClaim {
+                    time: BatchTime::from_millis(time),
+                    number,
+                    claim: None,
+                    letters: Vec::new(),
+                    committed: None,
+                    failed: false,
+                    superseded: false,
+                    given: false,
+                };
+                self.claims.insert(time, recovered);
             }
             Fact::Commit { time, failed } => {
                 if let Some(claim) = self.claims.get_mut(&time) {
@@ -146,32 +148,47 @@ impl History {
                     claim.failed = true;
                 }
             }
+            Fact::Given { time } => {
+                if let Some(claim) = self.claims.get_mut(&time) {
+                    claim.given = true;
+                }
+            }
             Fact::Finished => self.finished = true,
             Fact::Version(version) => {
-                // The manifest has those of which it knew.
                 for claim in self.claims.range_mut(version.from..) {
                     claim.1.superseded = true;
                 }
+                // The manifest has those of which it knew, and no state that does not count.
                 if self.versions.last().is_none_or(|last| last.id < version.id) {
+                    self.states.retain(|state| state.time < version.from);
                     self.versions.push(version);
                 }
             }
         }
     }
 
-    fn claim(&mut self, claim: ClaimFact, letters: Vec<BatchLetters>) {
-        if self.is_covered(claim.time) {
+    /// All facts are known: what the newest state covers is over.
+    pub(super) fn settle(&mut self) {
+        let Some(covered) = self.states.last().map(|state| state.time) else {
+            return;
+        };
+        let later = self.claims.split_off(&covered.saturating_add(1));
+        let covered = std::mem::replace(&mut self.claims, later);
+        for claim in covered.into_values().filter_map(|of| of.claim) {
             for taken in &claim.sources {
                 self.forget(taken);
             }
-            return;
         }
+    }
+
+    fn claim(&mut self, claim: ClaimFact, letters: Vec<BatchLetters>) {
         let recovered = RecoveredClaim {
             time: BatchTime::from_millis(claim.time),
             number: claim.number,
             committed: None,
             failed: false,
             superseded: false,
+            given: false,
             letters,
             claim: Some(claim),
         };

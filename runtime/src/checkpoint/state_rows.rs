@@ -126,7 +126,8 @@ impl StateRows {
         let Some(manifest) = read_manifest(&*disk)? else {
             return Ok(found);
         };
-        let (Some(memory), Some(state)) = (read_state(&*disk, &manifest)?, manifest.state()) else {
+        let (Some(memory), Some(state)) = (read_state(&*disk, &manifest.states)?, manifest.state())
+        else {
             return Ok(found);
         };
         let (number, time) = (state.number, state.time);

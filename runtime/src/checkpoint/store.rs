@@ -30,7 +30,7 @@ use crate::{
 
 const MANIFEST: &str = "manifest";
 /// Raised when the manifest or the state change their form.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 /// A file that is there while the journal may have versions that the manifest has not.
 pub(super) const SWAPPING: &str = "swapping";
 
@@ -39,7 +39,7 @@ pub(super) const SWAPPING: &str = "swapping";
 pub struct Checkpoint {
     pub(super) shared: Arc<Shared>,
     pub(super) logged: LoggedBlocks,
-    manifest: Mutex<Manifest>,
+    pub(super) manifest: Mutex<Manifest>,
     references: References,
     pub(super) letters: Mutex<letters::Sizes>,
     /// Dead letters that someone wants to be retried.
@@ -118,7 +118,6 @@ impl Checkpoint {
             write_manifest(&*disk, &manifest)?;
         }
         belongs(&manifest, topology, &disk.place())?;
-        let memory = read_state(&*disk, &manifest)?;
         let mut history = History::new(&manifest);
         let mut needs = Needs::default();
         let journal = Journal::open(disk.clone(), manifest.journal_from, |entry| {
@@ -127,11 +126,20 @@ impl Checkpoint {
                 Fact::Block { source, id, .. } => needs.block(source, *id, segment),
                 Fact::Claim(claim) | Fact::ClaimRetrying(claim, _) => needs.claim(claim, segment),
                 Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
-                Fact::Commit { .. } | Fact::Failed { .. } | Fact::Finished | Fact::Version(_) => {}
+                Fact::Commit { .. }
+                | Fact::Failed { .. }
+                | Fact::Given { .. }
+                | Fact::Finished
+                | Fact::Version(_) => {}
             }
             history.add(fact, entry.place);
             Ok::<_, CheckpointError>(())
         })?;
+        history.settle();
+        let memory = read_state(&*disk, &history.states)?;
+        // A run that died on the way back may have left states that no longer count.
+        let mut is_changed = manifest.states != history.states;
+        manifest.states = history.states;
         let retain = retained(topology);
         if let Some(state) = chain::oldest_needed(&manifest.states, retain) {
             needs.covered(state.time);
@@ -147,8 +155,11 @@ impl Checkpoint {
         if turn.version.is_none() {
             // The batches from here on are made by another one.
             let of = (program, topology);
-            let next = version::following(&manifest.versions, &claims, last, of, None);
+            let next = version::following(&manifest.versions, &claims, last, of);
             manifest.versions.push(next);
+            is_changed = true;
+        }
+        if is_changed {
             write_manifest(&*disk, &manifest)?;
         }
         let forgets = written.zip(turn.version);
@@ -181,6 +192,7 @@ impl Checkpoint {
             finished: history.finished,
             forgets: forgets.unwrap_or_default(),
             is_followed: turn.is_followed,
+            on_trial: version::on_trial(&manifest.versions).filter(|_| !turn.is_followed),
         };
         let mut sizes = letters::sizes(&*disk)?;
         forget_claimed(&*disk, &mut sizes, &recovered.claims)?;
@@ -268,6 +280,16 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// A batch that was made on trial is given to its sinks now. When it returns, no other version
+    /// will ever make it.
+    ///
+    /// # Errors
+    /// When it cannot be made durable: then no sink may have it.
+    pub fn given(&self, time: BatchTime) -> Result<(), CheckpointError> {
+        let time = time.as_millis();
+        self.shared.append(&Fact::Given { time }, |_, _| {})
+    }
+
     /// An operator failed on a batch; no sink was given any of it.
     ///
     /// # Errors
@@ -337,6 +359,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Batches that can be made again behind the newest state.
+    pub fn retained(&self) -> u64 {
+        self.retain
+    }
+
     /// Bytes of all states that are kept.
     pub fn state_bytes(&self) -> u64 {
         let manifest = lock(&self.manifest);
@@ -352,7 +379,7 @@ impl Checkpoint {
     }
 
     /// Removes states and reference data that nothing names. What stays by accident does no harm.
-    fn remove_others(&self, manifest: &Manifest) {
+    pub(super) fn remove_others(&self, manifest: &Manifest) {
         let disk = &*self.shared.disk;
         let needed = lock(&self.shared.log).needs.references();
         self.references.release(disk, &needed);
@@ -390,7 +417,7 @@ fn zero_time(manifest: &Manifest, claims: &[RecoveredClaim]) -> Option<BatchTime
     Some(BatchTime::from_millis(time - since))
 }
 
-fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
+pub(super) fn write_manifest(disk: &dyn Disk, manifest: &Manifest) -> Result<(), CheckpointError> {
     Ok(write_whole(disk, MANIFEST, &seal(VERSION, manifest)?)?)
 }
 
@@ -402,10 +429,18 @@ fn retained(topology: &Topology) -> u64 {
 /// The newest state.
 pub(super) fn read_state(
     disk: &dyn Disk,
-    manifest: &Manifest,
+    states: &[StateEntry],
+) -> Result<Option<SavedMemory>, CheckpointError> {
+    read_chain(disk, chain::newest(states))
+}
+
+/// A state, of the states that it lies upon.
+pub(super) fn read_chain(
+    disk: &dyn Disk,
+    states: &[StateEntry],
 ) -> Result<Option<SavedMemory>, CheckpointError> {
     let mut memory: Option<SavedMemory> = None;
-    for state in chain::newest(&manifest.states) {
+    for state in states {
         let part = read_part(disk, state)?;
         memory = Some(match memory {
             Some(before) => part.upon(&before)?,

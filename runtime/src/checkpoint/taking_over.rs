@@ -81,6 +81,7 @@ impl Checkpoint {
             parallelism,
             forgets,
             since: Some(next.now),
+            back: None,
         };
         let fact = Fact::Version(version.clone());
         // Noted in one with the record: the next manifest has one or the other.

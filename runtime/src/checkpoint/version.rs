@@ -22,8 +22,11 @@ pub struct Version {
     pub parallelism: u64,
     /// Operators of the version before whose state it did not take over.
     pub forgets: Vec<String>,
-    /// The wall clock's time when it was taken up, in milliseconds since the epoch; none: not known.
+    /// When it took over from the one before while the stream ran, by the wall clock, in
+    /// milliseconds since the epoch; none: it was started.
     pub since: Option<i64>,
+    /// It is the way back to the version before the last one, and why it was gone; none: it is not.
+    pub back: Option<String>,
 }
 
 /// The place of the version that makes the batch at this time.
@@ -110,7 +113,6 @@ pub(super) fn following(
     claims: &[RecoveredClaim],
     last: Option<BatchTime>,
     (program, topology): (Program, &Topology),
-    now: Option<i64>,
 ) -> Version {
     // Those that failed are made by it; nothing else is left.
     let free = claims.first().map(|claim| claim.time.as_millis());
@@ -121,12 +123,42 @@ pub(super) fn following(
         program,
         parallelism: topology.parallelism.get() as u64,
         forgets: Vec::new(),
-        since: now,
+        since: None,
+        back: None,
     }
 }
 
 pub(super) fn next_id(versions: &[Version]) -> u64 {
     versions.last().map_or(1, |last| last.id + 1)
+}
+
+/// The first batch of the last version, if the way back from there is open: that took over while
+/// the stream ran.
+pub(super) fn on_trial(versions: &[Version]) -> Option<BatchTime> {
+    let [.., _, last] = versions else { return None };
+    let took_over = last.since.is_some() && last.back.is_none();
+    took_over.then(|| BatchTime::from_millis(last.from))
+}
+
+/// The way back from the last version: the one before makes its batches again, and goes on.
+pub(super) fn way_back(versions: &[Version], now: i64, why: String) -> Option<Version> {
+    on_trial(versions)?;
+    let [.., before, last] = versions else {
+        return None;
+    };
+    Some(Version {
+        id: next_id(versions),
+        from: last.from,
+        program: before.program.clone(),
+        parallelism: before.parallelism,
+        // It has made no batch: what it began with is what it begins with again.
+        forgets: match before.from == last.from {
+            true => before.forgets.clone(),
+            false => Vec::new(),
+        },
+        since: Some(now),
+        back: Some(why),
+    })
 }
 
 /// What state that was written after this batch loses on its way to the version at this place.
@@ -165,6 +197,7 @@ mod tests {
             parallelism: 1,
             forgets: forgets.iter().map(ToString::to_string).collect(),
             since: None,
+            back: None,
         }
     }
 
@@ -188,6 +221,34 @@ mod tests {
                 .collect();
             assert_eq!(owner(&versions, time), expected, "{versions:?} at {time}");
         }
+    }
+
+    #[test]
+    fn the_way_back_leads_to_the_version_before_one_that_took_over() {
+        let took_over = |id, from, forgets: &[&str]| Version {
+            since: Some(1),
+            ..version(id, from, forgets)
+        };
+        let back = |versions: &[Version]| way_back(versions, 7, "it failed".to_owned());
+        let first = version(1, i64::MIN, &[]);
+        assert_eq!(back(std::slice::from_ref(&first)), None);
+        // One that was started is where whoever started it wants to be.
+        assert_eq!(back(&[first.clone(), version(2, 5, &[])]), None);
+        let mut versions = vec![first.clone(), took_over(2, 5, &["a"])];
+        let way = back(&versions).unwrap();
+        assert_eq!((way.id, way.from, &way.forgets[..]), (3, 5, &[][..]));
+        assert_eq!(way.program, first.program);
+        assert_eq!(way.back.as_deref(), Some("it failed"));
+        assert_eq!(on_trial(&versions), Some(BatchTime::from_millis(5)));
+        versions.push(way);
+        assert_eq!(owner(&versions, 5), 2);
+        assert!(forgotten(&versions, 4, 2).is_empty());
+        // It leads no further.
+        assert_eq!(back(&versions), None);
+        // The one before has made no batch: it begins as it would have.
+        let versions = [first, took_over(2, 5, &["a"]), took_over(3, 5, &["b"])];
+        let way = back(&versions).unwrap();
+        assert_eq!(way.forgets, ["a"]);
     }
 
     #[test]

@@ -21,8 +21,9 @@ Examples:
   rsrt history checkpoints
   rsrt history checkpoints --format json
 
-The last one makes the batches that come. Those whose batches nobody can ask for any more are left out, but for
-a few. A run need not stop for it.";
+The last one makes the batches that come. A way back leads from a version that failed, or that nobody wanted,
+to the one before, which has made its batches again. Versions whose batches nobody can ask for any more
+are left out, but for a few. A run need not stop for it.";
 
 /// Show the versions of a deployed topology, or those that have made the batches of a checkpoint
 #[derive(Debug, clap::Args)]
@@ -66,6 +67,9 @@ fn text(version: &Version) -> String {
         let alias = alias.as_deref().unwrap_or("plugin");
         let _ = write!(text, ", {alias} {}", short(digest)); // to memory
     }
+    if let Some(why) = &version.back {
+        let _ = write!(text, ", the way back from the version before it: {why}"); // to memory
+    }
     if !version.forgets.is_empty() {
         let forgets = version.forgets.join(", ");
         let _ = write!(text, "; without the state of {forgets}"); // to memory
@@ -87,6 +91,7 @@ fn object(version: &Version) -> serde_json::Value {
         "plugins": plugins,
         "parallelism": version.parallelism,
         "forgets": version.forgets,
+        "back": version.back,
     })
 }
 

@@ -180,6 +180,14 @@ impl Hosted {
         self.decisions.send_modify(|decisions| *decisions += 1);
     }
 
+    /// What was live is not any more, and the version before it is again.
+    pub(super) fn gone_back(&self, why: String) {
+        self.change(|record| {
+            record.gone_back(why);
+        });
+        self.decisions.send_modify(|decisions| *decisions += 1);
+    }
+
     /// Waits until this version does not wait any more.
     pub(super) async fn decided(&self, number: u64) {
         let is_decided = |_: &u64| {

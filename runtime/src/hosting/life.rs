@@ -16,7 +16,7 @@ use crate::{
     launch::{self, Launched, Loaded, Options, Outputs, Purpose, State},
     model::{BatchTime, Location},
     scheduler::{Outcome, Tenant},
-    stream::{BatchReport, Listener, Stop, Summary},
+    stream::{BatchReport, Listener, Stop, Summary, VersionEvent},
     topology::Manifest,
 };
 
@@ -95,6 +95,7 @@ async fn live(
     let opening = Arc::new(opening);
     let mark = shared.registry.in_flight(&hosted.record());
     let mut listener = Watcher {
+        shared: shared.clone(),
         hosted: hosted.clone(),
         mark,
     };
@@ -106,10 +107,14 @@ async fn live(
             hosted.runs(handles, launched.checkpoint());
         }
         let (summary, _) = launched.run(&mut listener).await;
-        if purpose == Purpose::Run || summary.outcome != Outcome::Stopped || stop.is_asked() {
+        // An earlier version has made its batches again, or is to go on instead of the one that ran.
+        let goes_on = match purpose {
+            Purpose::Run => summary.went_back,
+            Purpose::Recover => summary.outcome == Outcome::Stopped,
+        };
+        if !goes_on || stop.is_asked() {
             return Ok(end(&summary, &stop));
         }
-        // An earlier version has made its batches again, and the next one goes on.
     }
 }
 
@@ -231,9 +236,7 @@ fn settle(hosted: &Hosted, place: Option<&Location>) -> Result<(), HostingError>
         |version: &VersionRecord| version.outcome == VersionOutcome::Replaced && has_taken(version);
     if !has_taken(&record.live) && record.before.iter().any(before) {
         let went_back = "its stream went back to the version before; the log says why";
-        hosted.change(|record| {
-            record.gone_back(went_back.to_owned());
-        });
+        hosted.gone_back(went_back.to_owned());
     }
     Ok(())
 }
@@ -262,6 +265,7 @@ fn end(summary: &Summary, stop: &Stop) -> End {
 
 /// Notes what batches do.
 struct Watcher {
+    shared: Arc<Shared>,
     hosted: Arc<Hosted>,
     mark: InFlight,
 }
@@ -275,6 +279,25 @@ impl Listener for Watcher {
         self.mark.clear();
         tell(batch);
         self.hosted.batch_ended(batch);
+    }
+
+    fn version(&mut self, event: &VersionEvent) {
+        match event {
+            VersionEvent::TookOver { first, .. } => self.hosted.taken_over(*first),
+            VersionEvent::RolledBack { at, why, .. } => {
+                self.hosted.gone_back(format!("at batch {at}: {why}"));
+            }
+            VersionEvent::Settled { .. } => {
+                self.hosted.change(|record| record.on_trial = false);
+            }
+        }
+        // Batches do not wait for it: after a crash the checkpoint is asked.
+        let (shared, hosted) = (self.shared.clone(), self.hosted.clone());
+        spawn_blocking(move || {
+            if let Err(error) = shared.registry.write_latest(|| hosted.record()) {
+                tracing::error!(parent: None, "cannot note what became of a version: {error}");
+            }
+        });
     }
 }
 

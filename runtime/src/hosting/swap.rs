@@ -13,7 +13,7 @@ use crate::{
     account::Work,
     launch::{self, Options},
     model::{Namespace, TopologyName},
-    stream::{Swapping, check_swap},
+    stream::{SwapError, Swapping, check_swap},
 };
 
 /// On which terms a version is taken.
@@ -136,11 +136,20 @@ impl Hosting {
         (version, accepts_loss): (Option<u64>, bool),
         by: &str,
     ) -> Result<u64, HostingError> {
-        let record = self.find(namespace, name)?.record();
+        let hosted = self.find(namespace, name)?;
+        let record = hosted.record();
         let wanted = version.or_else(|| record.last_replaced());
         let number = wanted.ok_or_else(|| HostingError::NothingBefore(name.clone()))?;
         if number == record.live.number {
             return Err(HostingError::IsLive(name.clone(), number));
+        }
+        if record.on_trial && record.last_replaced() == Some(number) {
+            match self.back(&hosted) {
+                // Too late: it takes over as any other version does.
+                Err(SwapError::NoWayBack(why)) => tracing::debug!("{why}"),
+                Err(error) => return Err(HostingError::Swap(error)),
+                Ok(()) => return Ok(number),
+            }
         }
         let terms = SwapTerms {
             accepts_loss,
@@ -190,6 +199,15 @@ impl Hosting {
     ) -> Result<Vec<ShownVersion>, HostingError> {
         let record = self.find(namespace, name)?.record();
         Ok(record.versions().map(ShownVersion::of).collect())
+    }
+
+    /// The version before makes the batches since the last swap again, at the next batch boundary. Blocks until
+    /// it has.
+    fn back(&self, hosted: &Hosted) -> Result<(), SwapError> {
+        let not_now = || SwapError::NoWayBack("it does not run now".to_owned());
+        let swapping = hosted.swapper().ok_or_else(not_now)?.back()?;
+        self.shared.launcher.runtime.block_on(swapping.decided())?;
+        Ok(())
     }
 
     /// It takes over at a batch boundary.
@@ -307,10 +325,9 @@ impl Hosting {
     }
 }
 
-/// What is told to the stream's listener is noted there.
+/// That it has taken over is told to the stream's listener, before.
 async fn decide(hosted: &Hosted, swapping: Swapping) {
-    match swapping.decided().await {
-        Ok(swapped) => hosted.taken_over(swapped.first),
-        Err(error) => hosted.not_taken(error.to_string()),
+    if let Err(error) = swapping.decided().await {
+        hosted.not_taken(error.to_string());
     }
 }

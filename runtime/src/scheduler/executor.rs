@@ -127,7 +127,21 @@ impl Executor {
         let memory = std::mem::take(&mut *old).moved(place);
         drop(old);
         self.remembered().add(memory);
-        before.taps.hand_over(&self.taps);
+        self.take_taps(before);
+    }
+
+    /// Whoever looks at streams of another executor goes on looking at those of this one.
+    pub fn take_taps(&self, other: &Self) {
+        other.taps.hand_over(&self.taps);
+    }
+
+    /// Its operators keep something from batch to batch.
+    pub fn remembers(&self) -> bool {
+        let mut needed = self.plan.needed.iter();
+        needed.any(|id| {
+            let verb = &self.topology.operators[id.0].verb;
+            verb.remembers() || verb.window().is_some()
+        })
     }
 
     /// What its plugins are, in the topology's order.

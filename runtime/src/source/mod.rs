@@ -9,10 +9,12 @@ mod error;
 mod file;
 mod file_range;
 mod generator;
+mod kept;
 mod open;
 mod queue;
 mod receiver;
 mod record_file;
+mod replayed;
 mod rows;
 mod selection;
 
@@ -25,9 +27,11 @@ pub use directory::{DirectorySource, FileReading};
 pub use error::{SourceError, SourceProblem};
 pub use file::FileSource;
 pub use generator::GeneratorSource;
+pub use kept::{Kept, KeptClaim};
 pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
+pub use replayed::{ReplaySetup, ReplayedBlocks, open_replayed};
 
 use crate::{
     model::{BatchTime, InputPosition, InputRange},

@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 
-use super::{BatchReport, SinkReport};
+use super::{BatchReport, SinkReport, trial::is_of_version};
 use crate::{
     account::thread_cpu,
     checkpoint::{
@@ -17,7 +17,6 @@ use crate::{
     clock::Clock,
     crash_points::around,
     model::{BatchTime, NodeName},
-    receiver::BatchTimes,
     scheduler::{BatchError, BatchInput, BatchOutput, Executor, LeftOutRows, References},
     sink::Sink,
     source::{Claim, DataSet, Source, SourceError},
@@ -55,6 +54,8 @@ pub(super) struct Claimed {
     pub(super) fatal: bool,
     /// No sink was ever given any of it.
     pub(super) untouched: bool,
+    /// There is a way back from the version that makes it.
+    pub(super) on_trial: bool,
 }
 
 pub(super) struct Given {
@@ -70,6 +71,11 @@ pub(super) struct Ended {
     pub(super) sources: Vec<SourceFact>,
     pub(super) exhausted: bool,
     pub(super) fatal: bool,
+    /// It failed, and no sink was ever given any of it.
+    pub(super) untouched: bool,
+    /// Nothing was concluded of it: it failed because of its version, from which there is a way
+    /// back.
+    pub(super) goes_back: bool,
 }
 
 /// Whether a batch is where it belongs.
@@ -120,6 +126,7 @@ impl Batches {
             exhausted,
             fatal,
             untouched: true,
+            on_trial: false,
         }
     }
 
@@ -180,18 +187,6 @@ impl Batches {
         written.map_err(|error| not_durable(time, "claim it", &error))
     }
 
-    /// An operator failed on the batch, and the run ends.
-    fn write_failed(&self, time: BatchTime) {
-        if let Some(checkpoint) = self
-            .checkpoint
-            .as_ref()
-            .filter(|_| !self.executor.is_aborted())
-            && let Err(error) = checkpoint.failed(time)
-        {
-            tracing::warn!("batch {time} is bound to this version of the topology: {error}");
-        }
-    }
-
     /// Takes what an earlier run claimed for a batch.
     pub(super) fn claim_again(&self, claim: &RecoveredClaim) -> Claimed {
         let time = claim.time;
@@ -222,6 +217,11 @@ impl Batches {
                 }
                 let references = match claim.is_free() {
                     true => self.read_references(time),
+                    // Another version has claimed it, perhaps with other data sets.
+                    false if claim.superseded => claimed_references(checkpoint, fact)
+                        .ok()
+                        .filter(|references| references.len() == self.topology.references.len())
+                        .map_or_else(|| self.read_references(time), Ok),
                     false => claimed_references(checkpoint, fact),
                 };
                 match failed {
@@ -237,6 +237,9 @@ impl Batches {
         };
         let taken = self.taken(&sources);
         let mut letters = claim.letters.clone();
+        if claim.superseded && !claim.is_free() {
+            letters.retain(|of| self.fit(of));
+        }
         if claim.is_free() && given.is_ok() {
             // Perhaps by another program: from here on it is bound to this one. Its letters wait for
             // someone to ask again.
@@ -256,6 +259,7 @@ impl Batches {
             at: self.clock.monotonic(),
             exhausted: sources.iter().all(|(_, source)| source.is_exhausted()),
             untouched: claim.is_free(),
+            on_trial: false,
         }
     }
 
@@ -273,6 +277,7 @@ impl Batches {
             exhausted,
             mut fatal,
             untouched,
+            on_trial,
         } = claimed;
         let given = given.and_then(|given| Ok((given, self.again(time, &letters)?)));
         let made = match given {
@@ -289,9 +294,14 @@ impl Batches {
             }
         };
         let untouched = untouched && made.is_err() && !fatal;
-        let (output, sinks, mut errors) = match made {
+        let goes_back = on_trial
+            && untouched
+            && committed.is_none()
+            && !self.executor.is_aborted()
+            && made.as_ref().is_err_and(is_of_version);
+        let (output, sinks, errors) = match made {
             Ok(output) if committed.is_some() => (output, Vec::new(), Vec::new()),
-            Ok(output) => match self.keep_letters(time, &output, &sources) {
+            Ok(output) => match self.may_give((time, on_trial), &output, &sources) {
                 Ok(()) => {
                     let (sinks, errors) =
                         around("sinks-before", "sinks-after", || self.write(time, &output));
@@ -304,37 +314,8 @@ impl Batches {
             },
             Err(error) => (BatchOutput::default(), Vec::new(), vec![Arc::new(error)]),
         };
-        // A batch that was given up because of an abort has not failed: the next run makes it.
-        let continues =
-            self.topology.on_failed_batch == OnFailedBatch::Continue && !self.executor.is_aborted();
-        let goes_on = errors.is_empty() || continues;
-        if !goes_on && untouched {
-            self.write_failed(time);
-        }
-        let committed = match (committed, &self.checkpoint) {
-            (Some(failed), _) => Committed::Before { failed },
-            (None, Some(checkpoint)) if goes_on && !fatal => {
-                match checkpoint.commit(time, !errors.is_empty()) {
-                    Ok(()) => Committed::Now,
-                    Err(error) => {
-                        errors.push(Arc::new(not_durable(time, "commit it", &error)));
-                        fatal = true;
-                        Committed::No
-                    }
-                }
-            }
-            _ => Committed::No,
-        };
         let ended = self.clock.monotonic();
-        let times = BatchTimes {
-            ended: self.clock.wall_millis(),
-            processing: millis(ended.saturating_sub(began)),
-            scheduling: millis(began.saturating_sub(at)),
-        };
-        for (_, source) in lock(&self.sources).iter_mut() {
-            source.batch_ended(time, times);
-        }
-        Ended {
+        let ended = Ended {
             report: BatchReport {
                 time,
                 records: output.records,
@@ -349,11 +330,17 @@ impl Batches {
                 operators: output.operators,
                 errors,
             },
-            committed,
+            committed: Committed::No,
             number,
             sources,
             exhausted,
             fatal,
+            untouched,
+            goes_back,
+        };
+        match goes_back {
+            true => ended,
+            false => self.conclude(ended, committed),
         }
     }
 
@@ -447,10 +434,6 @@ impl Batches {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn claim_error(time: BatchTime, error: SourceError) -> BatchError {
     BatchError::Claim {
         time,
@@ -471,7 +454,11 @@ fn claimed_references(
     references.collect()
 }
 
-fn not_durable(time: BatchTime, what: &'static str, error: &dyn std::error::Error) -> BatchError {
+pub(super) fn not_durable(
+    time: BatchTime,
+    what: &'static str,
+    error: &dyn std::error::Error,
+) -> BatchError {
     BatchError::NotDurable {
         time,
         what,

@@ -6,9 +6,11 @@
 mod batches;
 mod blocking;
 mod charged;
+mod conclusion;
 mod grid;
 mod letters;
 mod plugins;
+mod remake;
 mod remembered;
 mod report;
 mod resume;
@@ -18,6 +20,8 @@ mod stop;
 mod streaming;
 mod swap;
 mod take_over;
+mod trial;
+mod version_event;
 mod writer;
 
 pub use plugins::{NoPlugin, Plugins};
@@ -27,3 +31,4 @@ pub use running::{Run, Stream};
 pub use stop::Stop;
 pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};
 pub use swap::{Next, SwapError, Swapped, Swapper, Swapping, check as check_swap};
+pub use version_event::VersionEvent;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::VersionEvent;
 use crate::{
     model::{BatchTime, NodeName},
     scheduler::{BatchError, LeftOutRows, OperatorUsage, Outcome},
@@ -15,6 +16,9 @@ pub trait Listener: Send {
 
     /// A batch is over, successfully or not.
     fn batch_ended(&mut self, batch: &BatchReport);
+
+    /// Something has become of a version.
+    fn version(&mut self, _event: &VersionEvent) {}
 }
 
 /// Listens to nothing.
@@ -96,6 +100,9 @@ pub struct Summary {
     pub elapsed: Duration,
     /// The latest error (spec 1.8).
     pub last_error: Option<Arc<BatchError>>,
+    /// The version that ran is gone, and the one before could not take its place in this run: it
+    /// goes on from the checkpoint, which knows [what it is made of](crate::checkpoint::ProgramFiles::kept).
+    pub went_back: bool,
 }
 
 impl Summary {
@@ -114,6 +121,7 @@ impl Summary {
             sandbox: Duration::ZERO,
             elapsed: Duration::ZERO,
             last_error: None,
+            went_back: false,
         }
     }
 

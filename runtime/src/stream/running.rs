@@ -1,5 +1,6 @@
 //! Runs a topology: waits for ticks, claims, executes, writes to sinks, until it is over.
 
+mod going_back;
 mod recovery;
 mod swapping;
 
@@ -18,8 +19,11 @@ use super::{
     grid::Grid,
     swap::{Requests, Swapper},
     take_over::named,
+    trial::Trial,
     writer::StateWriter,
 };
+use going_back::GoneBack;
+
 use crate::{
     checkpoint::{Checkpoint, Opened, Recovered},
     clock::Clock,
@@ -192,6 +196,7 @@ impl Stream {
             recovered: self.recovered,
             requests: self.swaps.map(|(_, requests)| requests),
             swapped: None,
+            trial: None,
             only_recovers,
             zero: None,
             claimed: BTreeMap::new(),
@@ -216,6 +221,8 @@ struct Driver {
     requests: Option<Requests>,
     /// The first batch of the version that took over last.
     swapped: Option<BatchTime>,
+    /// There is a way back from the version that runs.
+    trial: Option<Trial>,
     writer: StateWriter,
     recovered: Option<Recovered>,
     /// Nothing new is claimed.
@@ -320,14 +327,14 @@ impl Driver {
             Command::Claim(time) => {
                 if self.running.is_none()
                     && self.claimed.is_empty()
-                    && let Some(outcome) = self.boundary(time).await
+                    && let Some(outcome) = self.boundary(time, listener).await
                 {
                     return Some(outcome);
                 }
                 self.claim(time).await;
             }
             Command::Run(time) => {
-                if let Some(outcome) = self.boundary(time).await {
+                if let Some(outcome) = self.boundary(time, listener).await {
                     return Some(outcome);
                 }
                 listener.batch_began(time);
@@ -364,9 +371,14 @@ impl Driver {
     }
 
     fn start(&mut self, time: BatchTime) {
-        let Some((by, claimed)) = self.claimed.remove(&time) else {
+        let Some((by, mut claimed)) = self.claimed.remove(&time) else {
             return;
         };
+        let number = claimed.number;
+        if let Some(trial) = self.trial.as_mut().filter(|trial| trial.covers(number)) {
+            let is_own = Arc::ptr_eq(&by, &self.batches);
+            trial.begins(&mut claimed, (&by.topology, is_own));
+        }
         let batches = self.batches.clone();
         self.running = Some(spawn_batch(time, move || {
             batches.charged_around_tasks(|own| {
@@ -420,10 +432,19 @@ impl Driver {
             self.writer.forget();
             return vec![Command::Finish(Outcome::Stopped)];
         };
+        let ended = match ended.goes_back {
+            true => match self.made_by_the_one_before(ended, listener).await {
+                GoneBack::Runs => return Vec::new(),
+                GoneBack::Not(ended) => *ended,
+                GoneBack::Over(outcome) => return vec![Command::Finish(outcome)],
+            },
+            false => ended,
+        };
         self.report(&ended.report, listener);
         if ended.fatal {
             return vec![Command::Finish(Outcome::BatchFailed(ended.report.time))];
         }
+        self.tried(ended.number, listener);
         if let Err(outcome) = self.keep(&ended, listener).await {
             return vec![Command::Finish(outcome)];
         }

@@ -87,6 +87,9 @@ pub enum SwapError {
     /// State could not be migrated.
     #[error("{0}; nothing was changed")]
     Migration(String),
+    /// The version before cannot make batches again.
+    #[error("there is no way back: {0}; to go back, swap to what the version before was made of")]
+    NoWayBack(String),
     /// It could not be written down.
     #[error("the checkpoint cannot take it: {0}")]
     NotDurable(String),
@@ -105,17 +108,18 @@ fn told(changes: &[Change]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// A version on its way to the batch loop.
+/// A wish on its way to the batch loop.
 pub(super) struct Request {
-    next: Next,
-    program: Program,
-    answer: oneshot::Sender<Result<Swapped, SwapError>>,
+    pub(super) to: Wanted,
+    pub(super) answer: Answer,
 }
 
-impl Request {
-    pub(super) fn into_parts(self) -> (Next, Program, Answer) {
-        (self.next, self.program, Answer(self.answer))
-    }
+/// The version that is to make batches.
+pub(super) enum Wanted {
+    /// Another one.
+    Next(Box<Next>, Program),
+    /// The one before.
+    Before,
 }
 
 /// Whoever asked is still to be told.
@@ -158,13 +162,24 @@ impl Swapper {
             let kept = checkpoint.keep_next(&next.files);
             kept.map_err(|error| SwapError::NotDurable(error.to_string()))?;
         }
+        let program = Program::of(&next.files);
+        self.ask(Wanted::Next(Box::new(next), program))
+    }
+
+    /// Lets the version before the one that runs make its batches again, without giving them to
+    /// sinks, and go on, at the next batch boundary. There is a way back for as many batches as the
+    /// checkpoint retains, or 10 without one.
+    ///
+    /// # Errors
+    /// When the stream has ended.
+    pub fn back(&self) -> Result<Swapping, SwapError> {
+        self.ask(Wanted::Before)
+    }
+
+    fn ask(&self, to: Wanted) -> Result<Swapping, SwapError> {
         let (answer, told) = oneshot::channel();
-        let request = Request {
-            program: Program::of(&next.files),
-            next,
-            answer,
-        };
-        let sent = self.requests.send(request);
+        let answer = Answer(answer);
+        let sent = self.requests.send(Request { to, answer });
         sent.map_err(|_| SwapError::Ended)?;
         Ok(Swapping { answer: told })
     }

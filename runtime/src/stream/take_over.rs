@@ -7,8 +7,10 @@ use std::{
 
 use super::batches::{Batches, Claimed, Given, Sinks, lock};
 use crate::{
+    model::{BatchTime, NodeName},
+    scheduler::BatchError,
     sink::Sink,
-    source::DataSet,
+    source::{Claim, DataSet},
     stream::swap::Next,
     topology::{Code, Diff, Edition, Topology},
 };
@@ -59,30 +61,47 @@ impl Batches {
         });
         let (old, new) = (before.executor.code(), self.executor.code());
         let (old, new) = (before.edition(&old), self.edition(&new));
-        let mut sinks = lock(&self.sinks);
-        let mut olds = lock(&before.sinks);
-        for (at, is) in self.topology.sinks.iter().enumerate() {
-            let mut was = before.topology.sinks.iter();
-            let same = was.position(|was| Diff::is_same_sink(old, new, was, is));
-            if let Some(same) = same {
-                std::mem::swap(&mut sinks[at].1, &mut olds[same].1);
-            }
-        }
+        swap_sinks((before, old), (self, new));
+    }
+
+    /// What [`take_over`](Self::take_over) has given to the version behind this one comes back, but
+    /// for what operators remember.
+    pub(super) fn take_sinks_back(&self, after: &Self) {
+        let (old, new) = (self.executor.code(), after.executor.code());
+        swap_sinks((self, self.edition(&old)), (after, after.edition(&new)));
+        self.executor.take_taps(&after.executor);
     }
 
     /// What the version before claimed for a batch that has not begun, durably claimed once more:
     /// no sink has anything of it, and this version makes it.
     pub(super) fn claim_instead(&self, claimed: Claimed, before: &Self) -> Claimed {
         let given = claimed.given.and_then(|given| {
-            let claims = given.claims.into_iter().filter_map(|(id, claim)| {
+            let claims = given.claims.into_iter();
+            let named = claims.map(|(id, claim)| {
                 let name = &before.topology.sources[id.0].name;
-                Some((self.source_id(name)?, claim))
+                (name.clone(), claim)
             });
-            Ok(Given {
-                claims: claims.collect::<BTreeMap<_, _>>(),
-                references: self.read_references(claimed.time)?,
-            })
+            self.given(claimed.time, named)
         });
+        self.claim_anew(Claimed { given, ..claimed })
+    }
+
+    /// What is taken of sources of these names.
+    pub(super) fn given(
+        &self,
+        time: BatchTime,
+        claims: impl Iterator<Item = (NodeName, Claim)>,
+    ) -> Result<Given, BatchError> {
+        let claims = claims.filter_map(|(name, claim)| Some((self.source_id(&name)?, claim)));
+        Ok(Given {
+            claims: claims.collect::<BTreeMap<_, _>>(),
+            references: self.read_references(time)?,
+        })
+    }
+
+    /// Claims what another version had claimed, durably.
+    pub(super) fn claim_anew(&self, claimed: Claimed) -> Claimed {
+        let given = claimed.given;
         // Dead letters may not fit this version, which the next claim finds out. They wait for it
         // already when this one is durable.
         let (time, number) = (claimed.time, claimed.number);
@@ -95,6 +114,19 @@ impl Batches {
             letters: Vec::new(),
             fatal,
             ..claimed
+        }
+    }
+}
+
+/// Sinks that do the same in two versions change places.
+fn swap_sinks((before, old): (&Batches, Edition<'_>), (after, new): (&Batches, Edition<'_>)) {
+    let mut sinks = lock(&after.sinks);
+    let mut olds = lock(&before.sinks);
+    for (at, is) in after.topology.sinks.iter().enumerate() {
+        let mut was = before.topology.sinks.iter();
+        let same = was.position(|was| Diff::is_same_sink(old, new, was, is));
+        if let Some(same) = same {
+            std::mem::swap(&mut sinks[at].1, &mut olds[same].1);
         }
     }
 }

@@ -104,7 +104,8 @@ impl StateWriter {
         self.write(batches).await
     }
 
-    async fn write(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
+    /// Writes the state after the last batch, if it has not been written.
+    pub(super) async fn write(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
         let (Some(checkpoint), Some(last)) = (self.checkpoint.clone(), self.last.take()) else {
             return Ok(());
         };
@@ -140,6 +141,21 @@ impl StateWriter {
         Ok(())
     }
 
+    /// Waits until nothing is written any more.
+    pub(super) async fn settle(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
+        while !self.under_way.is_empty() {
+            self.wait(batches).await?;
+        }
+        Ok(())
+    }
+
+    /// Another version goes on from a state before the last one: the next one is whole, and soon.
+    pub(super) fn go_back(&mut self) {
+        self.forget();
+        self.begin_anew();
+        self.written = None;
+    }
+
     /// Waits for the oldest write that is under way.
     async fn wait(&mut self, batches: &Arc<Batches>) -> Result<(), BatchError> {
         let Some((time, handle)) = self.under_way.pop_front() else {
@@ -166,9 +182,7 @@ impl StateWriter {
         if !matches!(outcome, Outcome::BatchFailed(_)) {
             self.write(batches).await?;
         }
-        while !self.under_way.is_empty() {
-            self.wait(batches).await?;
-        }
+        self.settle(batches).await?;
         if let (Some(checkpoint), Outcome::Exhausted, true) =
             (&self.checkpoint, outcome, self.exhausted)
         {

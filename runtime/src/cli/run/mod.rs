@@ -21,6 +21,7 @@ use super::{
     secret_values::SecretValues,
 };
 use crate::{
+    checkpoint::ProgramFiles,
     launch::{self, Options, Purpose},
     telemetry::{self, LogFilter},
     topology::{self, SecretsOf},
@@ -156,23 +157,36 @@ fn run_topology(
         let ended = host.run(earlier, Some(place), (Purpose::Recover, options))?;
         recovered = Some(ended).filter(|ended| ended.how != How::Stopped || host.is_asked());
     }
-    let ended = match recovered {
-        Some(ended) => ended,
-        None if arguments.watch => {
-            let watched = watch::Watched::new(files(file, &given, &loaded));
+    let files = files(file, &given, &loaded);
+    let run = |loaded: Loaded| match arguments.watch {
+        true => {
+            let watched = watch::Watched::new(files.iter().map(PathBuf::as_path));
             let again = Again {
                 file: file.clone(),
                 secrets: arguments.secrets.clone(),
                 environment: environment.clone(),
                 accepts_loss: arguments.accept_state_loss,
-                given,
+                given: given.clone(),
                 cores,
                 options,
             };
-            host.run_watched(loaded, place.as_ref(), watched, again)?
+            host.run_watched(loaded, place.as_ref(), watched, again)
         }
-        None => host.run(loaded, place.as_ref(), (Purpose::Run, options))?,
+        false => host.run(loaded, place.as_ref(), (Purpose::Run, options)),
     };
+    let mut ended = match recovered {
+        Some(ended) => ended,
+        None => run(loaded)?,
+    };
+    while let (Some(place), true) = (&place, ended.run.went_back) {
+        // An earlier run had left the version behind that is gone now.
+        let Some(kept) = ProgramFiles::kept(place).map_err(Failure::input)? else {
+            break;
+        };
+        let before = loading::load_kept(file, &kept, &given, cores, environment)?;
+        let before = loading::with_secrets(before, &values, SecretsOf::Everything)?;
+        ended = run(before)?;
+    }
     host.end();
     let code = match ended.how {
         How::Aborted | How::Failed => ExitCode::FAILURE,
@@ -182,7 +196,7 @@ fn run_topology(
 }
 
 /// All that the topology is made of.
-fn files<'a>(topology: &'a Path, given: &'a Given, loaded: &'a Loaded) -> Vec<&'a Path> {
+fn files(topology: &Path, given: &Given, loaded: &Loaded) -> Vec<PathBuf> {
     let plugins = loaded.launched.topology.plugins.iter();
     let plugins = plugins.filter_map(|plugin| plugin.path.as_deref());
     let default = given.plugins.iter().map(GivenPlugin::path);
@@ -190,6 +204,7 @@ fn files<'a>(topology: &'a Path, given: &'a Given, loaded: &'a Loaded) -> Vec<&'
         .into_iter()
         .chain(plugins)
         .chain(default)
+        .map(Path::to_owned)
         .collect()
 }
 

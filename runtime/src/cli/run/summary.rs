@@ -185,6 +185,7 @@ mod tests {
             sandbox: Duration::from_millis(200),
             elapsed: Duration::from_millis(500),
             last_error: None,
+            went_back: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Driver;
+use super::{Driver, going_back::GoneBack};
 use crate::{
     checkpoint::{Recovered, RecoveredClaim},
     model::BatchTime,
@@ -41,12 +41,28 @@ impl Driver {
             let again = recovered.claims.len();
             tracing::info!("going on after batch {last}; {again} batches are made again");
         }
+        self.trial = recovered.on_trial.map(|first| self.trial_of_before(first));
         for claim in recovered.claims {
             if self.only_recovers && claim.is_free() {
                 break;
             }
             listener.batch_began(claim.time);
-            let ended = make_again(self.batches.clone(), self.run.stop.clone(), claim).await?;
+            let on_trial = self.trial.as_ref();
+            let on_trial = on_trial.is_some_and(|trial| trial.covers(claim.number));
+            let made = make_again(
+                self.batches.clone(),
+                self.run.stop.clone(),
+                (claim, on_trial),
+            );
+            let mut ended = made.await?;
+            if ended.goes_back {
+                ended = match self.made_by_the_one_before(ended, listener).await {
+                    GoneBack::Not(ended) => *ended,
+                    GoneBack::Over(outcome) => return Err(outcome),
+                    // Only what is here makes a batch.
+                    GoneBack::Runs => return Err(Outcome::Stopped),
+                };
+            }
             let time = ended.report.time;
             let failed = !ended.report.errors.is_empty();
             // What succeeded before and fails now would leave another state behind.
@@ -58,6 +74,7 @@ impl Driver {
             if ended.fatal || differs || (failed && ended.committed == Committed::No) {
                 return Err(Outcome::BatchFailed(time));
             }
+            self.tried(ended.number, listener);
             self.keep(&ended, listener).await?;
             if self.run.stop.is_asked() {
                 // What receivers hold is logged; the next run takes it up.
@@ -106,12 +123,14 @@ impl Driver {
 async fn make_again(
     batches: Arc<Batches>,
     stop: Stop,
-    claim: RecoveredClaim,
+    (claim, on_trial): (RecoveredClaim, bool),
 ) -> Result<Ended, Outcome> {
     let maker = batches.clone();
     let mut made = spawn_batch(claim.time, move || {
         maker.charged_around_tasks(|own| {
-            let claimed = own.claim_again(&claim);
+            let mut claimed = own.claim_again(&claim);
+            claimed.on_trial = on_trial;
+            claimed.untouched |= on_trial && !claim.given;
             own.make(claimed, claim.committed)
         })
     });

@@ -6,14 +6,14 @@ use tokio::task::spawn_blocking;
 
 use super::Driver;
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, NewVersion},
+    checkpoint::{Checkpoint, CheckpointError, NewVersion, Program},
     crash_points::around,
     model::BatchTime,
     scheduler::{BatchError, Outcome},
     stream::{
-        SwapError, Swapped,
+        Listener, Next, SwapError, Swapped, VersionEvent,
         batches::Batches,
-        swap::{Request, check},
+        swap::{Answer, Wanted, check},
     },
     topology::{Change, Diff},
 };
@@ -21,12 +21,23 @@ use crate::{
 impl Driver {
     /// No batch runs, and the next one is this: whoever waits to take over does so now, one of them
     /// at each boundary, so that each version has a batch of its own. Answers with the end of the run if that is it.
-    pub(super) async fn boundary(&mut self, next: BatchTime) -> Option<Outcome> {
+    pub(super) async fn boundary(
+        &mut self,
+        next: BatchTime,
+        listener: &mut dyn Listener,
+    ) -> Option<Outcome> {
         if self.swapped == Some(next) {
             return None;
         }
         while let Ok(request) = self.requests.as_mut()?.try_recv() {
-            match self.swap(request, next).await {
+            let swap = match request.to {
+                Wanted::Next(version, program) => {
+                    let version = (*version, program);
+                    self.swap(version, request.answer, next, listener).await
+                }
+                Wanted::Before => self.back(request.answer, next, listener).await,
+            };
+            match swap {
                 Swap::Refused => {}
                 Swap::Done => return None,
                 Swap::Fatal(outcome) => return Some(outcome),
@@ -35,9 +46,14 @@ impl Driver {
         None
     }
 
-    async fn swap(&mut self, request: Request, first: BatchTime) -> Swap {
+    async fn swap(
+        &mut self,
+        (next, program): (Next, Program),
+        answer: Answer,
+        first: BatchTime,
+        listener: &mut dyn Listener,
+    ) -> Swap {
         let before = self.batches.clone();
-        let (next, program, answer) = request.into_parts();
         let accepts_loss = next.accepts_loss;
         let after = Arc::new(before.successor(next));
         let (old, new) = (before.executor.code(), after.executor.code());
@@ -57,6 +73,13 @@ impl Driver {
             answer.tell(Err(error));
             return Swap::Refused;
         }
+        let trial = match self.trial_from(first).await {
+            Ok(trial) => trial,
+            Err(why) => {
+                answer.tell(Err(SwapError::NotDurable(why.clone())));
+                return self.not_begun(first, why);
+            }
+        };
         let forgets: Vec<String> = diff.losses().map(old_name).collect();
         if let Some(checkpoint) = before.checkpoint.clone() {
             let next = NewVersion {
@@ -73,14 +96,19 @@ impl Driver {
         after.take_over(&before, &[forgets, migrates].concat());
         self.batches = after;
         self.swapped = Some(first);
+        self.trial = Some(trial);
         self.writer.begin_anew();
         tracing::info!("another version makes the batches from {first} on");
+        listener.version(&VersionEvent::TookOver {
+            first,
+            diff: diff.clone(),
+        });
         answer.tell(Ok(Swapped { first, diff }));
         Swap::Done
     }
 
     /// It is not known whether the version is durable: the next run sees, and nothing goes on here.
-    fn not_begun(&mut self, first: BatchTime, why: String) -> Swap {
+    pub(super) fn not_begun(&mut self, first: BatchTime, why: String) -> Swap {
         let error = BatchError::NotDurable {
             time: first,
             what: "let another version make it",
@@ -93,7 +121,7 @@ impl Driver {
     }
 }
 
-enum Swap {
+pub(super) enum Swap {
     Done,
     Refused,
     Fatal(Outcome),
