@@ -34,7 +34,7 @@ path = "out/all"
 [sink.totals]
 input = "total"
 type = "null"
-[sink.words]
+[sink.others]
 input = "words"
 type = "null"
 "#;
@@ -267,7 +267,7 @@ fn a_server_that_dies_in_between_finds_out_which_version_took_over() {
 fn a_version_that_faults_is_rolled_back_by_itself() {
     let mut two = Two::start();
     let faults = "[operator.same]\ninput = \"words\"\nmap = \"panics\"\n\
-        [sink.same]\ninput = \"same\"\ntype = \"null\"\n";
+        [sink.faulty]\ninput = \"same\"\ntype = \"null\"\n";
     let text = format!("{NUMBERS}{faults}");
     two.served.folder.write("topo.toml", text.as_bytes());
     let plugin = crate::guests::plugin("faulty");
@@ -282,8 +282,9 @@ fn a_version_that_faults_is_rolled_back_by_itself() {
     // It may have made a batch before anybody asked.
     assert!(
         swapped.stdout.contains("version 2 of numbers"),
-        "{}",
-        swapped.stdout
+        "{}{}",
+        swapped.stdout,
+        swapped.stderr
     );
     two.served
         .until(&two.token, "numbers", |status| status["version"] == 1);
@@ -293,7 +294,7 @@ fn a_version_that_faults_is_rolled_back_by_itself() {
     history.says(0, &[]);
     assert!(history.stdout.contains("rolled-back"), "{}", history.stdout);
     assert!(
-        history.stdout.contains("operator same"),
+        history.stdout.contains("operator `same`"),
         "{}",
         history.stdout
     );
