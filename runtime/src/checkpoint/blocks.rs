@@ -59,7 +59,7 @@ impl BlockLog for SourceLog {
 ///
 /// [`Needs`]: super::needs::Needs
 #[derive(Debug)]
-struct JournalRows {
+pub(super) struct JournalRows {
     disk: Arc<dyn Disk>,
     place: Place,
     /// Of the source.
@@ -67,6 +67,14 @@ struct JournalRows {
 }
 
 impl JournalRows {
+    pub(super) fn new(disk: Arc<dyn Disk>, place: Place, schema: Schema) -> Self {
+        Self {
+            disk,
+            place,
+            schema,
+        }
+    }
+
     fn rows(&self) -> Result<BlockRows, CheckpointError> {
         let bytes = self.place.read(&*self.disk)?;
         match Fact::decode(&bytes)? {

@@ -10,6 +10,11 @@ pub(super) fn newest(states: &[StateEntry]) -> &[StateEntry] {
     &states[first_of(states, states.len().saturating_sub(1))..]
 }
 
+/// What the state at `at` is read from, as [`newest`] says it of the last one.
+pub(super) fn until(states: &[StateEntry], at: usize) -> &[StateEntry] {
+    states.get(first_of(states, at)..=at).unwrap_or_default()
+}
+
 /// Where the state at `at` begins: with itself, or the whole one that it lies upon.
 fn first_of(states: &[StateEntry], at: usize) -> usize {
     let until = states.get(..=at).unwrap_or_default();

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::{codec::CodecError, format::IpcError, journal::JournalError, scheduler::MemoryError};
+use crate::{
+    codec::CodecError, format::IpcError, journal::JournalError, model::BatchTime,
+    scheduler::MemoryError,
+};
 
 /// A checkpoint that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +83,18 @@ pub enum CheckpointError {
         bytes: u64,
         /// What may be.
         limit: u64,
+    },
+    /// What a batch was made from is not kept any more, or there was none at this time.
+    #[error(
+        "batch {batch} is not kept in {place}: there are {there}; `retain-batches` says how many stay"
+    )]
+    NotRetained {
+        /// The batch.
+        batch: BatchTime,
+        /// Where the checkpoint is.
+        place: String,
+        /// The batches that are kept.
+        there: String,
     },
     /// A file is missing or is not what was written.
     #[error("{file} in {place} {why}; restore it from a copy, or start anew with --fresh")]

@@ -80,9 +80,19 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Of what the newest state does not cover.
     pub(super) fn new(manifest: &Manifest) -> Self {
+        Self::behind(manifest, manifest.state().map(|state| state.time))
+    }
+
+    /// Of all that the journal has.
+    pub(super) fn with_all(manifest: &Manifest) -> Self {
+        Self::behind(manifest, None)
+    }
+
+    fn behind(manifest: &Manifest, covered: Option<i64>) -> Self {
         let mut history = Self {
-            covered: manifest.state().map(|state| state.time),
+            covered,
             finished: manifest.finished,
             versions: manifest.versions.clone(),
             ..Self::default()

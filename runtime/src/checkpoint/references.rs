@@ -18,6 +18,32 @@ use crate::{
 /// The rows of a data set.
 pub type Rows = Arc<[RecordBatch]>;
 
+/// The rows with these columns under a digest.
+pub(super) fn read(
+    disk: &dyn Disk,
+    schema: &Schema,
+    digest: &str,
+) -> Result<Rows, CheckpointError> {
+    let bytes = read_whole(disk, &file_name(digest))?;
+    let bytes = bytes.ok_or_else(|| damaged(disk, digest, "is missing"))?;
+    if blake3::hash(&bytes).to_hex().as_str() != digest {
+        return Err(damaged(disk, digest, "is not what was written"));
+    }
+    Ok(rows_from_bytes(schema, &bytes)?.into())
+}
+
+fn file_name(digest: &str) -> String {
+    format!("data-{digest}")
+}
+
+fn damaged(disk: &dyn Disk, digest: &str, why: &str) -> CheckpointError {
+    CheckpointError::Damaged {
+        file: file_name(digest),
+        place: disk.place(),
+        why: why.to_owned(),
+    }
+}
+
 /// Writes each version of a data set once.
 #[derive(Debug)]
 pub(super) struct References {
@@ -44,23 +70,13 @@ impl References {
         at: usize,
         digest: &str,
     ) -> Result<Rows, CheckpointError> {
-        let file = format!("data-{digest}");
-        let damaged = |why: &str| CheckpointError::Damaged {
-            file: file.clone(),
-            place: disk.place(),
-            why: why.to_owned(),
-        };
         let mut known = lock(&self.known);
         if let Some((rows, _)) = known.get(&at).filter(|(_, of)| of == digest) {
             return Ok(rows.clone());
         }
-        let bytes = read_whole(disk, &file)?.ok_or_else(|| damaged("is missing"))?;
-        if blake3::hash(&bytes).to_hex().as_str() != digest {
-            return Err(damaged("is not what was written"));
-        }
         let schema = self.schemas.get(at);
-        let schema = schema.ok_or_else(|| damaged("is of another operator"))?;
-        let rows: Rows = rows_from_bytes(schema, &bytes)?.into();
+        let schema = schema.ok_or_else(|| damaged(disk, digest, "is of another operator"))?;
+        let rows = read(disk, schema, digest)?;
         known.insert(at, (rows.clone(), digest.to_owned()));
         Ok(rows)
     }
@@ -92,7 +108,7 @@ impl References {
         }
         let bytes = rows_to_bytes(&self.schemas[at], rows)?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
-        let file = format!("data-{digest}");
+        let file = file_name(&digest);
         // Also if it is there: a run that was taken over may be about to remove its own.
         write_whole(disk, &file, &bytes)?;
         known.insert(at, (rows.clone(), digest.clone()));

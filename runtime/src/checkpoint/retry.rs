@@ -13,7 +13,12 @@ use super::{
     recovered::RecoveredClaim,
     store::lock,
 };
-use crate::journal::Disk;
+use crate::{
+    format::read_rows,
+    journal::Disk,
+    scheduler::Again,
+    topology::{OperatorId, Topology},
+};
 
 /// Bytes of rows, about, that one claim takes: the rest waits for the next.
 const MOST_BYTES: usize = 4 << 20;
@@ -136,6 +141,39 @@ impl Checkpoint {
     fn all_letters(&self) -> Result<Vec<BatchLetters>, CheckpointError> {
         let _nobody_writes = lock(&self.letters);
         read_all(&*self.shared.disk)
+    }
+}
+
+impl DeadLetter {
+    /// It has the columns of its operator's input in this topology.
+    pub fn fits(&self, topology: &Topology) -> bool {
+        self.taker(topology).is_some()
+    }
+
+    /// Its rows, for its operator in this topology.
+    ///
+    /// # Errors
+    /// One line that says why it cannot take them.
+    pub fn again(&self, topology: &Topology) -> Result<Again, String> {
+        let operator = self.taker(topology);
+        let operator =
+            operator.ok_or_else(|| format!("those of `{}` do not fit it", self.operator))?;
+        let (_, rows) = read_rows(&self.rows).map_err(|error| error.to_string())?;
+        Ok(Again {
+            operator,
+            partition: usize::try_from(self.partition).unwrap_or(0),
+            rows,
+        })
+    }
+
+    fn taker(&self, topology: &Topology) -> Option<OperatorId> {
+        let mut operators = topology.operators.iter();
+        let at = operators.position(|operator| operator.name.as_str() == self.operator)?;
+        let input = topology.operators[at].inputs.first()?;
+        let fields = topology.schema(*input).fields().iter();
+        let fields = fields.map(|field| (field.name.clone(), field.type_text()));
+        let fits = fields.eq(self.columns.iter().cloned());
+        fits.then_some(OperatorId(at))
     }
 }
 

@@ -404,8 +404,16 @@ pub(super) fn read_state(
     disk: &dyn Disk,
     manifest: &Manifest,
 ) -> Result<Option<SavedMemory>, CheckpointError> {
+    read_chain(disk, chain::newest(&manifest.states))
+}
+
+/// A state, of the states that it lies upon.
+pub(super) fn read_chain(
+    disk: &dyn Disk,
+    states: &[StateEntry],
+) -> Result<Option<SavedMemory>, CheckpointError> {
     let mut memory: Option<SavedMemory> = None;
-    for state in chain::newest(&manifest.states) {
+    for state in states {
         let part = read_part(disk, state)?;
         memory = Some(match memory {
             Some(before) => part.upon(&before)?,

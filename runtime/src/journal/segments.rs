@@ -78,18 +78,50 @@ impl Journal {
         from: u64,
         mut each: impl FnMut(Entry<'_>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut journal = Self {
+        let mut journal = Self::at(disk, from);
+        let segments = journal.read_all(from, true, &mut each)?;
+        journal.keep(&segments)?;
+        journal.segment = segments.last().map_or(from, |last| last + 1);
+        journal.durable = journal.next - 1;
+        Ok(journal)
+    }
+
+    /// Hands all records from segment `from` on to `each`, as [`open`](Self::open) does, and changes
+    /// nothing: whoever writes the journal may go on meanwhile. What he has begun to write is left out.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read<E: From<JournalError>>(
+        disk: Arc<dyn Disk>,
+        from: u64,
+        mut each: impl FnMut(Entry<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        Self::at(disk, from).read_all(from, false, &mut each)?;
+        Ok(())
+    }
+
+    fn at(disk: Arc<dyn Disk>, segment: u64) -> Self {
+        Self {
             disk,
-            segment: from,
+            segment,
             bytes: 0,
             is_new: true,
             next: 1,
             durable: 0,
             roll_at: SEGMENT,
             broken: None,
-        };
-        let names = journal.disk.list();
-        let names = names.map_err(|error| journal.failed("list", "files", error))?;
+        }
+    }
+
+    /// Answers with the segments that there are. `cuts` drops a torn end.
+    fn read_all<E: From<JournalError>>(
+        &mut self,
+        from: u64,
+        cuts: bool,
+        each: &mut impl FnMut(Entry<'_>) -> Result<(), E>,
+    ) -> Result<Vec<u64>, E> {
+        let names = self.disk.list();
+        let names = names.map_err(|error| self.failed("list", "files", error))?;
         let mut segments: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
         segments.retain(|segment| *segment >= from);
         segments.sort_unstable();
@@ -97,20 +129,20 @@ impl Journal {
             let error = JournalError::NoStart {
                 missing: name(from),
                 name: name(*first),
-                place: journal.disk.place(),
+                place: self.disk.place(),
             };
             return Err(error.into());
         }
         let mut is_first = true;
         for (at, segment) in segments.iter().enumerate() {
-            let bytes = journal.read_file(*segment)?;
+            let bytes = self.read_file(*segment)?;
             let later = &segments[at + 1..];
-            journal.read_segment(*segment, &bytes, later, &mut is_first, &mut each)?;
+            let torn = self.read_segment(*segment, &bytes, later, &mut is_first, each)?;
+            if let Some(torn) = torn.filter(|_| cuts) {
+                self.cut(&name(*segment), torn)?;
+            }
         }
-        journal.keep(&segments)?;
-        journal.segment = segments.last().map_or(from, |last| last + 1);
-        journal.durable = journal.next - 1;
-        Ok(journal)
+        Ok(segments)
     }
 
     /// The same, with segments of so many bytes.
@@ -126,6 +158,7 @@ impl Journal {
         bytes.map_err(|error| self.failed("read", &file, error))
     }
 
+    /// Answers with where it is torn, if it is.
     fn read_segment<E: From<JournalError>>(
         &mut self,
         segment: u64,
@@ -133,7 +166,7 @@ impl Journal {
         later: &[u64],
         is_first: &mut bool,
         each: &mut impl FnMut(Entry<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Option<usize>, E> {
         let file = name(segment);
         let mut rest = match bytes.strip_prefix(&MAGIC) {
             Some(rest) => rest,
@@ -177,11 +210,11 @@ impl Journal {
                     if self.must_have(rest, later)? {
                         return Err(self.damaged(file, offset).into());
                     }
-                    return Ok(self.cut(&file, offset)?);
+                    return Ok(Some(offset));
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes durable what was read: a process may have died before it synced, and nothing may build

@@ -13,6 +13,7 @@ mod open;
 mod queue;
 mod receiver;
 mod record_file;
+mod replayed;
 mod rows;
 mod selection;
 
@@ -28,6 +29,7 @@ pub use generator::GeneratorSource;
 pub use open::{SourceSetup, open_receiver, open_source};
 pub use queue::QueueSource;
 pub use receiver::ReceiverSource;
+pub use replayed::{ReplaySetup, ReplayedBlocks, open_replayed};
 
 use crate::{
     model::{BatchTime, InputPosition, InputRange},

@@ -86,13 +86,36 @@ pub fn open_source(
         SourceKind::Receiver { .. } => {
             return Err(SourceError::new(name, SourceProblem::NoReceiver));
         }
+        SourceKind::File { .. }
+        | SourceKind::Directory { .. }
+        | SourceKind::Queue { .. }
+        | SourceKind::Generator(_) => {
+            let now = setup.clock.wall_millis();
+            return open_readable(source, now, (setup.interval, setup.parallelism));
+        }
+    })
+}
+
+/// Opens a source that has no receiver; of a directory files are new that were changed after `now`,
+/// if it has new ones only.
+pub(super) fn open_readable(
+    source: &topology::Source,
+    now: i64,
+    (interval, parallelism): (BatchInterval, NonZeroUsize),
+) -> Result<Box<dyn Source>, SourceError> {
+    let (name, schema) = (&source.name, &source.schema);
+    let line_decoder = |decoder: &Decoder| LineDecoder::new(schema, &source.rejected, decoder);
+    Ok(match &source.kind {
+        SourceKind::Socket { .. } | SourceKind::Receiver { .. } => {
+            return Err(SourceError::new(name, SourceProblem::NoReceiver));
+        }
         SourceKind::File {
             path,
             batch_bytes,
             partitions,
             decoder,
         } => {
-            let partitions = partitions.unwrap_or(setup.parallelism);
+            let partitions = partitions.unwrap_or(parallelism);
             let decoder = line_decoder(decoder);
             Box::new(FileSource::open(
                 name,
@@ -109,7 +132,7 @@ pub fn open_source(
             rows,
         } => {
             let ignored_until = match new_files_only {
-                true => setup.clock.wall_millis(),
+                true => now,
                 false => 0,
             };
             let reading = match rows {
@@ -121,7 +144,7 @@ pub fn open_source(
                 path,
                 ignored_until,
                 *remember,
-                setup.interval,
+                interval,
                 reading,
             )?)
         }
@@ -143,8 +166,8 @@ pub fn open_source(
             name,
             schema,
             spec,
-            setup.parallelism,
-            setup.interval,
+            parallelism,
+            interval,
         )),
     })
 }

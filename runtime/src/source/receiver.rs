@@ -11,7 +11,9 @@ use super::{
 use crate::{
     format::{DecodeError, LineDecoder, Lines},
     model::{BatchTime, CHUNK_BYTES, CHUNK_ROWS, InputPosition, InputRange, NodeName},
-    receiver::{BatchTimes, Block, BlockRows, PidEstimator, RunningReceiver},
+    receiver::{
+        BatchTimes, Block, BlockRows, PidEstimator, RunningReceiver, StoreError, StoredRows,
+    },
 };
 
 /// Claims the blocks of a receiver.
@@ -138,28 +140,60 @@ impl ReceiverSource {
 
     fn batch(&mut self, blocks: Vec<Arc<Block>>) -> Claim {
         self.taken = Some(blocks.iter().map(|block| block.id).collect());
-        let readers = blocks.into_iter().map(|block| self.reader(block));
+        let readers = blocks.into_iter().map(|block| {
+            let block = ClaimedBlock::Received(block);
+            Box::new(BlockReader::new(&self.name, &self.decoder, block)) as _
+        });
         Claim::Batch(readers.collect())
     }
+}
 
-    fn reader(&self, block: Arc<Block>) -> Box<dyn PartitionReader> {
-        Box::new(BlockReader {
-            source: self.name.clone(),
-            decoder: self.decoder.clone(),
-            reading: None,
-            block,
-        })
+/// A block of a batch.
+#[derive(Debug)]
+pub(super) enum ClaimedBlock {
+    /// Its room in the store is taken until it is read.
+    Received(Arc<Block>),
+    /// It was logged, and has this number.
+    Logged(u64, Arc<dyn StoredRows>),
+}
+
+impl ClaimedBlock {
+    fn id(&self) -> u64 {
+        match self {
+            Self::Received(block) => block.id,
+            Self::Logged(id, _) => *id,
+        }
+    }
+
+    fn read(&self) -> Result<BlockRows, StoreError> {
+        match self {
+            Self::Received(block) => block.read(),
+            Self::Logged(block, rows) => rows.read().map_err(|why| {
+                let block = *block;
+                StoreError::NotRead { block, why }
+            }),
+        }
     }
 }
 
 /// Reads a block: from where it lies when its turn comes, not before.
 #[derive(Debug)]
-struct BlockReader {
+pub(super) struct BlockReader {
     source: NodeName,
     decoder: Arc<LineDecoder>,
     reading: Option<Reading>,
-    /// Its room in the store is taken until it is read.
-    block: Arc<Block>,
+    block: ClaimedBlock,
+}
+
+impl BlockReader {
+    pub(super) fn new(source: &NodeName, decoder: &Arc<LineDecoder>, block: ClaimedBlock) -> Self {
+        Self {
+            source: source.clone(),
+            decoder: decoder.clone(),
+            reading: None,
+            block,
+        }
+    }
 }
 
 /// A block in memory.
@@ -212,7 +246,7 @@ impl BlockReader {
         let (bytes, next) = (lines.read(), first + lines.len());
         let decoded = self.decoder.decode(lines).map_err(|error| match error {
             DecodeError::Line(line) => self.failed(SourceProblem::Received {
-                block: self.block.id,
+                block: self.block.id(),
                 error: line.after(first),
             }),
             DecodeError::Chunk(error) => internal(&error.to_string()),

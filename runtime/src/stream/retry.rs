@@ -7,8 +7,7 @@ use std::{
 
 use super::batches::Batches;
 use crate::{
-    checkpoint::{BatchLetters, Checkpoint, DeadLetter},
-    format::read_rows,
+    checkpoint::{BatchLetters, Checkpoint},
     model::BatchTime,
     scheduler::{Again, BatchError},
     source::Claim,
@@ -108,39 +107,20 @@ impl Batches {
                 what: "try dead letters again",
                 why,
             };
-            let (operator, _) = self
-                .operator(&letter.operator)
-                .filter(|_| self.fits(letter))
-                .ok_or_else(|| failed(format!("those of `{}` do not fit it", letter.operator)))?;
-            let (_, rows) = read_rows(&letter.rows).map_err(|error| failed(error.to_string()))?;
-            Ok(Again {
-                operator,
-                partition: usize::try_from(letter.partition).unwrap_or(0),
-                rows,
-            })
+            letter.again(&self.topology).map_err(failed)
         });
         again.collect()
     }
 
     fn fit(&self, of: &BatchLetters) -> bool {
-        of.letters.iter().all(|letter| self.fits(letter))
+        let mut letters = of.letters.iter();
+        letters.all(|letter| letter.fits(&self.topology))
     }
 
     fn operator(&self, name: &str) -> Option<(OperatorId, &Operator)> {
         let mut operators = self.topology.operators.iter().enumerate();
         let found = operators.find(|(_, operator)| operator.name.as_str() == name);
         found.map(|(at, operator)| (OperatorId(at), operator))
-    }
-
-    /// It has the columns of the operator's input.
-    fn fits(&self, letter: &DeadLetter) -> bool {
-        let operator = self.operator(&letter.operator);
-        let input = operator.and_then(|(_, operator)| operator.inputs.first());
-        input.is_some_and(|input| {
-            let fields = self.topology.schema(*input).fields().iter();
-            let fields = fields.map(|field| (field.name.clone(), field.type_text()));
-            fields.eq(letter.columns.iter().cloned())
-        })
     }
 }
 
