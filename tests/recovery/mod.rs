@@ -11,6 +11,8 @@ mod flow;
 mod machine;
 mod migrations;
 mod objects;
+mod replays;
+mod replays_damaged;
 mod retry;
 mod swaps;
 
