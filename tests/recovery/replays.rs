@@ -109,7 +109,9 @@ pub(super) fn at(given: &Outputs, batch: i64) -> Outputs {
 /// All that is kept is as sinks got it; answers with what that is.
 fn check(disk: &MemoryDisk, flows: &[&Flow], given: &Outputs) -> Result<Vec<i64>, String> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let kept = kept(&disk);
+    let mut kept = kept(&disk);
+    // By the clock a run is ended while the one behind waits.
+    kept.retain(|batch| *batch <= 12_000);
     for batch in &kept {
         let made = replayed(&disk, flows, *batch, (None, None));
         let (_, answer) = made.map_err(|error| error.to_string())?;
@@ -145,7 +147,15 @@ fn every_kept_batch_is_made_as_it_was_and_nothing_is_changed() {
         for (interval, retain) in [(1, 30), (3, 30), (1, 3), (4, 5)] {
             let flow = numbers.of(&Flow::new(which, interval), retain);
             let disk = MemoryDisk::new();
-            let given = run(&disk, &flow, &How::default());
+            let mut given = Outputs::new();
+            // States are written behind the batches' back: each run begins where they all are.
+            for batches in [Some(4), Some(4), None] {
+                let how = How {
+                    batches,
+                    ..How::default()
+                };
+                given.extend(run(&disk, &flow, &how));
+            }
             let before = (disk.steps(), files(&disk));
             let kept = check(&disk, &[&flow], &given).unwrap();
             assert_eq!((disk.steps(), files(&disk)), before);
@@ -236,9 +246,10 @@ fn taken_over(flows: &[Flow], batch: i64, by: &Flow) -> Outputs {
 #[test]
 fn another_version_makes_it_as_if_it_had_taken_over_there() {
     let numbers = Numbers::new();
-    let flows = swaps::versions()
-        .each_ref()
-        .map(|flow| numbers.of(flow, 30));
+    let mut flows = swaps::versions();
+    // Keys come once in a batch, so another function is one that does not give a value back.
+    flows[0] = flows[0].with("std:max", "std:count");
+    let flows = flows.each_ref().map(|flow| numbers.of(flow, 30));
     let first = &flows[swaps::FIRST];
     let disk = MemoryDisk::new();
     let given = run(&disk, first, &How::default());
@@ -289,7 +300,7 @@ fn what_cannot_follow_is_refused_and_lost_state_is_told() {
     let given = run(&disk, &first, &How::default());
     let disk: Arc<dyn Disk> = Arc::new(disk);
     let instead = |other: &Flow| replayed(&disk, &[&first], 6_000, (Some(other), None));
-    let slower = first.with("batch-interval = \"1s\"", "batch-interval = \"2s\"");
+    let slower = first.with("batch-interval = \"1s\"", "batch-interval = \"500ms\"");
     let split = first.with("partitions = 2", "partitions = 1");
     for (other, why) in [(slower, "batch-interval"), (split, "what it reads")] {
         let error = instead(&other).unwrap_err().to_string();
