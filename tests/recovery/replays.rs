@@ -9,7 +9,7 @@ use std::{
 
 use proptest::{collection::vec, prelude::*};
 use rsrt::{
-    checkpoint::{CheckpointError, Program, Retained},
+    checkpoint::{Checkpoint, CheckpointError, NewVersion, Program, Retained},
     clock::ManualClock,
     journal::{Disk, MemoryDisk},
     model::BatchTime,
@@ -203,6 +203,35 @@ fn every_version_makes_its_own_batches() {
             let kept = check(&disk, &all, &given).unwrap();
             assert!(kept.len() >= retain.min(12), "{kept:?}");
         }
+    }
+}
+
+#[test]
+fn what_a_version_gave_to_sinks_is_its_own_also_if_one_went_back_behind_it() {
+    let numbers = Numbers::new();
+    let first = numbers.of(&swaps::versions()[swaps::FIRST], 30);
+    let second = first.with("std:sum", "std:count");
+    let disk = MemoryDisk::new();
+    let how = How {
+        batches: Some(7),
+        swaps: vec![(3_000, &second)],
+        ..How::default()
+    };
+    let given = run(&disk, &first, &how);
+    let there: Arc<dyn Disk> = Arc::new(disk.clone());
+    let program = Program::of(&second.files());
+    let opened = Checkpoint::open(there.clone(), &second.topology(), program, "test").unwrap();
+    let back = NewVersion {
+        from: BatchTime::from_millis(4_000),
+        program: Program::of(&first.files()),
+        forgets: Vec::new(),
+        now: 0,
+    };
+    opened.checkpoint.begin_version(back).unwrap();
+    assert_eq!(check(&disk, &[&first, &second], &given).unwrap().len(), 7);
+    for (batch, version) in [(3_000, 1), (4_000, 2), (7_000, 2)] {
+        let made = replayed(&there, &[&first, &second], batch, (None, None));
+        assert_eq!(made.unwrap().1.version, version, "{batch}");
     }
 }
 

@@ -75,6 +75,8 @@ pub(super) struct History {
     pub(super) finished: bool,
     /// In the order in which they began.
     pub(super) versions: Vec<Version>,
+    /// Committed batches that versions which took over later make again: those, by their ids.
+    pub(super) overtaken: BTreeMap<i64, Vec<u64>>,
     /// Up to this time the state covers everything.
     covered: Option<i64>,
 }
@@ -159,8 +161,11 @@ impl History {
             Fact::Finished => self.finished = true,
             Fact::Version(version) => {
                 // The manifest has those of which it knew.
-                for claim in self.claims.range_mut(version.from..) {
-                    claim.1.superseded = true;
+                for (time, claim) in self.claims.range_mut(version.from..) {
+                    claim.superseded = true;
+                    if claim.committed.is_some() {
+                        self.overtaken.entry(*time).or_default().push(version.id);
+                    }
                 }
                 if self.versions.last().is_none_or(|last| last.id < version.id) {
                     self.versions.push(version);

@@ -36,8 +36,29 @@ pub struct Retained {
     versions: Vec<Version>,
     /// By source and number: where they lie.
     blocks: BTreeMap<String, BTreeMap<u64, Place>>,
+    /// Committed batches that versions which took over later make again: those, by their ids.
+    overtaken: BTreeMap<i64, Vec<u64>>,
     /// The first of the states behind which nothing is missing; the beginning comes before all.
     oldest: Option<Oldest>,
+}
+
+/// Versions in the order in which they began, as they were when a batch was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(Vec<Version>);
+
+impl Line {
+    /// The version that makes a batch; none: there is none at all.
+    pub fn maker(&self, batch: BatchTime) -> Option<&Version> {
+        self.0.get(owner(&self.0, batch.as_millis()))
+    }
+
+    /// Operators whose state of after this batch the version did not take over.
+    pub fn forgotten(&self, after: BatchTime, version: &Version) -> Vec<String> {
+        let place = self.0.iter().position(|known| known.id == version.id);
+        place.map_or_else(Vec::new, |place| {
+            forgotten(&self.0, after.as_millis(), place)
+        })
+    }
 }
 
 /// From where on everything is there.
@@ -119,6 +140,7 @@ impl Retained {
             manifest,
             claims,
             versions: history.versions,
+            overtaken: history.overtaken,
             blocks: blocks.map(|(source, of)| (source, of.blocks)).collect(),
         })
     }
@@ -150,9 +172,17 @@ impl Retained {
         &self.versions
     }
 
-    /// The place of the version that makes a batch.
-    pub fn maker(&self, batch: BatchTime) -> usize {
-        owner(&self.versions, batch.as_millis())
+    /// The versions that sinks have this batch from, and those before it: not one that went back
+    /// behind it later.
+    pub fn line(&self, batch: BatchTime) -> Line {
+        let later = self.overtaken.get(&batch.as_millis());
+        let was_there = |version: &&Version| later.is_none_or(|later| !later.contains(&version.id));
+        Line(self.versions.iter().filter(was_there).cloned().collect())
+    }
+
+    /// The versions as they are now.
+    pub fn last_line(&self) -> Line {
+        Line(self.versions.clone())
     }
 
     /// Operators whose state of after this batch the version at this place did not take over.
@@ -210,7 +240,12 @@ impl Retained {
     /// None if something between is not there any more.
     fn base(&self, batch: BatchTime) -> Option<Option<usize>> {
         let states = &self.manifest.states;
-        let older = states.partition_point(|state| state.time < batch.as_millis());
+        let later = self.overtaken.get(&batch.as_millis()).into_iter().flatten();
+        let own = |id: &u64| self.versions.iter().find(|version| version.id == *id);
+        // What a version that went back has written is of its own batches.
+        let went_back = later.filter_map(own).map(|version| version.from).min();
+        let until = went_back.map_or(batch.as_millis(), |from| from.min(batch.as_millis()));
+        let older = states.partition_point(|state| state.time < until);
         let newest = older.checked_sub(1);
         let reaches = newest.map_or(Oldest::Beginning, Oldest::State);
         (self.oldest? <= reaches).then_some(newest)

@@ -35,7 +35,7 @@ pub struct Replay<'a> {
 /// What lies between a state and a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// The versions that make the batches, in their order.
+    /// The versions that make or claimed the batches, in their order.
     pub versions: Vec<Version>,
     /// Batches that must be made before.
     pub batches: usize,
@@ -75,12 +75,18 @@ impl Replayed {
 /// What lies between the state before a batch and the batch.
 pub fn way(retained: &Retained, before: &Before, batch: BatchTime) -> Way {
     let claims = retained.claims(before.state, batch);
-    let mut makers: Vec<usize> = claims.iter().map(|c| retained.maker(c.time)).collect();
-    makers.dedup();
-    let versions = makers.into_iter();
-    let versions = versions.filter_map(|at| retained.versions().get(at).cloned());
+    let line = retained.line(batch);
+    let mut versions: Vec<Version> = Vec::new();
+    for claim in claims {
+        let makers = [line.maker(claim.time).cloned(), claimed_by(retained, claim)];
+        for version in makers.into_iter().flatten() {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+    }
     Way {
-        versions: versions.collect(),
+        versions,
         batches: claims.len().saturating_sub(1),
     }
 }
@@ -110,22 +116,27 @@ impl Replay<'_> {
             memory: self.before.memory.clone(),
             sources: self.before.sources.clone(),
         };
+        let line = self.retained.line(batch);
+        let maker = |claim: &RecoveredClaim| line.maker(claim.time).cloned();
+        let forgotten = |after: Option<BatchTime>, version: &Version| {
+            after.map_or_else(Vec::new, |after| line.forgotten(after, version))
+        };
         let mut at = self.before.state;
         let mut earlier = earlier;
-        while let Some(first) = earlier.first() {
-            let version = self.retained.maker(first.time);
-            let own = earlier
-                .iter()
-                .take_while(|claim| self.retained.maker(claim.time) == version);
+        while let Some((first, version)) = earlier.first().and_then(|c| Some((c, maker(c)?))) {
+            let own = earlier.iter();
+            let own = own.take_while(|claim| maker(claim).as_ref() == Some(&version));
             let (own, rest) = earlier.split_at(own.count());
-            let forgets = self.forgotten(at, version);
-            point = self.go_through(own, version, (&point, &forgets))?;
+            let program = self.program(&version, first.time)?;
+            let forgets = forgotten(at, &version);
+            point = self.go_through(own, program, (&point, &forgets))?;
             at = own.last().map(|claim| claim.time);
             earlier = rest;
         }
-        let version = self.retained.maker(batch);
-        let forgets = self.forgotten(at, version);
-        let (id, program) = self.program(version, batch)?;
+        let none = || ReplayError::Internal("the checkpoint has no version".to_owned());
+        let version = maker(claim).ok_or_else(none)?;
+        let forgets = forgotten(at, &version);
+        let (id, program) = (version.id, self.program(&version, batch)?);
         let made = self.one(claim, (program, None), (&point, &forgets))?;
         let mut notes = Vec::new();
         let other = match other {
@@ -149,29 +160,22 @@ impl Replay<'_> {
         })
     }
 
-    fn forgotten(&self, after: Option<BatchTime>, version: usize) -> Vec<String> {
-        after.map_or_else(Vec::new, |after| self.retained.forgotten(after, version))
-    }
-
-    fn program(&self, version: usize, batch: BatchTime) -> Result<(u64, &Runnable), ReplayError> {
-        let id = self.retained.versions().get(version);
-        let id = id.map_or(0, |version| version.id);
-        let program = self.programs.get(&id);
-        let not_kept = ReplayError::NotKept { version: id, batch };
-        Ok((id, program.ok_or(not_kept)?))
+    fn program(&self, version: &Version, batch: BatchTime) -> Result<&Runnable, ReplayError> {
+        let version = version.id;
+        let program = self.programs.get(&version);
+        program.ok_or(ReplayError::NotKept { version, batch })
     }
 
     /// Makes the batches of one version, to know what operators remember behind them.
     fn go_through(
         &self,
         claims: &[RecoveredClaim],
-        version: usize,
+        program: &Runnable,
         (point, forgets): (&Point, &[String]),
     ) -> Result<Point, ReplayError> {
         let Some((first, last)) = claims.first().zip(claims.last()) else {
             return Ok(point.clone());
         };
-        let (_, program) = self.program(version, first.time)?;
         let from = (program, program.topology.clone());
         let begins = (point, forgets, first.time);
         let mut maker = Maker::new(from, self.retained, self.tenant, begins)?;
@@ -182,7 +186,12 @@ impl Replay<'_> {
                 maker.give_up(claim);
                 continue;
             };
-            let references = maker.references(fact)?;
+            let by = claimed_by(self.retained, claim);
+            let by = by.map(|by| self.program(&by, batch)).transpose()?;
+            let references = match by {
+                Some(other) => maker.references_of(fact, &other.topology)?,
+                None => maker.references(fact)?,
+            };
             let (again, left) = maker.letters(&claim.letters);
             if let Some(why) = left.into_iter().next() {
                 return Err(ReplayError::Letters { batch, why });
@@ -230,6 +239,15 @@ impl Replay<'_> {
         let elapsed = self.clock.monotonic().saturating_sub(began);
         Ok((Made::new(&maker, &seen, made, elapsed), notes))
     }
+}
+
+/// The version that claimed a batch with reference data, if one that went back behind it later makes
+/// it again.
+fn claimed_by(retained: &Retained, claim: &RecoveredClaim) -> Option<Version> {
+    let facts = claim.claim.as_ref();
+    facts.filter(|claim| !claim.references.is_empty())?;
+    let line = retained.line(claim.time);
+    (line != retained.last_line()).then(|| line.maker(claim.time).cloned())?
 }
 
 /// What the other program forgets of what the first one remembers.

@@ -100,7 +100,9 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         let files = kept(&retained, version, arguments.batch)?;
         let program = Program::kept(version, files.clone());
         programs.insert(version.id, program.load(arguments, environment)?);
-        maker = Some((version, files));
+        if retained.line(arguments.batch).maker(arguments.batch) == Some(version) {
+            maker = Some((version, files));
+        }
     }
     let other = match maker.filter(|_| wants_other(arguments)) {
         Some((version, files)) => {
