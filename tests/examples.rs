@@ -9,7 +9,7 @@ use std::{
 use crate::guests;
 
 /// The plugin that an example is started with; the folder's README says the same.
-fn plugin(example: &Path) -> &'static str {
+pub(crate) fn plugin(example: &Path) -> &'static str {
     match example.file_name().and_then(|name| name.to_str()) {
         Some("click-sessions") => "sessions",
         Some("spam-filter") => "text-tools",
@@ -17,7 +17,7 @@ fn plugin(example: &Path) -> &'static str {
     }
 }
 
-fn examples() -> Vec<PathBuf> {
+pub(crate) fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let mut examples: Vec<_> = entries.filter(|path| path.is_dir()).collect();

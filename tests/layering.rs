@@ -30,7 +30,7 @@ const LAYERS: [&[&str]; 11] = [
     &["source"],
     &["scheduler"],
     &["checkpoint"],
-    &["stream", "cases"],
+    &["stream", "cases", "replay"],
     &["launch"],
     &["hosting"],
     &["server"],

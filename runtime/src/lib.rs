@@ -17,6 +17,7 @@ pub mod model;
 pub mod operator;
 pub mod plugin;
 pub mod receiver;
+pub mod replay;
 pub mod scheduler;
 pub mod secrets;
 pub mod server;

@@ -9,6 +9,7 @@ mod full_disk;
 mod grants;
 mod output;
 mod persist;
+mod replay;
 mod signals;
 mod sinks;
 mod sources;

@@ -228,7 +228,7 @@ type = "null"
         self.toml.matches("[sink.").count()
     }
 
-    fn topology(&self) -> Arc<Topology> {
+    pub(super) fn topology(&self) -> Arc<Topology> {
         let defaults = Defaults {
             parallelism: NonZeroUsize::MIN,
             base_dir: "".into(),
@@ -241,7 +241,7 @@ type = "null"
     }
 
     /// Keys that come and go, and an empty batch.
-    fn batches(&self) -> Vec<Option<Vec<Value>>> {
+    pub(super) fn batches(&self) -> Vec<Option<Vec<Value>>> {
         let keys = ["a", "b", "c", "d", "e"];
         let row = |batch: usize, row: usize| {
             let key = keys[(batch * 2 + row * 3) % keys.len()];

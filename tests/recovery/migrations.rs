@@ -43,7 +43,7 @@ input = "recent"
 type = "null"
 "#;
 
-fn with(function: &str) -> Flow {
+pub(super) fn with(function: &str) -> Flow {
     let first = Flow::of("tallies", TOPOLOGY);
     first.with("faulty:tally\"", &format!("faulty:{function}\""))
 }

@@ -13,6 +13,8 @@ mod going_back_blocks;
 mod machine;
 mod migrations;
 mod objects;
+mod replays;
+mod replays_damaged;
 mod retry;
 mod swaps;
 

@@ -54,7 +54,7 @@ type = "null"
 
 /// Versions of it that go on with the state of others, but for the way back from the second, whose
 /// operator has a name that only it knows.
-fn versions() -> [Flow; 4] {
+pub(super) fn versions() -> [Flow; 4] {
     let first = Flow::of("swaps", TOPOLOGY);
     [
         first.with("std:sum\"\n[operator.totals", "std:max\"\n[operator.totals"),
@@ -78,7 +78,7 @@ fn versions() -> [Flow; 4] {
     ]
 }
 
-const FIRST: usize = 3;
+pub(super) const FIRST: usize = 3;
 
 /// Which of the versions these are, each with its first batch.
 fn made_by(versions: &[Version], flows: &[Flow]) -> Vec<(i64, usize)> {

@@ -47,7 +47,7 @@ pub use manifest::{Manifest, Program, StateEntry};
 pub use program::{Pending, ProgramFiles};
 pub use recovered::{Recovered, RecoveredClaim};
 pub use references::Rows;
-pub use retained::{Before, Retained};
+pub use retained::{Before, Line, Retained};
 pub use shown_letters::{DamagedLetters, ShownLetter, ShownLetters, ShownRange, shown_range};
 pub use state_rows::{AfterBatch, StateError, StateRow, StateRows, WhichRows};
 pub use store::{Checkpoint, Left, NewClaim, Opened};

@@ -83,6 +83,8 @@ pub(super) struct History {
     pub(super) versions: Vec<Version>,
     /// Those that count: what a version has written from which a way back leads does not.
     pub(super) states: Vec<StateEntry>,
+    /// Committed batches that versions which took over later make again: those, by their ids.
+    pub(super) overtaken: BTreeMap<i64, Vec<u64>>,
 }
 
 impl History {
@@ -155,8 +157,11 @@ impl History {
             }
             Fact::Finished => self.finished = true,
             Fact::Version(version) => {
-                for claim in self.claims.range_mut(version.from..) {
-                    claim.1.superseded = true;
+                for (time, claim) in self.claims.range_mut(version.from..) {
+                    claim.superseded = true;
+                    if claim.committed.is_some() {
+                        self.overtaken.entry(*time).or_default().push(version.id);
+                    }
                 }
                 // The manifest has those of which it knew, and no state that does not count.
                 if self.versions.last().is_none_or(|last| last.id < version.id) {

@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use super::{CheckpointError, store::lock};
 use crate::{
     format::{rows_from_bytes, rows_to_bytes},
-    journal::{Disk, read_whole, write_whole},
+    journal::{Disk, JournalError, read_whole, write_whole},
     model::Schema,
     topology::Topology,
 };
@@ -30,6 +30,18 @@ pub(super) fn read(
         return Err(damaged(disk, digest, "is not what was written"));
     }
     Ok(rows_from_bytes(schema, &bytes)?.into())
+}
+
+/// The digests of all that is there.
+pub(super) fn digests(disk: &dyn Disk) -> Result<BTreeSet<String>, CheckpointError> {
+    let files = disk.list().map_err(|error| JournalError::Disk {
+        action: "list",
+        name: "files".to_owned(),
+        place: disk.place(),
+        error,
+    })?;
+    let digests = files.iter().filter_map(|file| file.strip_prefix("data-"));
+    Ok(digests.map(str::to_owned).collect())
 }
 
 fn file_name(digest: &str) -> String {

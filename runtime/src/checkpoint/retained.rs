@@ -10,14 +10,14 @@ use super::{
     fact::Fact,
     opening::{look_at, unusable},
     program,
-    recovered::History,
+    recovered::{History, SourceBlocks},
     references,
     store::{read_chain, read_manifest},
     version::{forgotten, owner},
 };
 use crate::{
     journal::{Disk, Journal, Place},
-    model::{BatchTime, Location, Schema},
+    model::{BatchTime, InputRange, Location, Schema},
     receiver::StoredRows,
     scheduler::SavedMemory,
 };
@@ -36,6 +36,37 @@ pub struct Retained {
     versions: Vec<Version>,
     /// By source and number: where they lie.
     blocks: BTreeMap<String, BTreeMap<u64, Place>>,
+    /// Committed batches that versions which took over later make again: those, by their ids.
+    overtaken: BTreeMap<i64, Vec<u64>>,
+    /// The first of the states behind which nothing is missing; the beginning comes before all.
+    oldest: Option<Oldest>,
+}
+
+/// Versions in the order in which they began, as they were when a batch was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(Vec<Version>);
+
+impl Line {
+    /// The version that makes a batch; none: there is none at all.
+    pub fn maker(&self, batch: BatchTime) -> Option<&Version> {
+        self.0.get(owner(&self.0, batch.as_millis()))
+    }
+
+    /// Operators whose state of after this batch the version did not take over.
+    pub fn forgotten(&self, after: BatchTime, version: &Version) -> Vec<String> {
+        let place = self.0.iter().position(|known| known.id == version.id);
+        place.map_or_else(Vec::new, |place| {
+            forgotten(&self.0, after.as_millis(), place)
+        })
+    }
+}
+
+/// From where on everything is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Oldest {
+    Beginning,
+    /// By its place.
+    State(usize),
 }
 
 /// What there was before a batch.
@@ -82,21 +113,35 @@ impl Retained {
         Ok(found.map(|(retained, ())| retained))
     }
 
-    fn of(disk: Arc<dyn Disk>, manifest: Manifest) -> Result<Self, CheckpointError> {
+    fn of(disk: Arc<dyn Disk>, mut manifest: Manifest) -> Result<Self, CheckpointError> {
         let mut history = History::new(&manifest);
         Journal::read(disk.clone(), manifest.journal_from, |entry| {
             history.add(Fact::decode(entry.payload)?, entry.place);
             Ok::<_, CheckpointError>(())
         })?;
+        manifest.states = history.states;
+        let claims: Vec<_> = history.claims.into_values().collect();
+        let data = references::digests(&*disk)?;
+        let is_there = |claim: &RecoveredClaim| {
+            let mut facts = claim.claim.iter();
+            facts.all(|claim| {
+                let has_data = claim.references.iter().all(|of| data.contains(of));
+                has_data
+                    && claim
+                        .sources
+                        .iter()
+                        .all(|of| has_blocks(&history.blocks, of))
+            })
+        };
+        let oldest = oldest(&manifest, &claims, is_there);
         let blocks = history.blocks.into_iter();
         Ok(Self {
+            oldest,
             disk,
-            manifest: Manifest {
-                states: history.states,
-                ..manifest
-            },
-            claims: history.claims.into_values().collect(),
+            manifest,
+            claims,
             versions: history.versions,
+            overtaken: history.overtaken,
             blocks: blocks.map(|(source, of)| (source, of.blocks)).collect(),
         })
     }
@@ -108,7 +153,8 @@ impl Retained {
 
     /// The batches that can be made, by rising time.
     pub fn batches(&self) -> impl Iterator<Item = &RecoveredClaim> {
-        let can = |claim: &&RecoveredClaim| claim.claim.is_some() && self.base(claim.time).is_ok();
+        let can =
+            |claim: &&RecoveredClaim| claim.claim.is_some() && self.base(claim.time).is_some();
         self.claims.iter().filter(can)
     }
 
@@ -127,9 +173,17 @@ impl Retained {
         &self.versions
     }
 
-    /// The place of the version that makes a batch.
-    pub fn maker(&self, batch: BatchTime) -> usize {
-        owner(&self.versions, batch.as_millis())
+    /// The versions that sinks have this batch from, and those before it: not one that went back
+    /// behind it later.
+    pub fn line(&self, batch: BatchTime) -> Line {
+        let later = self.overtaken.get(&batch.as_millis());
+        let was_there = |version: &&Version| later.is_none_or(|later| !later.contains(&version.id));
+        Line(self.versions.iter().filter(was_there).cloned().collect())
+    }
+
+    /// The versions as they are now.
+    pub fn last_line(&self) -> Line {
+        Line(self.versions.clone())
     }
 
     /// Operators whose state of after this batch the version at this place did not take over.
@@ -170,11 +224,8 @@ impl Retained {
     /// When the batch is not kept, or the state is damaged.
     pub fn before(&self, batch: BatchTime) -> Result<Before, CheckpointError> {
         let kept = self.batches().any(|claim| claim.time == batch);
-        let base = match kept {
-            true => self.base(batch)?,
-            false => return Err(self.not_retained(batch)),
-        };
-        let Some(at) = base else {
+        let base = self.base(batch).filter(|_| kept);
+        let Some(at) = base.ok_or_else(|| self.not_retained(batch))? else {
             return Ok(Before::default());
         };
         let states = &self.manifest.states;
@@ -186,33 +237,19 @@ impl Retained {
         })
     }
 
-    /// The place of the newest state before a batch; none: it is made from the beginning.
-    fn base(&self, batch: BatchTime) -> Result<Option<usize>, CheckpointError> {
+    /// The place of the newest state before a batch, or none within: it is made from the beginning.
+    /// None if something between is not there any more.
+    fn base(&self, batch: BatchTime) -> Option<Option<usize>> {
         let states = &self.manifest.states;
-        let older = states.partition_point(|state| state.time < batch.as_millis());
-        // What is complete behind an older state is complete behind this one.
-        let reaches = |at: usize| self.is_complete_behind(states.get(at));
-        let is_complete = (0..older).any(reaches) || self.is_complete_behind(None);
-        match is_complete {
-            true => Ok(older.checked_sub(1)),
-            false => Err(self.not_retained(batch)),
-        }
-    }
-
-    /// The journal has all claims behind this state; none: behind the beginning. Segments go with
-    /// the state that covers them, so what is left may begin in the middle.
-    fn is_complete_behind(&self, state: Option<&StateEntry>) -> bool {
-        let (time, number) = state.map_or((i64::MIN, 0), |state| (state.time, state.number));
-        let mut claims = self.claims.iter();
-        let has_before = claims.any(|claim| claim.time.as_millis() <= time);
-        let behind = self.claims.iter();
-        let mut behind = behind.filter(|claim| claim.time.as_millis() > time);
-        let is_next = behind.next().is_some_and(|next| next.number == number + 1);
-        let is_all = match state {
-            None => self.manifest.journal_from <= 1,
-            Some(state) => self.manifest.state() == Some(state),
-        };
-        has_before || is_next || is_all
+        let later = self.overtaken.get(&batch.as_millis()).into_iter().flatten();
+        let own = |id: &u64| self.versions.iter().find(|version| version.id == *id);
+        // What a version that went back has written is of its own batches.
+        let went_back = later.filter_map(own).map(|version| version.from).min();
+        let until = went_back.map_or(batch.as_millis(), |from| from.min(batch.as_millis()));
+        let older = states.partition_point(|state| state.time < until);
+        let newest = older.checked_sub(1);
+        let reaches = newest.map_or(Oldest::Beginning, Oldest::State);
+        (self.oldest? <= reaches).then_some(newest)
     }
 
     fn not_retained(&self, batch: BatchTime) -> CheckpointError {
@@ -240,6 +277,51 @@ impl Retained {
         let mut steps = times.windows(2);
         steps.all(|two| two[1].as_millis() - two[0].as_millis() == interval)
     }
+}
+
+/// What a run no longer keeps goes when nothing holds it, so some of it may still be there: claims
+/// whose blocks are gone, or states that others lie upon. What is complete behind a state is complete
+/// behind each that is newer.
+fn oldest(
+    manifest: &Manifest,
+    claims: &[RecoveredClaim],
+    is_there: impl Fn(&RecoveredClaim) -> bool,
+) -> Option<Oldest> {
+    let mut lacking = claims.iter().rev().filter(|claim| !is_there(claim));
+    let since = lacking.next().map(|claim| claim.time.as_millis());
+    if since.is_none() && is_complete_behind(None, manifest, claims) {
+        return Some(Oldest::Beginning);
+    }
+    let at = manifest.states.iter().position(|state| {
+        let is_behind = since.is_none_or(|since| since <= state.time);
+        is_behind && is_complete_behind(Some(state), manifest, claims)
+    });
+    at.map(Oldest::State)
+}
+
+/// Of a source whose blocks are logged the journal has these; of another one nobody expects them.
+fn has_blocks(logged: &BTreeMap<String, SourceBlocks>, taken: &SourceFact) -> bool {
+    let of = logged.get(&taken.source).filter(|of| of.next_id > 0);
+    match (&taken.range, of) {
+        (InputRange::Blocks(ids), Some(of)) => ids.iter().all(|id| of.blocks.contains_key(id)),
+        _ => true,
+    }
+}
+
+/// All claims behind this state are there; none: behind the beginning.
+fn is_complete_behind(
+    state: Option<&StateEntry>,
+    manifest: &Manifest,
+    claims: &[RecoveredClaim],
+) -> bool {
+    let (time, number) = state.map_or((i64::MIN, 0), |state| (state.time, state.number));
+    let until = claims.partition_point(|claim| claim.time.as_millis() <= time);
+    let next = claims.get(until);
+    let is_all = match state {
+        None => manifest.journal_from <= 1,
+        Some(state) => manifest.state() == Some(state),
+    };
+    until > 0 || next.is_some_and(|next| next.number == number + 1) || is_all
 }
 
 /// Reads what belongs together, again if a run has replaced some of it meanwhile.

@@ -17,7 +17,7 @@ use crate::{
     checkpoint::ProgramFiles,
     confine::Confinement,
     launch::{self, Loaders, Supply, Terms},
-    model::{PluginName, SecretSource},
+    model::{Grant, PluginName, SecretSource},
     plugin::{EngineOptions, Grants, Loader, Plugin},
     topology::{self, Assignment, Manifest, SecretsOf},
 };
@@ -96,6 +96,8 @@ struct Supplied<'a, B> {
     bytes: B,
     given: &'a Given,
     base_dir: &'a Path,
+    /// What the topology grants is given only as far as nothing can be changed with it.
+    only_reads: bool,
 }
 
 impl<B> Supply for Supplied<'_, B>
@@ -109,12 +111,18 @@ where
     }
 
     fn grants(&self, plugin: &topology::Plugin) -> Result<Grants, Failure> {
-        grants::open(
-            plugin,
-            &self.given.grants,
-            self.base_dir,
-            &Confinement::everything(),
-        )
+        let given = &self.given.grants;
+        let everything = Confinement::everything();
+        if !self.only_reads {
+            return grants::open(plugin, given, self.base_dir, &everything);
+        }
+        let mut plugin = plugin.clone();
+        let changes = |grant: &Grant| matches!(grant, Grant::Write(_) | Grant::Stdout);
+        for grant in plugin.grants.iter().filter(|grant| changes(grant)) {
+            tracing::warn!("{grant} is not granted here; --grant gives it");
+        }
+        plugin.grants.retain(|grant| !changes(grant));
+        grants::open(&plugin, given, self.base_dir, &everything)
     }
 }
 
@@ -137,13 +145,13 @@ pub(super) fn load(
         let read = path.map(|path| Ok((path.display().to_string(), component(path)?)));
         read.transpose()
     };
-    let loaded = assemble(
-        file,
-        manifest,
-        given,
-        bytes,
-        (parallelism, state, environment),
-    )?;
+    let how = How {
+        parallelism,
+        state,
+        only_reads: false,
+        environment,
+    };
+    let loaded = assemble(file, manifest, given, bytes, how)?;
     if let (Some(path), false) = (default, uses_default) {
         let loader = plugin_loader(EngineOptions::default(), environment)?;
         load_plugin(&loader, path)?;
@@ -169,17 +177,32 @@ pub(super) fn load_kept(
         let name = alias.map_or_else(|| "the default plugin".to_owned(), ToOwned::to_owned);
         Ok(found.map(|(_, bytes)| (format!("{name} as of the earlier run"), bytes.clone())))
     };
-    let how = (parallelism, State::Kept, environment);
+    let how = How {
+        parallelism,
+        state: State::Kept,
+        only_reads: false,
+        environment,
+    };
     assemble(file, manifest, given, bytes, how)
 }
 
+/// How a topology is loaded.
+pub(super) struct How<'a> {
+    /// Partitions after a shuffle, unless the topology or its checkpoint says.
+    pub(super) parallelism: NonZeroUsize,
+    pub(super) state: State,
+    /// What the topology grants is given only as far as nothing can be changed with it.
+    pub(super) only_reads: bool,
+    pub(super) environment: &'a Environment,
+}
+
 /// Loads plugins from their bytes and compiles the topology.
-fn assemble(
+pub(super) fn assemble(
     file: &Path,
     manifest: Manifest,
     given: &Given,
     bytes: impl Fn(&topology::Plugin) -> Result<Option<(String, Arc<[u8]>)>, Failure>,
-    (parallelism, state, environment): (NonZeroUsize, State, &Environment),
+    how: How<'_>,
 ) -> Result<Loaded, Failure> {
     let base_dir = file.parent().unwrap_or(Path::new(""));
     let granted = grants::granted(&manifest.plugins(base_dir), &given.grants)?;
@@ -187,12 +210,13 @@ fn assemble(
         bytes,
         given,
         base_dir,
+        only_reads: how.only_reads,
     };
-    let loaders = loaders(environment)?;
+    let loaders = loaders(how.environment)?;
     let terms = Terms {
         base_dir,
-        parallelism,
-        state,
+        parallelism: how.parallelism,
+        state: how.state,
         confinement: &Confinement::everything(),
         loaders: &loaders,
     };
@@ -220,7 +244,7 @@ pub(super) fn with_secrets(
 }
 
 /// The topology's text, with what was given put into it.
-fn read(file: &Path, given: &Given) -> Result<Manifest, Failure> {
+pub(super) fn read(file: &Path, given: &Given) -> Result<Manifest, Failure> {
     let name = file.display().to_string();
     let text = fs::read(file)
         .map_err(|error| Failure::input(format!("cannot read topology {name}: {error}")))?;

@@ -21,6 +21,7 @@ mod loading;
 mod new;
 mod output;
 mod remote;
+mod replay;
 mod run;
 mod secret;
 mod secret_values;
@@ -54,6 +55,7 @@ Examples:
   rsrt test topo.toml --plugin my-plugin.wasm --cases cases.json
   rsrt run my-plugin.wasm --topology topo.toml
   rsrt checkpoint show checkpoints                 what a run has written down
+  rsrt replay checkpoints --batch 1767225600000    a batch that a run has made, once more
   rsrt serve --config server.toml                  hosts what is deployed with `rsrt deploy`
 
 Exit codes: 0 done, 1 it failed, 2 what was given is wrong.
@@ -69,6 +71,7 @@ enum Command {
     Diff(diff::Arguments),
     Checkpoint(checkpoint::Arguments),
     History(history::Arguments),
+    Replay(replay::Arguments),
     DeadLetters(dead_letters::Arguments),
     Secret(secret::Arguments),
     New(new::Arguments),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Diff(arguments) => logging(&environment, |e| diff::run(&arguments, e)),
         Command::History(arguments) => history::run(&arguments, &environment),
+        Command::Replay(arguments) => logging(&environment, |e| replay::run(&arguments, e)),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, &environment),
         Command::Secret(arguments) => secret::run(&arguments, &environment),

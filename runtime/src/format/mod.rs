@@ -41,8 +41,8 @@ pub use ipc::{IpcError, read_rows, rows_as_text, rows_from_bytes, rows_to_bytes,
 pub use ipc_rows::IpcRows;
 pub use json::{RowError, RowJson, rows_from_json, rows_to_json};
 pub use text::RowText;
-pub(crate) use timestamp::civil;
 pub(crate) use timestamp::write_timestamp;
+pub(crate) use timestamp::{civil, parse_timestamp};
 
 #[cfg(test)]
 mod tests;
