@@ -44,6 +44,7 @@ fn the_description_lists_every_route() {
     post /v1/namespaces/{namespace}/topologies
     post /v1/namespaces/{namespace}/topologies/{name}/dead-letters/retry
     post /v1/namespaces/{namespace}/topologies/{name}/diff
+    post /v1/namespaces/{namespace}/topologies/{name}/replay
     post /v1/namespaces/{namespace}/topologies/{name}/rollback
     post /v1/namespaces/{namespace}/topologies/{name}/start
     post /v1/namespaces/{namespace}/topologies/{name}/stop

@@ -364,6 +364,54 @@ fn a_plugin_is_replaced_for_one_operator() {
 }
 
 #[test]
+fn a_kept_batch_of_a_deployed_topology_is_made_again() {
+    let two = Two::start();
+    let status = two.served.status(&two.token, "numbers");
+    let batch = status["last-batch"].as_i64().unwrap();
+    let time = batch.to_string();
+    let replay = ["replay", "numbers", "--batch", &time, "--format", "json"];
+    let replayed = two.rsrt(&replay);
+    replayed.says(0, &[]);
+    let answer: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    let streams = answer["made"]["streams"].as_array().unwrap();
+    let all = streams
+        .iter()
+        .find(|stream| stream["name"] == "all")
+        .unwrap();
+    let rows: Vec<String> = (all["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string))
+    .collect();
+    let folder = two.folder("a").join(format!("work/out/all-{batch}"));
+    let mut written = Vec::new();
+    for part in ["part-00000", "part-00001"] {
+        let text = fs::read_to_string(folder.join(part)).unwrap();
+        written.extend(text.lines().map(ToOwned::to_owned));
+    }
+    assert!(
+        !rows.is_empty() && all["all"].as_u64() == Some(written.len() as u64),
+        "{all}"
+    );
+    assert_eq!(rows, written[..rows.len()]);
+    let shown = two.rsrt(&[
+        "replay",
+        "numbers",
+        "--batch",
+        &time,
+        "--operator",
+        "window",
+    ]);
+    shown.says(0, &[]);
+    assert!(shown.stdout.contains("window: 1 rows"), "{}", shown.stdout);
+    let gone = two.rsrt(&["replay", "numbers", "--batch", "1000"]);
+    gone.says(2, &["batch 1000 ms"]);
+    two.served.tells_no_path(&gone.stderr);
+    two.counts();
+}
+
+#[test]
 fn whoever_looks_at_a_stream_goes_on_looking_after_a_swap() {
     let two = Two::start();
     let mut child = two.served.follow(

@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => logging(&environment, |e| inspect::run(&arguments, e)),
         Command::Diff(arguments) => logging(&environment, |e| diff::run(&arguments, e)),
         Command::History(arguments) => history::run(&arguments, &environment),
-        Command::Replay(arguments) => logging(&environment, |e| replay::run(&arguments, e)),
+        Command::Replay(arguments) => replay::run(&arguments, &environment),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, &environment),
         Command::Secret(arguments) => secret::run(&arguments, &environment),

@@ -9,6 +9,7 @@ use crate::{
     journal::JournalError,
     launch::LaunchError,
     model::TopologyName,
+    replay::ReplayError,
     scheduler::TapError,
     stream::SwapError,
 };
@@ -75,6 +76,9 @@ pub enum HostingError {
         "`{0}` does not run, and what `{1}` remembers can be lost only while it does: start it, and swap then"
     )]
     LosesAtRest(TopologyName, String),
+    /// A batch cannot be made once more.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// A version may not take over.
     #[error("{0}")]
     Swap(SwapError),
@@ -138,6 +142,8 @@ impl HostingError {
             | Self::Upload(_) => false,
             Self::Swap(error) => matches!(error, SwapError::NotDurable(_)),
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
+            Self::Replay(error) => matches!(error, ReplayError::Internal(_)),
+            Self::Checkpoint(CheckpointError::NotRetained { .. }) => false,
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
             Self::Checkpoint(_)
             | Self::Letters(_)

@@ -21,7 +21,7 @@ use super::{
     letters, logs,
     openapi::Description,
     problem::Problem,
-    secrets, state, tap,
+    replay, secrets, state, tap,
     upload::{self, Deploy},
     usage, versions,
 };
@@ -58,6 +58,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         .route(&format!("{one}/stop"), axum::routing::post(stop))
         .route(&format!("{one}/output"), get(output))
         .route(&format!("{one}/versions"), get(versions::versions))
+        .route(
+            &format!("{one}/replay"),
+            axum::routing::post(replay::replay),
+        )
         .route(&format!("{one}/diff"), axum::routing::post(versions::diff))
         .route(&format!("{one}/swap"), axum::routing::post(versions::swap))
         .route(

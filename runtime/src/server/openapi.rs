@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
-use super::{api, letters, logs, secrets, state, tap, usage, versions};
+use super::{api, letters, logs, replay, secrets, state, tap, usage, versions};
 
 /// The description of all routes.
 #[derive(OpenApi)]
@@ -15,7 +15,7 @@ use super::{api, letters, logs, secrets, state, tap, usage, versions};
         api::stop, api::output, secrets::list, secrets::one, secrets::set, secrets::remove,
         logs::logs, tap::tap, state::state, usage::of_all, usage::of_namespace, letters::show,
         letters::forget, letters::retry, versions::diff, versions::swap, versions::rollback,
-        versions::versions
+        versions::versions, replay::replay
     ),
     modifiers(&Tokens)
 )]

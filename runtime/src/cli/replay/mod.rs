@@ -12,8 +12,11 @@ use std::{
 
 use super::{
     Environment, Failure,
+    diff::deployed,
     loading::{self, Given, How, Loaded, State},
+    logging,
     output::{self, Format},
+    remote::{self, Remote},
     secret_values::SecretValues,
 };
 use crate::{
@@ -28,6 +31,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
+  rsrt replay counts --batch 1767225600000 --plugin new.wasm           of a deployed topology
   rsrt replay checkpoints --batch 1767225600000
   rsrt replay checkpoints --batch 2026-01-01T00:00:00Z --operator words.rejected
   rsrt replay checkpoints --batch 1767225600000 --plugin new.wasm      what would be different
@@ -49,9 +53,9 @@ given is wrong, such as a batch that is not kept.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The topology's `checkpoint`, or a copy of it
-    #[arg(value_name = "DIR|URL")]
-    location: Location,
+    /// A deployed topology, or the `checkpoint` of a run, or a copy of it
+    #[arg(value_name = "NAME|DIR|URL")]
+    of: String,
     /// The batch: milliseconds since the epoch, or ISO 8601
     #[arg(long, value_name = "TIME", value_parser = batch_time)]
     batch: BatchTime,
@@ -75,9 +79,8 @@ pub(super) struct Arguments {
     /// Cores that tasks may use [default: all]
     #[arg(long, value_name = "N")]
     cores: Option<NonZeroUsize>,
-    /// How it is shown
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// As `rsrt checkpoint show` prints it, or as a timestamp.
@@ -91,8 +94,27 @@ fn batch_time(text: &str) -> Result<BatchTime, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let (retained, before) =
-        Retained::at(&arguments.location, arguments.batch).map_err(Failure::input)?;
+    let Some(name) = deployed(&arguments.of) else {
+        return logging(environment, |environment| run_here(arguments, environment));
+    };
+    let given = &arguments.given;
+    if arguments.topology.is_some() || !given.assignments.is_empty() {
+        let failure = "a batch of a deployed topology is made with other plugins only";
+        return Err(Failure::input(failure));
+    }
+    let replayed = remote::Replayed {
+        name: &name,
+        batch: arguments.batch,
+        stream: arguments.operator.as_deref(),
+        plugins: &given.plugins,
+        rows: arguments.rows,
+    };
+    remote::replay(&replayed, &arguments.remote, environment)
+}
+
+fn run_here(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    let location: Location = arguments.of.parse().map_err(Failure::input)?;
+    let (retained, before) = Retained::at(&location, arguments.batch).map_err(Failure::input)?;
     let way = way(&retained, &before, arguments.batch);
     let mut programs = BTreeMap::new();
     let mut maker = None;
@@ -125,7 +147,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
     };
     let replayed = replay.make(arguments.batch, other.as_ref()).map_err(told)?;
     let limit = arguments.rows.unwrap_or(usize::MAX);
-    let answer = match arguments.format {
+    let answer = match arguments.remote.format() {
         Format::Text => text::text(&replayed, (&before, &way), limit).map_err(told)?,
         Format::Json => {
             let answer = ReplayAnswer::new(&replayed, (&before, way.batches), limit);
