@@ -15,6 +15,7 @@ mod migrations;
 mod objects;
 mod retry;
 mod swaps;
+mod trials;
 
 use std::collections::BTreeMap;
 
