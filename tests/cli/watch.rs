@@ -103,10 +103,11 @@ path = {plugin:?}
 [operator.doubled]
 input = "numbers"
 map = "faulty:poison-map"
-limits = {{ output = "8B" }}
 [sink.doubles]
 input = "doubled"
 type = "null"
+[limits]
+output = "8B"
 "#
     );
     folder.write("topo.toml", format!("{NUMBERS}{fails}").as_bytes());

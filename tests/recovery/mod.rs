@@ -17,6 +17,7 @@ mod replays;
 mod replays_damaged;
 mod retry;
 mod swaps;
+mod trials;
 
 use std::collections::BTreeMap;
 

@@ -118,23 +118,7 @@ impl Checkpoint {
             write_manifest(&*disk, &manifest)?;
         }
         belongs(&manifest, topology, &disk.place())?;
-        let mut history = History::new(&manifest);
-        let mut needs = Needs::default();
-        let journal = Journal::open(disk.clone(), manifest.journal_from, |entry| {
-            let (fact, segment) = (Fact::decode(entry.payload)?, entry.place.segment);
-            match &fact {
-                Fact::Block { source, id, .. } => needs.block(source, *id, segment),
-                Fact::Claim(claim) | Fact::ClaimRetrying(claim, _) => needs.claim(claim, segment),
-                Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
-                Fact::Commit { .. }
-                | Fact::Failed { .. }
-                | Fact::Given { .. }
-                | Fact::Finished
-                | Fact::Version(_) => {}
-            }
-            history.add(fact, entry.place);
-            Ok::<_, CheckpointError>(())
-        })?;
+        let (journal, mut history, mut needs) = read_journal(&disk, &manifest)?;
         history.settle();
         let memory = read_state(&*disk, &history.states)?;
         // A run that died on the way back may have left states that no longer count.
@@ -398,6 +382,31 @@ impl Checkpoint {
             }
         }
     }
+}
+
+/// What the journal says, and what of it is needed.
+fn read_journal(
+    disk: &Arc<dyn Disk>,
+    manifest: &Manifest,
+) -> Result<(Journal, History, Needs), CheckpointError> {
+    let mut history = History::new(manifest);
+    let mut needs = Needs::default();
+    let journal = Journal::open(disk.clone(), manifest.journal_from, |entry| {
+        let (fact, segment) = (Fact::decode(entry.payload)?, entry.place.segment);
+        match &fact {
+            Fact::Block { source, id, .. } => needs.block(source, *id, segment),
+            Fact::Claim(claim) | Fact::ClaimRetrying(claim, _) => needs.claim(claim, segment),
+            Fact::NoClaim { time, .. } => needs.no_claim(*time, segment),
+            Fact::Commit { .. }
+            | Fact::Failed { .. }
+            | Fact::Given { .. }
+            | Fact::Finished
+            | Fact::Version(_) => {}
+        }
+        history.add(fact, entry.place);
+        Ok::<_, CheckpointError>(())
+    })?;
+    Ok((journal, history, needs))
 }
 
 pub(super) fn read_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, CheckpointError> {

@@ -40,6 +40,7 @@ pub(super) struct Batches {
 }
 
 /// A batch that was claimed and waits for its turn.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Claimed {
     pub(super) time: BatchTime,
     pub(super) number: u64,
@@ -64,6 +65,7 @@ pub(super) struct Given {
 }
 
 /// A batch is over.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Ended {
     pub(super) report: BatchReport,
     pub(super) committed: Committed,

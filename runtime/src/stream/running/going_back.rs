@@ -110,7 +110,7 @@ impl Driver {
                 }
                 self.summary.went_back = true;
                 self.report(&ended.report, listener);
-                self.tell_back((trial.first, at), why, listener);
+                tell_back((trial.first, at), why, listener);
                 return GoneBack::Over(Outcome::BatchFailed(at));
             }
         };
@@ -125,7 +125,7 @@ impl Driver {
                 return self.fails(ended).await;
             }
         }
-        self.tell_back((trial.first, at), why, listener);
+        tell_back((trial.first, at), why, listener);
         let batches = self.batches.clone();
         self.running = Some(spawn_batch(at, move || {
             batches.charged_around_tasks(|own| {
@@ -172,21 +172,9 @@ impl Driver {
         self.swapped = Some(next);
         let (old, new) = (after.executor.code(), self.batches.executor.code());
         let diff = Diff::between(after.edition(&old), self.batches.edition(&new));
-        self.tell_back((trial.first, next), why.to_owned(), listener);
+        tell_back((trial.first, next), why.to_owned(), listener);
         answer.tell(Ok(Swapped { first: next, diff }));
         Swap::Done
-    }
-
-    fn tell_back(
-        &self,
-        (to_before, at): (BatchTime, BatchTime),
-        why: String,
-        listener: &mut dyn Listener,
-    ) {
-        tracing::warn!(
-            "the version before makes the batches from {to_before} on again, and goes on at {at}: {why}"
-        );
-        listener.version(&VersionEvent::RolledBack { to_before, at, why });
     }
 
     /// The version before makes its batches again, which sinks have, and takes the place of the one
@@ -265,6 +253,13 @@ impl Driver {
             Err(_) => GoneBack::Over(Outcome::Stopped),
         }
     }
+}
+
+fn tell_back((to_before, at): (BatchTime, BatchTime), why: String, listener: &mut dyn Listener) {
+    tracing::warn!(
+        "the version before makes the batches from {to_before} on again, and goes on at {at}: {why}"
+    );
+    listener.version(&VersionEvent::RolledBack { to_before, at, why });
 }
 
 async fn remembered(batches: &Arc<Batches>) -> Result<SavedMemory, String> {
