@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 
-use super::{BatchReport, SinkReport};
+use super::{BatchReport, SinkReport, shadow::KeptInput};
 use crate::{
     account::thread_cpu,
     checkpoint::{
@@ -16,7 +16,7 @@ use crate::{
     },
     clock::Clock,
     crash_points::around,
-    model::{BatchTime, NodeName},
+    model::{Batch, BatchTime, NodeName},
     receiver::BatchTimes,
     scheduler::{BatchError, BatchInput, BatchOutput, Executor, LeftOutRows, References},
     sink::Sink,
@@ -67,6 +67,10 @@ pub(super) struct Ended {
     pub(super) report: BatchReport,
     pub(super) committed: Committed,
     pub(super) number: u64,
+    /// What sinks were given, by what they read.
+    pub(super) streams: BTreeMap<StreamRef, Batch>,
+    /// What it was made of, if that was to be kept.
+    pub(super) input: Option<KeptInput>,
     pub(super) sources: Vec<SourceFact>,
     pub(super) exhausted: bool,
     pub(super) fatal: bool,
@@ -344,6 +348,8 @@ impl Batches {
             },
             committed,
             number,
+            streams: output.streams,
+            input: None,
             sources,
             exhausted,
             fatal,

@@ -122,7 +122,8 @@ impl Batches {
         again.collect()
     }
 
-    fn fit(&self, of: &BatchLetters) -> bool {
+    /// All of them have the columns of their operators' inputs.
+    pub(super) fn fit(&self, of: &BatchLetters) -> bool {
         of.letters.iter().all(|letter| self.fits(letter))
     }
 

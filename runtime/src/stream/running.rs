@@ -1,5 +1,6 @@
 //! Runs a topology: waits for ticks, claims, executes, writes to sinks, until it is over.
 
+mod candidate;
 mod recovery;
 mod swapping;
 
@@ -11,11 +12,13 @@ use std::{
 
 use tokio::task::JoinHandle;
 
+use self::candidate::Candidate;
 use super::{
     BatchReport, Listener, Stop, Summary,
     batches::{Batches, Claimed, Ended, Sources},
     blocking::{spawn_batch, spawn_blocking},
     grid::Grid,
+    shadow::KeptInput,
     swap::{Requests, Swapper},
     take_over::named,
     writer::StateWriter,
@@ -191,6 +194,7 @@ impl Stream {
             batches,
             recovered: self.recovered,
             requests: self.swaps.map(|(_, requests)| requests),
+            candidate: None,
             swapped: None,
             only_recovers,
             zero: None,
@@ -214,6 +218,8 @@ struct Driver {
     batches: Arc<Batches>,
     /// Versions that wait to take over; none: nobody can ask.
     requests: Option<Requests>,
+    /// A version that is on its way to take over.
+    candidate: Option<Box<Candidate>>,
     /// The first batch of the version that took over last.
     swapped: Option<BatchTime>,
     writer: StateWriter,
@@ -239,6 +245,7 @@ impl Driver {
     async fn drive(mut self, listener: &mut dyn Listener) -> Summary {
         let started = self.run.clock.monotonic();
         let outcome = self.until_over(listener).await;
+        self.give_up_candidate().await;
         if !self.run.stop.is_aborted()
             && let Err(error) = self.writer.end(&self.batches, outcome).await
         {
@@ -363,13 +370,19 @@ impl Driver {
             return;
         };
         let batches = self.batches.clone();
+        let is_shown = self.candidate.as_ref().is_some_and(|one| one.wants_more());
         self.running = Some(spawn_batch(time, move || {
             batches.charged_around_tasks(|own| {
-                let claimed = match Arc::ptr_eq(&by, &batches) {
+                let mut claimed = match Arc::ptr_eq(&by, &batches) {
                     true => claimed,
                     false => own.claim_instead(claimed, &by),
                 };
-                own.make(claimed, None)
+                let input = is_shown.then(|| KeptInput::of(&mut claimed, &own.topology));
+                let ended = own.make(claimed, None);
+                Ended {
+                    input: input.flatten(),
+                    ..ended
+                }
             })
         }));
     }
@@ -410,12 +423,15 @@ impl Driver {
         listener: &mut dyn Listener,
     ) -> Vec<Command> {
         // A batch's own thread never panics: tasks are caught, and sinks return errors.
-        let Some(ended) = ended else {
+        let Some(mut ended) = ended else {
             // If one did, what operators remember is of no batch.
             self.writer.forget();
             return vec![Command::Finish(Outcome::Stopped)];
         };
         self.report(&ended.report, listener);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.show(&mut ended);
+        }
         if ended.fatal {
             return vec![Command::Finish(Outcome::BatchFailed(ended.report.time))];
         }

@@ -37,6 +37,18 @@ pub enum PartitionState {
     Window(WindowStates),
 }
 
+impl PartitionState {
+    /// The same, of which nothing was ever written down. Columns are shared.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        match self {
+            Self::Update(states) => Self::Update(states.copied()),
+            Self::Map(states) => Self::Map(states.copied()),
+            Self::Window(states) => Self::Window(states.copied()),
+        }
+    }
+}
+
 /// Which batch it is, to an operator with state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateTime {

@@ -320,15 +320,7 @@ impl WindowStates {
             previous: optional(&self.previous, &before.previous)?,
             at: self.at,
         };
-        self.saved = Some(Box::new(Self {
-            panes: self.panes.clone(),
-            block: self.block,
-            begun: self.begun.clone(),
-            ends: self.ends.clone(),
-            previous: self.previous.clone(),
-            at: self.at,
-            saved: None,
-        }));
+        self.saved = Some(Box::new(self.copied()));
         Ok(saved)
     }
 

@@ -73,6 +73,21 @@ impl MapStates {
         Ok(fresh)
     }
 
+    /// As [`PartitionState::copied`](super::PartitionState::copied).
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            keys: self.keys.clone(),
+            states: self.states.clone(),
+            touched: self.touched.clone(),
+            by_time: self.by_time.clone(),
+            without_state: self.without_state,
+            marks: self.marks.clone(),
+            schemas: self.schemas.clone(),
+            changes: None,
+        }
+    }
+
     /// The number of each row's key; new keys get one.
     pub(super) fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>, StepError> {
         let known = self.table.len();

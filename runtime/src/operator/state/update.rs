@@ -134,6 +134,17 @@ impl UpdateStates {
         Ok(fresh)
     }
 
+    /// As [`PartitionState::copied`].
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            places: self.places.clone(),
+            keys: self.keys.clone(),
+            states: self.states.clone(),
+            saved: None,
+        }
+    }
+
     fn len(&self) -> usize {
         self.places.len()
     }

@@ -4,60 +4,84 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::Driver;
+use super::{
+    Driver,
+    candidate::{Candidate, Then},
+};
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, NewVersion},
     crash_points::around,
     model::BatchTime,
-    scheduler::{BatchError, Outcome},
-    stream::{
-        SwapError, Swapped,
-        batches::Batches,
-        swap::{Request, check},
-    },
-    topology::{Change, Diff},
+    scheduler::{BatchError, Mode, Outcome},
+    stream::{SwapError, Swapped},
 };
 
 impl Driver {
     /// No batch runs, and the next one is this: whoever waits to take over does so now, one of them
-    /// at each boundary, so that each version has a batch of its own. Answers with the end of the run if that is it.
+    /// at each boundary, so that each version has a batch of its own. One that is tried, or whose
+    /// state is migrated, waits for a later boundary, and others wait for it. Answers with the end of
+    /// the run if that is it.
     pub(super) async fn boundary(&mut self, next: BatchTime) -> Option<Outcome> {
         if self.swapped == Some(next) {
             return None;
         }
-        while let Ok(request) = self.requests.as_mut()?.try_recv() {
-            match self.swap(request, next).await {
-                Swap::Refused => {}
-                Swap::Done => return None,
-                Swap::Fatal(outcome) => return Some(outcome),
+        loop {
+            let candidate = match self.candidate.take() {
+                Some(candidate) => candidate,
+                None => {
+                    let request = self.requests.as_mut()?.try_recv().ok()?;
+                    let (candidate, may) = Candidate::new(&self.batches, request);
+                    if let Err(error) = may {
+                        self.refuse(candidate, error);
+                        continue;
+                    }
+                    Box::new(candidate)
+                }
+            };
+            if !Arc::ptr_eq(&candidate.before, &self.batches) {
+                self.refuse(*candidate, SwapError::Overtaken);
+                continue;
+            }
+            // In virtual time nothing comes too late.
+            let waits = self.run.mode == Mode::Virtual;
+            let then = tokio::select! {
+                biased;
+                () = self.run.stop.aborted() => return Some(Outcome::Stopped),
+                then = candidate.advance(waits) => then,
+            };
+            match then {
+                Then::Waits(candidate) => {
+                    self.candidate = Some(candidate);
+                    return None;
+                }
+                Then::Refused(candidate, error) => self.refuse(*candidate, error),
+                Then::TakesOver(candidate) => return self.swap(*candidate, next).await,
             }
         }
-        None
     }
 
-    async fn swap(&mut self, request: Request, first: BatchTime) -> Swap {
-        let before = self.batches.clone();
-        let (next, program, answer) = request.into_parts();
-        let accepts_loss = next.accepts_loss;
-        let after = Arc::new(before.successor(next));
-        let (old, new) = (before.executor.code(), after.executor.code());
-        let diff = Diff::between(before.edition(&old), after.edition(&new));
-        let migrates: Vec<String> = diff.migrations().map(old_name).collect();
-        let mut may = check(&diff, accepts_loss).and_then(|()| same_sources(&before, &after));
-        if may.is_ok() && !migrates.is_empty() {
-            may = migrate(&before, &after, migrates.clone()).await;
-            // All of it was taken out to be looked at: what changed since is not known any more.
-            self.writer.begin_anew();
+    fn refuse(&mut self, candidate: Candidate, error: SwapError) {
+        if let Some(checkpoint) = &candidate.before.checkpoint {
+            checkpoint.drop_next(&candidate.program);
         }
-        if let Err(error) = may {
-            if let Some(checkpoint) = &before.checkpoint {
-                checkpoint.drop_next(&program);
-            }
-            tracing::debug!("another version did not take over: {error}");
-            answer.tell(Err(error));
-            return Swap::Refused;
-        }
-        let forgets: Vec<String> = diff.losses().map(old_name).collect();
+        tracing::debug!("another version did not take over: {error}");
+        candidate.answer.tell(Err(error));
+        // All of it was taken out to be looked at: what changed since is not known any more.
+        self.writer.begin_anew();
+    }
+
+    /// Answers with the end of the run if that is it.
+    async fn swap(&mut self, candidate: Candidate, first: BatchTime) -> Option<Outcome> {
+        let (forgets, migrates) = candidate.left();
+        let Candidate {
+            before,
+            after,
+            diff,
+            program,
+            answer,
+            report,
+            ..
+        } = candidate;
         if let Some(checkpoint) = before.checkpoint.clone() {
             let next = NewVersion {
                 from: first,
@@ -67,7 +91,7 @@ impl Driver {
             };
             if let Err(why) = begin(checkpoint, next).await {
                 answer.tell(Err(SwapError::NotDurable(why.clone())));
-                return self.not_begun(first, why);
+                return Some(self.not_begun(first, why));
             }
         }
         after.take_over(&before, &[forgets, migrates].concat());
@@ -75,12 +99,16 @@ impl Driver {
         self.swapped = Some(first);
         self.writer.begin_anew();
         tracing::info!("another version makes the batches from {first} on");
-        answer.tell(Ok(Swapped { first, diff }));
-        Swap::Done
+        answer.tell(Ok(Swapped {
+            first,
+            diff,
+            shadow: report,
+        }));
+        None
     }
 
     /// It is not known whether the version is durable: the next run sees, and nothing goes on here.
-    fn not_begun(&mut self, first: BatchTime, why: String) -> Swap {
+    fn not_begun(&mut self, first: BatchTime, why: String) -> Outcome {
         let error = BatchError::NotDurable {
             time: first,
             what: "let another version make it",
@@ -89,14 +117,8 @@ impl Driver {
         tracing::error!("{error}");
         self.summary.failed += 1;
         self.summary.last_error = Some(Arc::new(error));
-        Swap::Fatal(Outcome::BatchFailed(first))
+        Outcome::BatchFailed(first)
     }
-}
-
-enum Swap {
-    Done,
-    Refused,
-    Fatal(Outcome),
 }
 
 /// Makes it durable that another version makes the batches from here on.
@@ -108,43 +130,4 @@ async fn begin(checkpoint: Arc<Checkpoint>, next: NewVersion) -> Result<(), Stri
     });
     let begun = begun.await.map_err(|error| error.to_string())?;
     begun.map_err(|error: CheckpointError| error.to_string())
-}
-
-/// Lets the plugins of a version make their states of those of the version before, which goes on
-/// with its own if they cannot.
-async fn migrate(
-    before: &Arc<Batches>,
-    after: &Arc<Batches>,
-    operators: Vec<String>,
-) -> Result<(), SwapError> {
-    let (before, after) = (before.clone(), after.clone());
-    let migrated = spawn_blocking(move || {
-        let migrated = after.executor.migrate_from(&before.executor, &operators);
-        migrated.map_err(|error| error.to_string())
-    });
-    let migrated = migrated
-        .await
-        .unwrap_or_else(|panic| Err(panic.to_string()));
-    migrated.map_err(SwapError::Migration)
-}
-
-/// What a part was called in the version before.
-fn old_name(change: &Change) -> String {
-    let renamed = change.renamed_from.as_ref();
-    renamed.unwrap_or(&change.name).clone()
-}
-
-/// Sources go on as they are, so the same ones must be read.
-fn same_sources(before: &Batches, after: &Batches) -> Result<(), SwapError> {
-    let names = |batches: &Batches| {
-        let mut names: Vec<_> = batches.executor.sources();
-        names.sort();
-        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        names.join(", ")
-    };
-    let (before, now) = (names(before), names(after));
-    match before == now {
-        true => Ok(()),
-        false => Err(SwapError::Sources { before, now }),
-    }
 }
