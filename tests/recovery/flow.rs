@@ -14,7 +14,10 @@ use rsrt::{
     scheduler::{Mode, Plan, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
-    stream::{BatchReport, Listener, Next, Run, Stop, Stream, SwapError, Swapper, Swapping},
+    stream::{
+        BatchReport, Listener, Next, Run, Shadow, Stop, Stream, SwapError, Swapped, Swapper,
+        Swapping,
+    },
     topology::{Defaults, QueueOrder, SourceId, Topology, compile},
 };
 use serde_json::{Value, json};
@@ -153,6 +156,8 @@ pub(super) struct How<'a> {
     pub(super) swaps: Vec<(i64, &'a Flow)>,
     /// They may lose state.
     pub(super) accepts_loss: bool,
+    /// They are tried before.
+    pub(super) shadow: Option<Shadow>,
 }
 
 impl Flow {
@@ -237,6 +242,7 @@ type = "null"
             match self.name {
                 "timeouts" => json!([key, (batch + row).to_string()]),
                 "letters" if (batch + row) % 4 == 3 => json!([key, -1]),
+                "loops" if (batch + row) % 4 == 3 => json!([key, -3]),
                 _ => json!([key, batch + row]),
             }
         };
@@ -264,6 +270,20 @@ type = "null"
         machine: &impl Machine,
         how: &How<'_>,
     ) -> Result<(Attempt, Vec<Result<i64, String>>), String> {
+        let (attempt, swapped) = self.attempt_shadowed(machine, how)?;
+        let swapped = swapped.into_iter().map(|decided| {
+            let first = decided.map(|swapped| swapped.first.as_millis());
+            first.map_err(|error| error.to_string())
+        });
+        Ok((attempt, swapped.collect()))
+    }
+
+    /// The same, with all that is said of the swaps.
+    pub(super) fn attempt_shadowed(
+        &self,
+        machine: &impl Machine,
+        how: &How<'_>,
+    ) -> Result<(Attempt, Vec<Result<Swapped, SwapError>>), String> {
         let files = self.files();
         let opened = machine.open(&self.topology(), Program::of(&files))?;
         let kept = opened.checkpoint.keep_program(&files);
@@ -293,14 +313,15 @@ type = "null"
         sinks.collect()
     }
 
-    fn next(&self, machine: &impl Machine, given: &Given, accepts_loss: bool) -> Next {
+    fn next(&self, machine: &impl Machine, given: &Given, how: &How<'_>) -> Next {
         let topology = self.topology();
         Next {
             plugins: guests::catalog().of(&topology).unwrap(),
             plan: Plan::new(&topology),
             sinks: self.sinks_of(machine, given),
             files: self.files(),
-            accepts_loss,
+            accepts_loss: how.accepts_loss,
+            shadow: how.shadow,
             topology,
         }
     }
@@ -310,7 +331,7 @@ type = "null"
         machine: &impl Machine,
         opened: Opened,
         how: &How<'_>,
-    ) -> (Attempt, Vec<Result<i64, String>>) {
+    ) -> (Attempt, Vec<Result<Swapped, SwapError>>) {
         let topology = self.topology();
         let plugins = guests::catalog().of(&topology).unwrap();
         let numbers = &topology.sources[0];
@@ -334,7 +355,7 @@ type = "null"
         };
         let mut stream = stream.with_checkpoint(opened);
         let swaps = how.swaps.iter();
-        let swaps = swaps.map(|(at, flow)| (*at, flow.next(machine, &given, how.accepts_loss)));
+        let swaps = swaps.map(|(at, flow)| (*at, flow.next(machine, &given, how)));
         let mut watching = Watching {
             committed: None,
             swapper: (!how.swaps.is_empty()).then(|| stream.swapper()),
@@ -365,12 +386,10 @@ type = "null"
             };
             let mut swapped = Vec::new();
             for asked in std::mem::take(&mut watching.asked) {
-                let decided = match asked {
+                swapped.push(match asked {
                     Ok(asked) => asked.decided().await,
                     Err(error) => Err(error),
-                };
-                let decided = decided.map(|swapped| swapped.first.as_millis());
-                swapped.push(decided.map_err(|error| error.to_string()));
+                });
             }
             (summary, swapped)
         });

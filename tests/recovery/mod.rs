@@ -12,6 +12,7 @@ mod machine;
 mod migrations;
 mod objects;
 mod retry;
+mod shadows;
 mod swaps;
 
 use std::collections::BTreeMap;
