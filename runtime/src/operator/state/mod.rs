@@ -16,7 +16,7 @@ mod window_states;
 
 pub use layers::{Layer, SavedKeys};
 pub use map::{MapSpec, MapStep};
-pub use migrated::OldStates;
+pub use migrated::{CopiedStates, OldStates, TouchedStates};
 pub use saved::{SavedRows, SavedState, SavedWindow, StateColumns};
 pub use table::MapStates;
 pub use update::{UpdateSpec, UpdateStates, UpdateStep};

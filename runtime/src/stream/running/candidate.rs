@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::task::{JoinError, JoinHandle};
+
 use super::Driver;
 use crate::{
     checkpoint::Program,
+    scheduler::{MemoryError, Moving, MovingGuard},
     stream::{
         Shadow, ShadowReport, SwapError,
         batches::{Batches, Ended},
@@ -32,8 +35,16 @@ pub(super) struct Candidate {
 enum Phase {
     /// It may take over, once its state is migrated.
     Checked,
+    /// Its plugins make its state, behind the back of batches.
+    Migrating(Migrating),
     /// It runs beside the running version.
     Tried(Box<Trial>),
+}
+
+/// A migration that is under way; it ends soon if this is dropped.
+struct Migrating {
+    made: JoinHandle<Result<Moving, MemoryError>>,
+    guard: MovingGuard,
 }
 
 /// What comes next at this batch boundary.
@@ -72,7 +83,7 @@ impl Candidate {
     pub(super) fn wants_more(&self) -> bool {
         match &self.phase {
             Phase::Tried(trial) => trial.wants_more(),
-            Phase::Checked => false,
+            Phase::Checked | Phase::Migrating(_) => false,
         }
     }
 
@@ -96,20 +107,20 @@ impl Candidate {
     pub(super) async fn advance(mut self: Box<Self>, waits: bool) -> Then {
         loop {
             match &mut self.phase {
-                Phase::Checked => {
-                    if let Err(error) = self.migrate().await {
+                Phase::Checked => match self.begin_migration().await {
+                    Ok(None) => return self.with_state().await,
+                    Ok(Some(migrating)) => self.phase = Phase::Migrating(migrating),
+                    Err(error) => return Then::Refused(self, error),
+                },
+                Phase::Migrating(migrating) if !waits && !migrating.made.is_finished() => {
+                    return Then::Waits(self);
+                }
+                Phase::Migrating(migrating) => {
+                    if let Err(error) = migrating.finish().await {
                         return Then::Refused(self, error);
                     }
-                    let Some(shadow) = self.shadow.take() else {
-                        return Then::TakesOver(self);
-                    };
-                    return match self.trial(shadow).await {
-                        Ok(trial) => {
-                            self.phase = Phase::Tried(Box::new(trial));
-                            Then::Waits(self)
-                        }
-                        Err(error) => Then::Refused(self, error),
-                    };
+                    self.phase = Phase::Checked;
+                    return self.with_state().await;
                 }
                 Phase::Tried(trial) => {
                     let stands = trial.stands(waits).await;
@@ -130,38 +141,64 @@ impl Candidate {
         }
     }
 
-    async fn trial(&self, shadow: Shadow) -> Result<Trial, SwapError> {
+    /// It has what was migrated for it.
+    async fn with_state(mut self: Box<Self>) -> Then {
+        let Some(shadow) = self.shadow.take() else {
+            return Then::TakesOver(self);
+        };
         let (before, after) = (self.before.clone(), self.after.clone());
         let (forgets, migrates) = self.left();
         let left = [forgets, migrates].concat();
         let begun = spawn_blocking(move || Trial::begin(shadow, &before, &after, &left));
-        begun.await.map_err(|_| SwapError::Ended) // it never panics
+        match begun.await {
+            Ok(trial) => {
+                self.phase = Phase::Tried(Box::new(trial));
+                Then::Waits(self)
+            }
+            Err(_) => Then::Refused(self, SwapError::Ended), // it never panics
+        }
     }
 
     /// Gives up what is done behind the backs of batches.
     pub(super) async fn end(self) {
-        if let Phase::Tried(trial) = self.phase {
-            trial.end().await;
+        match self.phase {
+            Phase::Checked => {}
+            Phase::Tried(trial) => trial.end().await,
+            Phase::Migrating(Migrating { made, guard }) => {
+                drop(guard);
+                let _ = made.await; // what it was at is given up
+            }
         }
     }
 
-    /// Lets its plugins make their states of those of the version before, which goes on with its own
-    /// if they cannot.
-    async fn migrate(&self) -> Result<(), SwapError> {
+    /// Lets its plugins make their states of a copy of those of the version before; none: there is
+    /// nothing to migrate.
+    async fn begin_migration(&self) -> Result<Option<Migrating>, SwapError> {
         let (_, operators) = self.left();
         if operators.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let (before, after) = (self.before.clone(), self.after.clone());
-        let migrated = spawn_blocking(move || {
-            let migrated = after.executor.migrate_from(&before.executor, &operators);
-            migrated.map_err(|error| error.to_string())
-        });
-        let migrated = migrated
-            .await
-            .unwrap_or_else(|panic| Err(panic.to_string()));
-        migrated.map_err(SwapError::Migration)
+        let (before, after) = (self.before.executor.clone(), self.after.executor.clone());
+        let copied = spawn_blocking(move || after.migrate_from(&before, &operators));
+        let (moving, guard) = flat(copied.await)?;
+        let made = spawn_blocking(move || moving.migrate());
+        Ok(Some(Migrating { made, guard }))
     }
+}
+
+impl Migrating {
+    /// No batch runs: what they have touched is migrated, too.
+    async fn finish(&mut self) -> Result<(), SwapError> {
+        let moving = flat((&mut self.made).await)?;
+        flat(spawn_blocking(move || moving.finish()).await)
+    }
+}
+
+/// Why a migration has failed.
+fn flat<T>(done: Result<Result<T, MemoryError>, JoinError>) -> Result<T, SwapError> {
+    let done = done.map_err(|panic| panic.to_string());
+    let done = done.and_then(|done| done.map_err(|error| error.to_string()));
+    done.map_err(SwapError::Migration)
 }
 
 impl Driver {

@@ -66,8 +66,6 @@ impl Driver {
         }
         tracing::debug!("another version did not take over: {error}");
         candidate.answer.tell(Err(error));
-        // All of it was taken out to be looked at: what changed since is not known any more.
-        self.writer.begin_anew();
     }
 
     /// Answers with the end of the run if that is it.
