@@ -76,6 +76,16 @@ pub(super) struct Ended {
     pub(super) fatal: bool,
 }
 
+impl Ended {
+    /// Nobody looks at them any more.
+    pub(super) fn without_streams(self) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            ..self
+        }
+    }
+}
+
 /// Whether a batch is where it belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Committed {

@@ -377,12 +377,12 @@ impl Driver {
                     true => claimed,
                     false => own.claim_instead(claimed, &by),
                 };
-                let input = is_shown.then(|| KeptInput::of(&mut claimed, &own.topology));
-                let ended = own.make(claimed, None);
-                Ended {
-                    input: input.flatten(),
-                    ..ended
+                if !is_shown {
+                    return own.make(claimed, None).without_streams();
                 }
+                let input = KeptInput::of(&mut claimed, &own.topology);
+                let ended = own.make(claimed, None);
+                Ended { input, ..ended }
             })
         }));
     }

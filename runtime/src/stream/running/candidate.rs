@@ -152,6 +152,7 @@ impl Candidate {
         let begun = spawn_blocking(move || Trial::begin(shadow, &before, &after, &left));
         match begun.await {
             Ok(trial) => {
+                tracing::info!("another version runs beside this one, without effect");
                 self.phase = Phase::Tried(Box::new(trial));
                 Then::Waits(self)
             }
@@ -202,7 +203,7 @@ fn flat<T>(done: Result<Result<T, MemoryError>, JoinError>) -> Result<T, SwapErr
 }
 
 impl Driver {
-    /// It is not known to be taken over by anything: what it has begun ends.
+    /// The run is over: nothing takes over any more.
     pub(super) async fn give_up_candidate(&mut self) {
         if let Some(candidate) = self.candidate.take() {
             candidate.end().await;

@@ -112,7 +112,7 @@ async fn make_again(
     let mut made = spawn_batch(claim.time, move || {
         maker.charged_around_tasks(|own| {
             let claimed = own.claim_again(&claim);
-            own.make(claimed, claim.committed)
+            own.make(claimed, claim.committed).without_streams()
         })
     });
     tokio::select! {

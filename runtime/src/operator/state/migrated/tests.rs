@@ -236,11 +236,20 @@ fn a_million_keys_are_copied() {
         let began = std::time::Instant::now();
         let mut migrated = old.with(&new, columns).unwrap();
         timed("made anew", began);
-        let PartitionState::Map(states) = &mut kept else {
-            continue;
-        };
-        for number in 0..10_000 {
-            states.touch(number, BatchTime::from_millis(2));
+        let touched: Vec<String> = (0..10_000).map(|at| format!("key {at}")).collect();
+        let touched: ArrayRef = Arc::new(StringArray::from(touched));
+        match &mut kept {
+            PartitionState::Map(states) => {
+                for number in states.number(&[touched], 10_000).unwrap() {
+                    states.touch(number, BatchTime::from_millis(2));
+                }
+            }
+            PartitionState::Update(states) => {
+                let none = [touched.slice(0, 0)];
+                let counts = [column(&vec![2; 10_000])];
+                states.put(&none, &[touched], &counts).unwrap();
+            }
+            PartitionState::Window(_) => unreachable!(),
         }
         let began = std::time::Instant::now();
         let touched = kept.touched_since(&copied, columns).unwrap().unwrap();
