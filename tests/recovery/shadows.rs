@@ -83,8 +83,8 @@ fn tasting(flow: &Flow) -> Flow {
     with.with("[sink.rows-out]", &format!("{sink}[sink.rows-out]"))
 }
 
-fn tried(batches: u64, max_diff: u64) -> Option<Shadow> {
-    Some(Shadow { batches, max_diff })
+fn tried(batches: u64, max_diff: u64) -> Shadow {
+    Shadow { batches, max_diff }
 }
 
 fn outputs(attempt: Attempt) -> Outputs {
@@ -130,7 +130,7 @@ fn versions(disk: &MemoryDisk) -> usize {
 fn a_version_that_makes_the_same_takes_over_when_its_batches_are_made() {
     let expected = undisturbed(&first());
     for batches in [1, 3, 5] {
-        let (given, swapped, disk) = asked(&again(&first()), tried(batches, 0), false);
+        let (given, swapped, disk) = asked(&again(&first()), Some(tried(batches, 0)), false);
         let swapped = swapped.unwrap();
         let first = 4_000 + i64::try_from(batches).unwrap() * 1_000;
         assert_eq!(swapped.first.as_millis(), first);
@@ -161,7 +161,7 @@ fn a_version_that_makes_the_same_takes_over_when_its_batches_are_made() {
         assert!(text.contains("\n  operator tallies: CPU "), "{text}");
     }
     // Without a trial there is no report.
-    for shadow in [None, tried(0, 0)] {
+    for shadow in [None, Some(tried(0, 0))] {
         let (given, swapped, _) = asked(&again(&first()), shadow, false);
         let swapped = swapped.unwrap();
         assert_eq!((swapped.first.as_millis(), swapped.shadow), (4_000, None));
@@ -177,7 +177,7 @@ fn operators_may_have_other_names_and_places_and_sinks_may_be_new() {
         "[operator.sums]\nrenamed-from = \"tallies\"",
     );
     let renamed = renamed.with("input = \"tallies\"", "input = \"sums\"");
-    let (mut given, swapped, _) = asked(&renamed, tried(3, 0), false);
+    let (mut given, swapped, _) = asked(&renamed, Some(tried(3, 0)), false);
     let swapped = swapped.unwrap();
     assert_eq!(swapped.first.as_millis(), 7_000);
     // Only sinks of the same name are compared, and the others get nothing before.
@@ -196,7 +196,7 @@ fn operators_may_have_other_names_and_places_and_sinks_may_be_new() {
 #[test]
 fn live_batches_go_on_beside_it() {
     let expected = undisturbed(&first());
-    let (given, swapped, _) = asked(&again(&first()), tried(2, 0), true);
+    let (given, swapped, _) = asked(&again(&first()), Some(tried(2, 0)), true);
     let swapped = swapped.unwrap();
     // It may be a little behind when the clock is far ahead.
     let first = swapped.first.as_millis();
@@ -214,7 +214,7 @@ fn a_version_that_makes_something_else_is_refused_with_the_rows() {
     let expected = undisturbed(&first());
     // In the third batch that both make, a sum in the window is not what it would be.
     let other = first().with("\"std:max\"", "\"std:min\"");
-    let (given, swapped, disk) = asked(&other, tried(4, 0), false);
+    let (given, swapped, disk) = asked(&other, Some(tried(4, 0)), false);
     assert_eq!(given, expected);
     assert_eq!(versions(&disk), 1);
     let Err(SwapError::Shadow(problem, report)) = swapped else {
@@ -241,12 +241,12 @@ fn a_version_that_makes_something_else_is_refused_with_the_rows() {
 #[test]
 fn so_many_rows_may_differ() {
     let other = first().with("\"std:max\"", "\"std:min\"");
-    let (_, swapped, _) = asked(&other, tried(4, u64::MAX), false);
+    let (_, swapped, _) = asked(&other, Some(tried(4, u64::MAX)), false);
     let differing = swapped.unwrap().shadow.unwrap().differing;
     assert!(differing > 1, "{differing}");
-    let (_, swapped, _) = asked(&other, tried(4, differing), false);
+    let (_, swapped, _) = asked(&other, Some(tried(4, differing)), false);
     assert_eq!(swapped.unwrap().first.as_millis(), 8_000);
-    let (_, swapped, _) = asked(&other, tried(4, differing - 1), false);
+    let (_, swapped, _) = asked(&other, Some(tried(4, differing - 1)), false);
     let Err(SwapError::Shadow(
         ShadowProblem::Differs {
             differing: found,
@@ -268,7 +268,8 @@ fn whatever_operators_remember_the_shadow_remembers_too() {
         let flow = Flow::new(which, 2);
         let expected = undisturbed(&flow);
         for at in [1_000, 6_000] {
-            let (given, swapped, disk) = swapped(&flow, (at, &again(&flow)), tried(5, 0), false);
+            let (given, swapped, disk) =
+                swapped(&flow, (at, &again(&flow)), Some(tried(5, 0)), false);
             let swapped = swapped.unwrap_or_else(|error| panic!("{}: {error}", flow.name()));
             assert_eq!(swapped.first.as_millis(), at + 6_000, "{}", flow.name());
             assert_eq!(given, expected, "{}", flow.name());
@@ -285,7 +286,8 @@ fn a_shadow_that_fails_or_loops_disturbs_nobody() {
     for (name, why) in [("letters", "poison"), ("loops", "CPU time")] {
         let flow = Flow::of(name, TOPOLOGY);
         let expected = undisturbed(&flow);
-        let (given, swapped, disk) = swapped(&flow, (2_000, &tasting(&flow)), tried(9, 0), false);
+        let (given, swapped, disk) =
+            swapped(&flow, (2_000, &tasting(&flow)), Some(tried(9, 0)), false);
         let Err(SwapError::Shadow(ShadowProblem::Failed { batch, why: said }, report)) = swapped
         else {
             panic!("{swapped:?}");
@@ -306,7 +308,8 @@ fn a_shadow_that_is_too_slow_is_given_up_and_no_batch_waits_for_it() {
     let alone = undisturbed(&first());
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| undisturbed(&first()));
-        let (given, swapped, disk) = swapped(&flow, (1_000, &tasting(&flow)), tried(20, 0), true);
+        let (given, swapped, disk) =
+            swapped(&flow, (1_000, &tasting(&flow)), Some(tried(20, 0)), true);
         let Err(SwapError::Shadow(problem, _)) = swapped else {
             panic!("{swapped:?}");
         };
@@ -320,7 +323,7 @@ fn a_shadow_that_is_too_slow_is_given_up_and_no_batch_waits_for_it() {
         assert_eq!(beside.join().unwrap(), alone);
     });
     // One that is at work when the run ends does not hold it up.
-    let (given, swapped, _) = swapped(&flow, (8_000, &tasting(&flow)), tried(20, 0), true);
+    let (given, swapped, _) = swapped(&flow, (8_000, &tasting(&flow)), Some(tried(20, 0)), true);
     assert_eq!(swapped, Err(SwapError::Ended));
     assert_eq!(given, expected);
 }
@@ -334,7 +337,7 @@ fn a_batch_that_the_running_version_fails_on_ends_the_trial() {
     let next = again(&flow);
     let how = How {
         swaps: vec![(1_000, &next)],
-        shadow: tried(9, 0),
+        shadow: Some(tried(9, 0)),
         ..How::default()
     };
     let disk = MemoryDisk::new();
@@ -359,7 +362,7 @@ fn who_asks_while_another_is_tried_waits_until_that_is_decided() {
     ] {
         let how = How {
             swaps: versions.iter().map(|next| (3_000, *next)).collect(),
-            shadow: tried(3, 0),
+            shadow: Some(tried(3, 0)),
             ..How::default()
         };
         let (attempt, swapped) = first().attempt_as(&MemoryDisk::new(), &how).unwrap();
@@ -373,7 +376,7 @@ fn who_asks_while_another_is_tried_waits_until_that_is_decided() {
 fn state_is_migrated_for_the_shadow_and_once_more_when_it_takes_over() {
     let expected = undisturbed(&first());
     let next = first().with("faulty:tally\"", "faulty:tally-text\"");
-    let (given, swapped, _) = asked(&next, tried(3, u64::MAX), false);
+    let (given, swapped, _) = asked(&next, Some(tried(3, u64::MAX)), false);
     let swapped = swapped.unwrap();
     assert_eq!(swapped.first.as_millis(), 7_000);
     for ((sink, time), rows) in &expected {
@@ -441,7 +444,7 @@ fn go_on(
 #[test]
 fn a_run_that_dies_while_a_version_is_tried_goes_on_with_the_old_one() {
     let flows = [first(), again(&first())];
-    let (expected, shadow) = (undisturbed(&first()), tried(4, 0));
+    let (expected, shadow) = (undisturbed(&first()), Some(tried(4, 0)));
     let steps = {
         let disk = MemoryDisk::new();
         go_on(&disk, &flows, shadow).unwrap();

@@ -5,8 +5,8 @@
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::{
-    MapStates, PartitionState, SavedState, StateColumns, UpdateStates, changes::Changes,
-    layers::difference, slots::Slots,
+    MapStates, PartitionState, SavedState, StateColumns, UpdateStates, layers::difference,
+    slots::Slots,
 };
 use crate::{model::BatchTime, operator::StepError};
 
@@ -121,7 +121,7 @@ impl PartitionState {
                 states: states.states.clone(),
             },
             Self::Map(states) => {
-                states.since_copy = Some(Changes::default());
+                states.since_copy = Some(Box::default());
                 Copied::Map {
                     keys: states.keys.clone(),
                     states: states.states.clone(),

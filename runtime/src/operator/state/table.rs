@@ -28,7 +28,7 @@ pub struct MapStates {
     /// Since the state was last written down; none: it never was.
     pub(super) changes: Option<Changes>,
     /// Since the keys were copied to be migrated; none: they are not.
-    pub(super) since_copy: Option<Changes>,
+    pub(super) since_copy: Option<Box<Changes>>,
 }
 
 impl MapStates {
@@ -176,7 +176,8 @@ impl MapStates {
 
     /// Who wants to know what changes.
     fn noted(&mut self) -> impl Iterator<Item = &mut Changes> {
-        self.changes.iter_mut().chain(&mut self.since_copy)
+        let since_copy = self.since_copy.as_deref_mut();
+        self.changes.iter_mut().chain(since_copy)
     }
 
     /// Keys that have changed and have a state, in the order of their encoded keys; and the columns of
@@ -260,7 +261,8 @@ impl MapStates {
             .iter()
             .map(|key| self.touched[*key as usize])
             .collect();
-        let noted = [self.changes.take(), self.since_copy.take()];
+        let since_copy = self.since_copy.take().map(|changes| *changes);
+        let noted = [self.changes.take(), since_copy];
         let noted = noted.map(|changes| -> Result<_, StepError> {
             let Some(changes) = changes else {
                 return Ok(None);
@@ -282,7 +284,7 @@ impl MapStates {
         let renumbered = |key| living.binary_search(&key).ok().map(|at| numbers[at]);
         let renumber = |(changes, forgotten): (Changes, _)| changes.renumber(forgotten, renumbered);
         self.changes = changes.map(renumber);
-        self.since_copy = since_copy.map(renumber);
+        self.since_copy = since_copy.map(renumber).map(Box::new);
         Ok(())
     }
 }

@@ -28,18 +28,10 @@ impl Driver {
         loop {
             let candidate = match self.candidate.take() {
                 Some(candidate) => candidate,
-                None => {
-                    let request = self.requests.as_mut()?.try_recv().ok()?;
-                    let (candidate, may) = Candidate::new(&self.batches, request);
-                    if let Err(error) = may {
-                        self.refuse(candidate, error);
-                        continue;
-                    }
-                    Box::new(candidate)
-                }
+                None => Box::new(self.next_candidate()?),
             };
             if !Arc::ptr_eq(&candidate.before, &self.batches) {
-                self.refuse(*candidate, SwapError::Overtaken);
+                refuse(*candidate, SwapError::Overtaken);
                 continue;
             }
             // In virtual time nothing comes too late.
@@ -54,18 +46,21 @@ impl Driver {
                     self.candidate = Some(candidate);
                     return None;
                 }
-                Then::Refused(candidate, error) => self.refuse(*candidate, error),
+                Then::Refused(candidate, error) => refuse(*candidate, error),
                 Then::TakesOver(candidate) => return self.swap(*candidate, next).await,
             }
         }
     }
 
-    fn refuse(&mut self, candidate: Candidate, error: SwapError) {
-        if let Some(checkpoint) = &candidate.before.checkpoint {
-            checkpoint.drop_next(&candidate.program);
+    /// Of those who wait the first that may follow on the running version.
+    fn next_candidate(&mut self) -> Option<Candidate> {
+        loop {
+            let request = self.requests.as_mut()?.try_recv().ok()?;
+            match Candidate::new(&self.batches, request) {
+                (candidate, Ok(())) => return Some(candidate),
+                (candidate, Err(error)) => refuse(candidate, error),
+            }
         }
-        tracing::debug!("another version did not take over: {error}");
-        candidate.answer.tell(Err(error));
     }
 
     /// Answers with the end of the run if that is it.
@@ -117,6 +112,15 @@ impl Driver {
         self.summary.last_error = Some(Arc::new(error));
         Outcome::BatchFailed(first)
     }
+}
+
+/// The running version goes on.
+fn refuse(candidate: Candidate, error: SwapError) {
+    if let Some(checkpoint) = &candidate.before.checkpoint {
+        checkpoint.drop_next(&candidate.program);
+    }
+    tracing::debug!("another version did not take over: {error}");
+    candidate.answer.tell(Err(error));
 }
 
 /// Makes it durable that another version makes the batches from here on.

@@ -173,13 +173,11 @@ fn only_in_one(old: &[usize], new: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let mut ends: Vec<usize> = Vec::new();
     for (i, kind) in old.iter().enumerate() {
         let of_kind = &places[*kind];
+        let at = seen[*kind];
+        seen[*kind] += 1;
         let partners = match all {
             true => &of_kind[..],
-            false => {
-                let at = seen[*kind];
-                seen[*kind] += 1;
-                of_kind.get(at..=at).unwrap_or_default()
-            }
+            false => of_kind.get(at..=at).unwrap_or_default(),
         };
         // The last one first, so that no two of them are in one sequence.
         for j in partners.iter().rev() {

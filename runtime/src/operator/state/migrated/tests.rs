@@ -1,10 +1,13 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow_array::{Int64Array, StringArray, cast::AsArray, types::Int64Type};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::model::{Kind, Schema};
+use crate::{
+    account::thread_cpu,
+    model::{Kind, Schema},
+};
 
 fn column(values: &[i64]) -> ArrayRef {
     Arc::new(Int64Array::from(values.to_vec()))
@@ -219,21 +222,22 @@ fn a_million_keys_are_copied() {
             PartitionState::Map(_) => "map-with-state",
             _ => "update-state-by-key",
         };
-        let timed =
-            |of: &str, began: std::time::Instant| println!("{what}, {of}: {:?}", began.elapsed());
-        let began = std::time::Instant::now();
+        let timed = |of: &str, began: Duration| {
+            println!("{what}, {of}: {:?}", thread_cpu().saturating_sub(began));
+        };
+        let began = thread_cpu();
         let copied = kept.copy_keys().unwrap();
         timed("copied to be migrated", began);
-        let began = std::time::Instant::now();
+        let began = thread_cpu();
         let whole = kept.copied();
         timed("copied for a shadow", began);
         drop(whole);
-        let began = std::time::Instant::now();
+        let began = thread_cpu();
         let old = copied.read().unwrap();
         timed("read from the copy", began);
         let new =
             RecordBatch::try_new(state.to_arrow(), vec![column(&vec![2; 1_000_000])]).unwrap();
-        let began = std::time::Instant::now();
+        let began = thread_cpu();
         let mut migrated = old.with(&new, columns).unwrap();
         timed("made anew", began);
         let touched: Vec<String> = (0..10_000).map(|at| format!("key {at}")).collect();
@@ -251,7 +255,7 @@ fn a_million_keys_are_copied() {
             }
             PartitionState::Window(_) => unreachable!(),
         }
-        let began = std::time::Instant::now();
+        let began = thread_cpu();
         let touched = kept.touched_since(&copied, columns).unwrap().unwrap();
         let new = RecordBatch::try_new(state.to_arrow(), vec![column(&vec![3; 10_000])]).unwrap();
         migrated.catch_up(&touched, &new, columns).unwrap();
