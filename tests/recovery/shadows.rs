@@ -160,7 +160,7 @@ fn a_version_that_makes_the_same_takes_over_when_its_batches_are_made() {
         );
         assert!(text.contains("\n  operator tallies: CPU "), "{text}");
     }
-    // Without a trial there is no report.
+    // Without a shadow there is no report.
     for shadow in [None, Some(tried(0, 0))] {
         let (given, swapped, _) = asked(&again(&first()), shadow, false);
         let swapped = swapped.unwrap();
@@ -329,7 +329,7 @@ fn a_shadow_that_is_too_slow_is_given_up_and_no_batch_waits_for_it() {
 }
 
 #[test]
-fn a_batch_that_the_running_version_fails_on_ends_the_trial() {
+fn a_batch_that_the_running_version_fails_on_ends_the_shadow() {
     let flow = tasting(&Flow::of("letters", TOPOLOGY)).with(
         "parallelism = 2",
         "parallelism = 2\non-failed-batch = \"continue\"",

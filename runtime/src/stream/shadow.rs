@@ -1,4 +1,4 @@
-//! A version on trial: it makes the batches that the running one makes, and nobody gets them.
+//! A version in the shadow of the running one: it makes the batches that the running one makes, and nobody gets them.
 //!
 //! It begins with a copy of what the running version remembers at a batch boundary, and is given the
 //! rows that the running version has read, behind its back. What both would give to sinks is
@@ -40,8 +40,8 @@ pub struct Shadow {
     pub max_diff: u64,
 }
 
-/// The trial of a version. When it is dropped, it is over.
-pub(super) struct Trial {
+/// The run of a version in the shadow of another. When it is dropped, it is over.
+pub(super) struct ShadowRun {
     settings: Shadow,
     maker: Arc<Maker>,
     made: mpsc::UnboundedReceiver<Made>,
@@ -58,14 +58,14 @@ pub(super) struct Trial {
 /// What came of one batch.
 type Made = Result<ShadowReport, ShadowProblem>;
 
-/// How a trial stands.
+/// How a shadow run stands.
 pub(super) enum Stands {
     GoesOn,
     Passed,
     Failed(ShadowProblem),
 }
 
-impl Trial {
+impl ShadowRun {
     /// Begins at a batch boundary: the version has what was migrated for it, and `left` are the
     /// operators whose state it does not take over from the running one. Blocks for as long as a
     /// copy of that takes.
@@ -118,7 +118,7 @@ impl Trial {
             let (maker, to) = (self.maker.clone(), self.to.clone());
             self.thread = Some(spawn_blocking(move || {
                 maker.work(|made| {
-                    let _ = to.send(made); // the trial may be over
+                    let _ = to.send(made); // it may be over
                 });
             }));
         }
@@ -181,7 +181,7 @@ impl Trial {
     }
 }
 
-impl Drop for Trial {
+impl Drop for ShadowRun {
     fn drop(&mut self) {
         self.maker.give_up();
     }

@@ -12,7 +12,7 @@ use crate::{
         Shadow, ShadowReport, SwapError,
         batches::{Batches, Ended},
         blocking::spawn_blocking,
-        shadow::{Stands, Trial},
+        shadow::{ShadowRun, Stands},
         swap::{Answer, Request, check},
     },
     topology::{Change, Diff},
@@ -38,7 +38,7 @@ enum Phase {
     /// Its plugins make its state, behind the back of batches.
     Migrating(Migrating),
     /// It runs beside the running version.
-    Tried(Box<Trial>),
+    Shadowed(Box<ShadowRun>),
 }
 
 /// A migration that is under way; it ends soon if this is dropped.
@@ -82,17 +82,17 @@ impl Candidate {
     /// The next batch of the running version is to be kept for it.
     pub(super) fn wants_more(&self) -> bool {
         match &self.phase {
-            Phase::Tried(trial) => trial.wants_more(),
+            Phase::Shadowed(run) => run.wants_more(),
             Phase::Checked | Phase::Migrating(_) => false,
         }
     }
 
     /// The running version has made a batch.
     pub(super) fn show(&mut self, ended: &mut Ended) {
-        if let Phase::Tried(trial) = &mut self.phase
-            && trial.wants_more()
+        if let Phase::Shadowed(run) = &mut self.phase
+            && run.wants_more()
         {
-            trial.show(ended);
+            run.show(ended);
         }
     }
 
@@ -122,9 +122,9 @@ impl Candidate {
                     self.phase = Phase::Checked;
                     return self.with_state().await;
                 }
-                Phase::Tried(trial) => {
-                    let stands = trial.stands(waits).await;
-                    let report = trial.report();
+                Phase::Shadowed(run) => {
+                    let stands = run.stands(waits).await;
+                    let report = run.report();
                     match stands {
                         Stands::GoesOn => return Then::Waits(self),
                         Stands::Failed(problem) => {
@@ -149,11 +149,11 @@ impl Candidate {
         let (before, after) = (self.before.clone(), self.after.clone());
         let (forgets, migrates) = self.left();
         let left = [forgets, migrates].concat();
-        let begun = spawn_blocking(move || Trial::begin(shadow, &before, &after, &left));
+        let begun = spawn_blocking(move || ShadowRun::begin(shadow, &before, &after, &left));
         match begun.await {
-            Ok(trial) => {
+            Ok(run) => {
                 tracing::info!("another version runs beside this one, without effect");
-                self.phase = Phase::Tried(Box::new(trial));
+                self.phase = Phase::Shadowed(Box::new(run));
                 Then::Waits(self)
             }
             Err(_) => Then::Refused(self, SwapError::Ended), // it never panics
@@ -164,7 +164,7 @@ impl Candidate {
     pub(super) async fn end(self) {
         match self.phase {
             Phase::Checked => {}
-            Phase::Tried(trial) => trial.end().await,
+            Phase::Shadowed(run) => run.end().await,
             Phase::Migrating(Migrating { made, guard }) => {
                 drop(guard);
                 let _ = made.await; // what it was at is given up

@@ -1,4 +1,4 @@
-//! Why a version on trial does not take over.
+//! Why a version that ran beside the running one does not take over.
 
 use super::ShadowReport;
 use crate::model::BatchTime;
