@@ -141,6 +141,38 @@ output = "8B"
 }
 
 #[test]
+fn what_changes_is_tried_beside_what_runs_before_it_takes_over() {
+    let folder = Folder::new(&[("topo.toml", NUMBERS)]);
+    let shadow = ["run", "-t", "topo.toml", "--watch", "--shadow", "2"];
+    let mut rsrt = folder.command(&shadow);
+    let mut child = rsrt.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    wait_for("running numbers", &mut stderr);
+    // Each window has one sum, so that its least one is the same.
+    let same = NUMBERS.replace("reduce = \"std:sum\"", "reduce = \"std:min\"");
+    folder.write("topo.toml", same.as_bytes());
+    wait_for("runs beside this one", &mut stderr);
+    wait_for("another version makes the batches", &mut stderr);
+    wait_for("shadow: 2 batches, ", &mut stderr);
+    let other = same.replace("\"std:min\"", "\"std:count\"");
+    folder.write("topo.toml", other.as_bytes());
+    let said = wait_for("the running version goes on", &mut stderr);
+    let rows = "are only in what one of both versions puts out, and 0 may be (--max-diff); batch ";
+    assert!(said.contains(rows), "{said}");
+    wait_for("  batch ", &mut stderr);
+    let id = i32::try_from(child.id()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    wait_for("records in", &mut stderr);
+    assert!(child.wait().unwrap().success());
+
+    let lines = lines(&folder);
+    let expected: Vec<u64> = (0..).take(lines.len()).collect();
+    assert!(lines == expected, "some of {} are lost", lines.len());
+    let history = folder.rsrt(&["history", "kept"]);
+    assert_eq!(history.stdout.lines().count(), 2, "{}", history.stdout);
+}
+
+#[test]
 fn a_difference_is_told_before_anything_is_changed() {
     let files = [("topo.toml", NUMBERS), ("old.toml", NUMBERS)];
     let folder = Folder::new(&files);

@@ -16,7 +16,8 @@ use rsrt::{
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
     stream::{
-        BatchReport, Listener, Next, Run, Stop, Stream, SwapError, Swapper, Swapping, VersionEvent,
+        BatchReport, Listener, Next, Run, Shadow, Stop, Stream, SwapError, Swapped, Swapper,
+        Swapping, VersionEvent,
     },
     topology::{Defaults, QueueOrder, SourceId, SourceKind, Topology, compile},
 };
@@ -164,6 +165,8 @@ pub(super) struct How<'a> {
     pub(super) back: Option<i64>,
     /// From this batch on sinks take nothing.
     pub(super) sinks_fail_from: Option<i64>,
+    /// They are tried before.
+    pub(super) shadow: Option<Shadow>,
 }
 
 impl Flow {
@@ -248,6 +251,7 @@ type = "null"
             match self.name {
                 "timeouts" => json!([key, (batch + row).to_string()]),
                 "letters" if (batch + row) % 4 == 3 => json!([key, -1]),
+                "loops" if (batch + row) % 4 == 3 => json!([key, -3]),
                 _ => json!([key, batch + row]),
             }
         };
@@ -275,6 +279,16 @@ type = "null"
         machine: &impl Machine,
         how: &How<'_>,
     ) -> Result<(Attempt, Vec<Result<i64, String>>), String> {
+        let (attempt, swapped) = self.attempt_shadowed(machine, how)?;
+        Ok((attempt, firsts(swapped)))
+    }
+
+    /// The same, with all that is said of the swaps.
+    pub(super) fn attempt_shadowed(
+        &self,
+        machine: &impl Machine,
+        how: &How<'_>,
+    ) -> Result<(Attempt, Vec<Result<Swapped, SwapError>>), String> {
         let files = self.files();
         let opened = machine.open(&self.topology(), Program::of(&files))?;
         let kept = opened.checkpoint.keep_program(&files);
@@ -284,7 +298,8 @@ type = "null"
 
     /// The same, and nothing outlives it.
     pub(super) fn attempt_without(&self, how: &How<'_>) -> (Attempt, Vec<Result<i64, String>>) {
-        self.run(&MemoryDisk::new(), None, how)
+        let (attempt, swapped) = self.run(&MemoryDisk::new(), None, how);
+        (attempt, firsts(swapped))
     }
 
     fn sinks_of(
@@ -325,6 +340,7 @@ type = "null"
             sinks: self.sinks_of(machine, given, how.sinks_fail_from),
             files: self.files(),
             accepts_loss: how.accepts_loss,
+            shadow: how.shadow,
             topology,
         }
     }
@@ -334,7 +350,7 @@ type = "null"
         machine: &impl Machine,
         opened: Option<Opened>,
         how: &How<'_>,
-    ) -> (Attempt, Vec<Result<i64, String>>) {
+    ) -> (Attempt, Vec<Result<Swapped, SwapError>>) {
         let topology = self.topology();
         let plugins = guests::catalog().of(&topology).unwrap();
         let numbers = &topology.sources[0];
@@ -400,12 +416,10 @@ type = "null"
             };
             let mut swapped = Vec::new();
             for asked in std::mem::take(&mut watching.asked) {
-                let decided = match asked {
+                swapped.push(match asked {
                     Ok(asked) => asked.decided().await,
                     Err(error) => Err(error),
-                };
-                let decided = decided.map(|swapped| swapped.first.as_millis());
-                swapped.push(decided.map_err(|error| error.to_string()));
+                });
             }
             (summary, swapped)
         });
@@ -460,4 +474,13 @@ impl Listener for Watching {
     fn version(&mut self, event: &VersionEvent) {
         self.versions.push(event.clone());
     }
+}
+
+/// The first batch of each version that has taken over.
+fn firsts(swapped: Vec<Result<Swapped, SwapError>>) -> Vec<Result<i64, String>> {
+    let swapped = swapped.into_iter().map(|decided| {
+        let first = decided.map(|swapped| swapped.first.as_millis());
+        first.map_err(|error| error.to_string())
+    });
+    swapped.collect()
 }

@@ -200,6 +200,7 @@ fn what_a_receiver_took_in_is_there_once_on_the_way_back() {
             sinks: sinks(&topology, &given),
             files: files(&fails),
             accepts_loss: false,
+            shadow: None,
             topology,
         };
         let stop = Stop::new();

@@ -1,11 +1,12 @@
 //! State goes over to a version that remembers something else: its plugin migrates it, or the old
 //! version goes on.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rsrt::{
     checkpoint::{Inside, Pending, Program},
     journal::MemoryDisk,
+    stream::{Shadow, SwapError},
 };
 use serde_json::{Value, json};
 
@@ -72,7 +73,7 @@ fn as_numbers(outputs: Outputs) -> Outputs {
 }
 
 /// Goes on with the last version, and with the swaps that are still to be.
-fn go_on(disk: &MemoryDisk, flows: &[Flow]) -> Result<Vec<Attempt>, String> {
+fn go_on(disk: &MemoryDisk, flows: &[Flow], live: bool) -> Result<Vec<Attempt>, String> {
     let mut attempts = Vec::new();
     loop {
         let inside = Inside::on(Arc::new(disk.clone())).map_err(|error| error.to_string())?;
@@ -87,6 +88,7 @@ fn go_on(disk: &MemoryDisk, flows: &[Flow]) -> Result<Vec<Attempt>, String> {
         let times = [3_000, 7_000].into_iter().zip(&flows[1..]);
         let how = How {
             recovers: flow.is_some(),
+            live,
             swaps: match flow {
                 Some(_) => Vec::new(),
                 None => times.skip(done).collect(),
@@ -107,7 +109,7 @@ fn state_is_migrated_and_no_record_is_lost_wherever_a_run_dies() {
     let flows = ["tally", "tally-text", "tally-again"].map(with);
     let expected = undisturbed();
     let disk = MemoryDisk::new();
-    let attempts = go_on(&disk, &flows).unwrap();
+    let attempts = go_on(&disk, &flows, false).unwrap();
     assert!(attempts.iter().all(|attempt| attempt.error.is_none()));
     let given: Outputs = attempts.into_iter().flat_map(|a| a.given).collect();
     let text = |time: i64| given[&("tallies-out".to_owned(), time)][0][1].is_string();
@@ -123,13 +125,13 @@ fn state_is_migrated_and_no_record_is_lost_wherever_a_run_dies() {
         let disk = MemoryDisk::new();
         let mut delivered = Delivered::default();
         disk.fail_at(Some(step));
-        match go_on(&disk, &flows) {
+        match go_on(&disk, &flows, false) {
             Ok(attempts) => attempts.iter().try_for_each(|a| delivered.add(a)).unwrap(),
             Err(error) => assert!(error.contains("the disk is gone"), "{error}"),
         }
         death.of(&disk);
         disk.fail_at(None);
-        for attempt in go_on(&disk, &flows).unwrap() {
+        for attempt in go_on(&disk, &flows, false).unwrap() {
             assert_eq!(attempt.error, None, "step {step} {death:?}");
             delivered.add(&attempt).unwrap();
         }
@@ -172,4 +174,113 @@ fn a_migration_that_goes_wrong_leaves_the_old_version_as_it_is() {
         let inside = Inside::on(Arc::new(disk)).unwrap().unwrap();
         assert_eq!(inside.versions.len(), 1);
     }
+}
+
+const KEPT: &str = r#"
+name = "kept"
+batch-interval = "1s"
+parallelism = 2
+checkpoint = "x"
+checkpoint-interval = "2s"
+[limits]
+cpu-time = "1h"
+[plugin.faulty]
+path = "faulty.wasm"
+[source.numbers]
+type = "queue"
+schema = { key = "utf8", value = "int64" }
+partitions = 2
+[operator.kept]
+input = "numbers"
+map-with-state = "faulty:kept"
+timeout = "2s"
+checkpoint-interval = "2s"
+[sink.kept-out]
+input = "kept"
+type = "null"
+"#;
+
+#[test]
+fn keys_that_come_and_go_meanwhile_are_right_whenever_it_takes_over() {
+    let first = Flow::of("kept", KEPT);
+    let next = first.with("faulty:kept\"", "faulty:kept-text\"");
+    let attempt = first.attempt_as(&MemoryDisk::new(), &How::default());
+    let expected: Outputs = attempt.unwrap().0.given.into_iter().collect();
+    let mut firsts = BTreeSet::new();
+    for live in [false, true] {
+        for at in 1..10 {
+            let tried = [None, Some(2)][usize::try_from(at % 2).unwrap()];
+            let how = How {
+                swaps: vec![(at * 1_000, &next)],
+                shadow: tried.map(|batches| Shadow {
+                    batches,
+                    max_diff: 0,
+                }),
+                live,
+                ..How::default()
+            };
+            let disk = MemoryDisk::new();
+            let (attempt, swapped) = first.attempt_shadowed(&disk, &how).unwrap();
+            assert_eq!(attempt.error, None);
+            let mut given: Outputs = attempt.given.into_iter().collect();
+            given.retain(|(_, time), _| *time <= 12_000);
+            assert_eq!(given, expected, "{at} {live}");
+            match &swapped[0] {
+                Ok(swapped) => drop(firsts.insert(swapped.first.as_millis())),
+                // The run was over before.
+                Err(error) => assert!(live && *error == SwapError::Ended, "{error}"),
+            }
+        }
+    }
+    assert!(firsts.len() > 5, "{firsts:?}");
+}
+
+#[test]
+fn a_run_may_die_while_state_is_migrated_behind_its_back() {
+    let first = Flow::of("kept", KEPT);
+    let attempt = first.attempt_as(&MemoryDisk::new(), &How::default());
+    let expected: Outputs = attempt.unwrap().0.given.into_iter().collect();
+    let next = first.with("faulty:kept\"", "faulty:kept-text\"");
+    let flows = [first, next];
+    let disk = MemoryDisk::new();
+    go_on(&disk, &flows, true).unwrap();
+    for step in (1..disk.steps()).step_by(4) {
+        let death = [Death::Kill, Death::Crash(0)][usize::try_from(step / 4 % 2).unwrap()];
+        let disk = MemoryDisk::new();
+        let mut delivered = Delivered::default();
+        disk.fail_at(Some(step));
+        match go_on(&disk, &flows, true) {
+            Ok(attempts) => attempts.iter().try_for_each(|a| delivered.add(a)).unwrap(),
+            Err(error) => assert!(error.contains("the disk is gone"), "{error}"),
+        }
+        death.of(&disk);
+        disk.fail_at(None);
+        for attempt in go_on(&disk, &flows, true).unwrap() {
+            assert_eq!(attempt.error, None, "step {step} {death:?}");
+            delivered.add(&attempt).unwrap();
+        }
+        assert!(delivered.repeats(1) <= 1, "step {step} {death:?}");
+        delivered.rows.retain(|(_, time), _| *time <= 12_000);
+        assert_eq!(delivered.rows, expected, "step {step} {death:?}");
+    }
+}
+
+#[test]
+fn no_batch_waits_for_a_migration() {
+    // It never ends.
+    let first = Flow::of("tallies", TOPOLOGY).with("\"200ms\"", "\"1h\"");
+    let next = first.with("faulty:tally\"", "faulty:tally-spins\"");
+    let how = How {
+        swaps: vec![(3_000, &next)],
+        live: true,
+        ..How::default()
+    };
+    let disk = MemoryDisk::new();
+    let (attempt, swapped) = first.attempt_shadowed(&disk, &how).unwrap();
+    assert_eq!(attempt.error, None);
+    assert_eq!(swapped, [Err(SwapError::Ended)]);
+    let given: Outputs = attempt.given.into_iter().collect();
+    assert_eq!(given, undisturbed());
+    let inside = Inside::on(Arc::new(disk)).unwrap().unwrap();
+    assert_eq!(inside.versions.len(), 1);
 }

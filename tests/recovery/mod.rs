@@ -16,6 +16,7 @@ mod objects;
 mod replays;
 mod replays_damaged;
 mod retry;
+mod shadows;
 mod swaps;
 mod trials;
 

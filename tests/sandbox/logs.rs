@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rsrt::plugin::InstanceLimits;
+use rsrt::plugin::{InstanceLimits, Preempt, Tick, Unhurried};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -13,7 +13,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{FAULTY, call, instance, limits};
+use super::{FAULTY, call, instance, instance_for, limits};
 
 /// Keeps lines that guests wrote, and how many were dropped.
 #[derive(Clone, Default)]
@@ -84,4 +84,58 @@ fn a_line_cannot_forge_another_or_move_the_cursor() {
     let (lines, _) = logged("logs-control-characters", 3);
     assert_eq!(lines.len(), 1);
     assert!(!lines[0].contains(char::is_control), "{lines:?}");
+}
+
+/// Keeps whose lines they are.
+#[derive(Clone, Default)]
+struct Speakers(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Speakers {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+}
+
+impl Visit for Speakers {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "operator" {
+            self.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+struct InShadow;
+
+impl Preempt for InShadow {
+    fn tick(&self) -> Tick {
+        Tick::Continue
+    }
+
+    fn is_shadow(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_shadow_says_is_told_apart() {
+    let alone: Arc<dyn Preempt> = Arc::new(Unhurried);
+    for (preempt, expected) in [
+        (alone, "operator"),
+        (Arc::new(InShadow), "operator (shadow)"),
+    ] {
+        let speakers = Speakers::default();
+        let subscriber = tracing_subscriber::registry().with(speakers.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let limits = InstanceLimits {
+                log_lines: 2,
+                ..limits()
+            };
+            let mut called = instance_for(&FAULTY, &limits, preempt).unwrap();
+            call(&mut called, &FAULTY, "floods-the-log", &["a"]).unwrap();
+        });
+        // Two lines, and that more were dropped.
+        assert_eq!(*speakers.0.lock().unwrap(), [expected; 3]);
+    }
 }

@@ -364,6 +364,35 @@ fn a_plugin_is_replaced_for_one_operator() {
 }
 
 #[test]
+fn a_version_is_tried_beside_the_running_one_first() {
+    let two = Two::start();
+    // Each window has one sum, so that its least one is the same.
+    two.with("reduce = \"std:sum\"", "reduce = \"std:min\"");
+    let swap = ["swap", "numbers", "-t", "topo.toml", "--shadow", "3"];
+    let tried = two.rsrt(&swap);
+    tried.says(0, &[]);
+    for line in [
+        "shadow: 3 batches, ",
+        " 0 differ; CPU ",
+        "version 2 of numbers makes",
+    ] {
+        assert!(tried.stdout.contains(line), "{}", tried.stdout);
+    }
+    two.with("reduce = \"std:sum\"", "reduce = \"std:count\"");
+    let differs = [
+        "only in what one of both versions puts out",
+        "only the running version has",
+    ];
+    two.rsrt(&swap).says(2, &differs);
+    two.goes_on();
+    let all = [(1, "replaced"), (2, "live"), (3, "refused")];
+    assert_eq!(two.outcomes(), outcomes(&all));
+    two.rsrt(&[&swap[..], &["--max-diff", "1000"]].concat())
+        .says(0, &[]);
+    two.counts();
+}
+
+#[test]
 fn a_kept_batch_of_a_deployed_topology_is_made_again() {
     let two = Two::start();
     let status = two.served.status(&two.token, "numbers");

@@ -40,7 +40,7 @@ rsrt::plugin! {
     migrations::tally, migrations::tally_text, migrations::text_of_number, migrations::tally_again,
     migrations::number_of_text, migrations::tally_panics, migrations::panics_of_number,
     migrations::tally_spins, migrations::spins_of_number, migrations::tally_lies,
-    migrations::lies_of_number,
+    migrations::lies_of_number, migrations::kept, migrations::kept_text, migrations::text_of_kept,
 }
 
 #[cfg(test)]

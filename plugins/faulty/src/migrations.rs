@@ -3,7 +3,7 @@
 
 use std::num::ParseIntError;
 
-use rsrt::functions::{Entry, Exported, MigrationEntry};
+use rsrt::functions::{Entry, Exported, MigrationEntry, State};
 
 use crate::traps;
 
@@ -36,6 +36,34 @@ pub(crate) fn tally_again(new: &[i64], sum: Option<i64>) -> Option<i64> {
 #[rsrt::migrate(function = tally_again, since = 2)]
 pub(crate) fn number_of_text(sum: &str) -> Result<i64, ParseIntError> {
     sum.parse()
+}
+
+/// The sum so far of each key, which is forgotten when five divides it.
+#[rsrt::map_with_state]
+pub(crate) fn kept(new: Option<i64>, sum: &mut State<i64>) -> Option<i64> {
+    let total = sum.get().copied().unwrap_or(0) + new?;
+    match total % 5 {
+        0 => sum.remove(),
+        _ => sum.update(total),
+    }
+    Some(total)
+}
+
+/// The same, which remembers it as text.
+#[rsrt::map_with_state(version = 2)]
+pub(crate) fn kept_text(new: Option<i64>, sum: &mut State<String>) -> Option<i64> {
+    let before = sum.get().map_or(Ok(0), |sum| sum.parse::<i64>());
+    let total = before.unwrap_or(i64::MIN) + new?;
+    match total % 5 {
+        0 => sum.remove(),
+        _ => sum.update(total.to_string()),
+    }
+    Some(total)
+}
+
+#[rsrt::migrate(function = kept_text, since = 1)]
+pub(crate) fn text_of_kept(sum: i64) -> String {
+    sum.to_string()
 }
 
 /// The same; its migration panics.

@@ -71,6 +71,8 @@ pub struct Account {
     latency: Latency,
     /// Whose account it is part of.
     of: Option<Arc<Account>>,
+    /// What is read here is read there, too, and counted there.
+    is_shadow: bool,
     allowance: Arc<Allowance>,
 }
 
@@ -95,6 +97,20 @@ impl Account {
             allowance: of.allowance.clone(),
             ..Self::default()
         }
+    }
+
+    /// As [`under`](Self::under), of a shadow: it uses up what that one may use, and what it reads has
+    /// been counted there.
+    pub fn shadow_of(of: &Arc<Self>) -> Self {
+        Self {
+            is_shadow: true,
+            ..Self::under(of)
+        }
+    }
+
+    /// It is a [shadow's](Self::shadow_of).
+    pub fn is_shadow(&self) -> bool {
+        self.is_shadow
     }
 
     /// What its holder may use.
@@ -159,7 +175,7 @@ impl Account {
     pub fn read(&self, records: u64, bytes: u64) {
         self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Some(of) = &self.of {
+        if let Some(of) = self.of.as_ref().filter(|_| !self.is_shadow) {
             of.read(records, bytes);
         }
     }
@@ -283,6 +299,20 @@ mod tests {
         assert_eq!((one.take_owed(), two.take_owed()), Default::default());
         assert_eq!((tenant.records(), tenant.bytes()), (10, 100));
         assert_eq!((one.instance_peak(), tenant.instance_peak()), (5, 7));
+    }
+
+    #[test]
+    fn what_a_shadow_uses_counts_and_what_it_reads_does_not() {
+        let topology = Arc::new(Account::new());
+        let shadow = Account::shadow_of(&topology);
+        assert!(shadow.is_shadow() && !topology.is_shadow());
+        shadow.charge(Work::Tasks, Duration::from_millis(2));
+        shadow.read(10, 100);
+        shadow.node("words").took(10, 100);
+        assert_eq!(topology.cpu(), Duration::from_millis(2));
+        assert_eq!((topology.records(), topology.bytes()), (0, 0));
+        assert!(topology.nodes().is_empty());
+        assert_eq!((shadow.records(), shadow.bytes()), (10, 100));
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Candidate {
             by: by.to_owned(),
             at,
             from: None,
+            tried: Vec::new(),
             outcome: VersionOutcome::Waiting,
         }
     }

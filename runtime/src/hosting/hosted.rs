@@ -42,6 +42,8 @@ struct Inner {
     taps: Option<Taps>,
     /// While it runs.
     swapper: Option<Swapper>,
+    /// The number of a version of which it is not told yet what becomes of it.
+    deciding: Option<u64>,
     /// Where its checkpoint lies, if it has run in this process.
     kept: Option<Kept>,
 }
@@ -72,6 +74,7 @@ impl Hosted {
                 last_error: None,
                 taps: None,
                 swapper: None,
+                deciding: None,
                 kept: None,
             }),
             decisions: watch::Sender::new(0),
@@ -188,12 +191,27 @@ impl Hosted {
         self.decisions.send_modify(|decisions| *decisions += 1);
     }
 
+    /// What becomes of this version is still to be told.
+    pub(super) fn is_deciding(&self, number: u64) {
+        lock(&self.inner).deciding = Some(number);
+    }
+
+    /// All of that is told: why it has not taken over, if it has not.
+    pub(super) fn is_decided(&self, refused: Option<String>) {
+        if let Some(why) = refused {
+            self.change(|record| record.not_taken(why));
+        }
+        lock(&self.inner).deciding = None;
+        self.decisions.send_modify(|decisions| *decisions += 1);
+    }
+
     /// Waits until this version does not wait any more.
     pub(super) async fn decided(&self, number: u64) {
         let is_decided = |_: &u64| {
             let inner = lock(&self.inner);
             let waiting = inner.record.waiting.as_ref();
-            waiting.is_none_or(|waiting| waiting.number != number)
+            let waits = waiting.is_some_and(|waiting| waiting.number == number);
+            !waits && inner.deciding != Some(number)
         };
         // The sender lives in `self`, so there is no error.
         let _ = self.decisions.subscribe().wait_for(is_decided).await;

@@ -201,6 +201,7 @@ impl Hosting {
             by: by.to_owned(),
             at: now,
             from: None,
+            tried: Vec::new(),
             outcome: VersionOutcome::Waiting,
         };
         let record = Record::new((namespace, &name), first);

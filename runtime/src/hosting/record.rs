@@ -135,6 +135,15 @@ impl Record {
         Some(self.before.iter().rfind(is_one)?.number)
     }
 
+    /// How a version did beside the one before.
+    pub fn was_tried(&mut self, number: u64, tried: Vec<String>) {
+        let all = self.before.iter_mut().chain(&mut self.waiting);
+        let mut all = all.chain([&mut self.live]);
+        if let Some(version) = all.find(|version| version.number == number) {
+            version.tried = tried;
+        }
+    }
+
     fn take_aside(&mut self, number: u64) -> Option<VersionRecord> {
         let mut before = self.before.iter();
         let at = before.position(|version| version.number == number)?;
@@ -209,6 +218,7 @@ mod tests {
             by: "me".to_owned(),
             at: 1,
             from: None,
+            tried: Vec::new(),
             outcome: VersionOutcome::Waiting,
         }
     }

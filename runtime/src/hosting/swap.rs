@@ -13,7 +13,7 @@ use crate::{
     account::Work,
     launch::{self, Options},
     model::{Namespace, TopologyName},
-    stream::{SwapError, Swapping, check_swap},
+    stream::{Shadow, ShadowReport, SwapError, Swapping, check_swap},
 };
 
 /// On which terms a version is taken.
@@ -23,6 +23,8 @@ pub struct SwapTerms {
     pub accepts_loss: bool,
     /// What does not run is started with it.
     pub starts: bool,
+    /// It runs beside the one that runs first, without effect; none: it does not.
+    pub shadow: Option<Shadow>,
 }
 
 /// A version of a deployed topology.
@@ -41,6 +43,10 @@ pub struct ShownVersion {
     pub by: String,
     /// When, in milliseconds since the epoch.
     pub at: i64,
+    /// How it did when it ran beside the version before: rows compared, rows that differ, CPU time and memory, as
+    /// lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<String>,
     /// BLAKE3 of the topology's text.
     pub topology: String,
     /// BLAKE3 of each plugin.
@@ -71,6 +77,7 @@ impl ShownVersion {
             from: version.from,
             by: version.by.clone(),
             at: version.at,
+            shadow: version.tried.clone(),
             topology: blake3::hash(version.text.as_bytes()).to_hex().to_string(),
             plugins: plugins.collect(),
         }
@@ -153,7 +160,7 @@ impl Hosting {
         }
         let terms = SwapTerms {
             accepts_loss,
-            starts: false,
+            ..SwapTerms::default()
         };
         self.swap((namespace, name), (NextVersion::Known(number), terms), by)
     }
@@ -229,12 +236,13 @@ impl Hosting {
             fusion: true,
             batches: None,
         };
-        let next = launch::next(
+        let mut next = launch::next(
             loaded,
             (&swapper, options),
             terms.accepts_loss,
             &hosted.tail,
         );
+        next.shadow = terms.shadow;
         let account = hosted.account.clone();
         let swapping = account.measure(Work::Opening, || swapper.swap(next));
         let deciding = match swapping {
@@ -245,11 +253,12 @@ impl Hosting {
                 return Err(HostingError::Swap(error));
             }
         };
+        hosted.is_deciding(number);
         let (shared, hosted) = (self.shared.clone(), hosted.clone());
         let runtime = shared.launcher.runtime.clone();
         // Whoever asked may not wait for it.
         runtime.spawn(async move {
-            decide(&hosted, deciding).await;
+            decide(&hosted, number, deciding).await;
             if hosted.record().live.number == number {
                 new_files.keep();
             }
@@ -326,8 +335,20 @@ impl Hosting {
 }
 
 /// That it has taken over is told to the stream's listener, before.
-async fn decide(hosted: &Hosted, swapping: Swapping) {
-    if let Err(error) = swapping.decided().await {
-        hosted.not_taken(error.to_string());
+async fn decide(hosted: &Hosted, number: u64, swapping: Swapping) {
+    let lines = |report: &ShadowReport| report.to_string().lines().map(str::to_owned).collect();
+    let (refused, tried) = match swapping.decided().await {
+        Ok(swapped) => (None, swapped.shadow.as_ref().map(lines)),
+        Err(error) => {
+            let report = match &error {
+                SwapError::Shadow(_, report) => Some(lines(report)),
+                _ => None,
+            };
+            (Some(error.to_string()), report)
+        }
+    };
+    if let Some(tried) = tried {
+        hosted.change(|record| record.was_tried(number, tried));
     }
+    hosted.is_decided(refused);
 }

@@ -28,6 +28,9 @@ pub struct VersionRecord {
     /// The first batch that it made when it took over, in milliseconds since the epoch; none: it did not take over
     /// from a running one.
     pub from: Option<i64>,
+    /// How it did beside the version before, in lines; nothing if it was not tried.
+    #[serde(default)]
+    pub tried: Vec<String>,
     /// What became of it.
     pub outcome: VersionOutcome,
 }

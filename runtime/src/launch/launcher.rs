@@ -183,6 +183,7 @@ pub fn next(
         plugins,
         files,
         accepts_loss,
+        shadow: None,
     }
 }
 

@@ -15,7 +15,7 @@ const SIDE_BY_SIDE: usize = 32;
 /// key columns of each.
 ///
 /// The hash is only in memory and never decides an order, so it may change with any release.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Grouper {
     table: HashTable<Slot>,
     /// Bytes of all keys, one after another.

@@ -42,9 +42,9 @@ pub use limit::Limit;
 pub use sandbox::Sandbox;
 pub use sort::Sort;
 pub use state::{
-    Inverting, Kept, Layer, MapSpec, MapStates, MapStep, OldStates, PartitionState, SavedKeys,
-    SavedRows, SavedState, SavedWindow, StateColumns, StateTime, UpdateSpec, UpdateStates,
-    UpdateStep, WindowSpec, WindowStates, WindowStep,
+    CopiedStates, Inverting, Kept, Layer, MapSpec, MapStates, MapStep, OldStates, PartitionState,
+    SavedKeys, SavedRows, SavedState, SavedWindow, StateColumns, StateTime, TouchedStates,
+    UpdateSpec, UpdateStates, UpdateStep, WindowSpec, WindowStates, WindowStep,
 };
 pub use step::{Emitted, Step};
 pub use transform::{TASK_OUTPUTS, Transform};

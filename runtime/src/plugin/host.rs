@@ -92,6 +92,15 @@ impl Host {
         }
     }
 
+    /// The operator, as the log calls it.
+    fn speaker(&self) -> Cow<'_, str> {
+        match &self.task {
+            None => "".into(),
+            Some(task) if self.preempt.is_shadow() => format!("{} (shadow)", task.operator).into(),
+            Some(task) => (&*task.operator).into(),
+        }
+    }
+
     fn log(&mut self, level: Level, message: &str) {
         let line = printable(&self.hide(message), LONGEST_LINE);
         if level == Level::Error {
@@ -102,8 +111,9 @@ impl Host {
             return;
         }
         self.log_lines += 1;
+        let speaker = self.speaker();
         let (operator, batch, partition) = match &self.task {
-            Some(task) => (&*task.operator, task.batch_time.as_millis(), task.partition),
+            Some(task) => (&*speaker, task.batch_time.as_millis(), task.partition),
             None => ("", 0, 0),
         };
         match level {
@@ -125,7 +135,7 @@ impl Drop for Host {
         let dropped = self.log_dropped > 0 && self.preempt.may_log();
         if let (Some(task), true) = (&self.task, dropped) {
             tracing::warn!(
-                operator = &*task.operator,
+                operator = &*self.speaker(),
                 batch = task.batch_time.as_millis(),
                 partition = task.partition,
                 dropped = self.log_dropped,

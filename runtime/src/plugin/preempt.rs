@@ -10,6 +10,11 @@ pub trait Preempt: Send + Sync {
         true
     }
 
+    /// The task is one of a shadow: what its guest says is told as such.
+    fn is_shadow(&self) -> bool {
+        false
+    }
+
     /// An instance that has so many bytes of memory wants to have this many; false: others have
     /// what there is.
     fn grow(&self, _from: usize, _to: usize) -> bool {

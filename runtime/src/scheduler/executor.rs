@@ -119,6 +119,32 @@ impl Executor {
         Self::new(topology, plugins, plan, self.tenant.clone())
     }
 
+    /// An executor of the same version for a shadow: it takes turns at the cores with this one, is
+    /// aborted by itself, and what it reads is not counted once more. It remembers nothing yet.
+    #[must_use]
+    pub fn shadow(&self) -> Self {
+        let account = Arc::new(Account::shadow_of(self.account()));
+        let tenant = self.tenant.fellow().with_account(account);
+        let plugins = self.maker.0.plugins.clone();
+        Self::new(self.topology.clone(), plugins, self.plan.clone(), tenant)
+    }
+
+    /// Goes on with what this executor of the same version remembers, which forgets it, and with a
+    /// copy of what the one of the version before does; `place` is as in
+    /// [`take_over`](Self::take_over).
+    pub fn shadows(
+        &self,
+        version: &Self,
+        before: &Self,
+        place: impl Fn(OperatorId) -> Option<OperatorId>,
+    ) {
+        let copied = before.remembered().copied().moved(place);
+        let own = std::mem::take(&mut *version.remembered());
+        let mut memory = self.remembered();
+        memory.add(own);
+        memory.add(copied);
+    }
+
     /// Goes on with what the executor of the version before remembers, which forgets it, besides
     /// what it has [migrated](Self::migrate_from). `place`
     /// says which operator of this topology goes on with what one of that topology remembers.

@@ -57,6 +57,27 @@ impl Memory {
         }
     }
 
+    /// The same once more, of which nothing was ever written down. Columns are shared.
+    pub(super) fn copied(&self) -> Self {
+        let states = self.states.iter().map(|(id, states)| {
+            let states = states.iter().map(PartitionState::copied);
+            (*id, states.collect())
+        });
+        let panes = self.panes.iter().map(|(id, panes)| {
+            let panes = panes.iter().map(Pane::copied);
+            (*id, panes.collect())
+        });
+        Self {
+            begun: self.begun.clone(),
+            states: states.collect(),
+            panes: panes.collect(),
+            // What lies on disk stays there as long as someone has it.
+            pane_stores: BTreeMap::new(),
+            lost: self.lost.clone(),
+            gaps: self.gaps.clone(),
+        }
+    }
+
     /// What other operators remember, too.
     pub(super) fn add(&mut self, mut others: Self) {
         self.begun.append(&mut others.begun);

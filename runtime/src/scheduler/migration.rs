@@ -6,13 +6,13 @@ use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 
 use super::{
-    Executor, MemoryError, Part, Permit, StepSpec, Tenant,
-    memory::Memory,
+    Executor, Part, Permit, StepSpec, Tenant,
     steps::{For, Making, StepMaker},
 };
 use crate::{
-    model::{BatchTime, NodeName},
-    operator::{OldStates, PartitionState, SavedState, StateColumns, StepError},
+    account::Account,
+    model::BatchTime,
+    operator::{OldStates, PartitionState, SavedState, StateColumns, StepError, TouchedStates},
     plugin::Usage,
     topology::OperatorId,
 };
@@ -21,41 +21,45 @@ use crate::{
 const CHUNK: usize = 4_096;
 
 /// Calls plugins for states.
-pub(super) struct Migrator<'a> {
-    maker: &'a StepMaker,
-    tenant: &'a Tenant,
+pub(super) struct Migrator {
+    maker: StepMaker,
+    tenant: Tenant,
 }
 
 impl Executor {
-    pub(super) fn migrator(&self) -> Migrator<'_> {
+    /// Its tasks take turns with those of batches, and are charged to the same account.
+    pub(super) fn migrator(&self) -> Migrator {
+        let account = Arc::new(Account::under(self.account()));
         Migrator {
-            maker: &self.maker,
-            tenant: &self.tenant,
+            maker: self.maker.clone(),
+            tenant: self.tenant.fellow().with_account(account),
         }
-    }
-
-    /// Remembers what these operators of the version before remember, as their plugins migrate it;
-    /// that version remembers it still. Whether or not it fails, what that one writes down next must be whole.
-    ///
-    /// # Errors
-    /// When a plugin cannot, or what it makes is no state.
-    pub fn migrate_from(&self, before: &Self, operators: &[String]) -> Result<(), MemoryError> {
-        let is_one = |name: &NodeName| operators.iter().any(|one| one == name.as_str());
-        let topology = &before.topology;
-        let saved = before.remembered().save_these(topology, true, is_one)?;
-        let migrated = Memory::restore(&saved, &self.topology, &self.migrator())?;
-        *self.remembered() = migrated;
-        Ok(())
     }
 }
 
-impl Migrator<'_> {
+impl Migrator {
+    /// Makes its tasks stop soon.
+    pub(super) fn abort(&self) {
+        self.tenant.abort();
+    }
+
     /// The operator's plugin exports a migration.
     pub(super) fn is_there(&self, id: OperatorId) -> bool {
         let inner = &self.maker.0;
         let keyed = inner.topology.operators[id.0].verb.keyed_state();
         let plugin = keyed.and_then(|keyed| inner.plugins.get(keyed.call.plugin.0));
         plugin.is_some_and(|plugin| plugin.info().migrates)
+    }
+
+    /// The plugin makes today's state of that version, if the state is of it.
+    pub(super) fn can(&self, id: OperatorId, (since, to): (u32, u32)) -> Result<(), String> {
+        if since > to {
+            return Err("no plugin makes an older state of a newer one".to_owned());
+        }
+        match self.is_there(id) {
+            true => Ok(()),
+            false => Err("its plugin exports no migration".to_owned()),
+        }
     }
 
     /// What the partitions of an operator remember, in its version.
@@ -66,24 +70,57 @@ impl Migrator<'_> {
         saved: &[SavedState],
         columns: StateColumns<'_>,
     ) -> Result<Vec<PartitionState>, String> {
-        let mut tasks = Vec::with_capacity(saved.len());
-        for (partition, saved) in saved.iter().enumerate() {
+        let old = saved.iter().map(|saved| {
             let old = OldStates::of(saved).map_err(|error| error.to_string())?;
-            let old = old.ok_or("only the state of keys can be migrated")?;
+            old.ok_or_else(|| NOT_KEYED.to_owned())
+        });
+        let old: Vec<OldStates> = old.collect::<Result<_, String>>()?;
+        let made = self.states((id, since), old)?;
+        let made = made.into_iter().map(|(old, new)| old.with(&new, columns));
+        let made: Result<_, StepError> = made.collect();
+        made.map_err(|error| error.to_string())
+    }
+
+    /// The states of these partitions in the operator's version, with what they were.
+    pub(super) fn states<T: Migrated>(
+        &self,
+        (id, since): (OperatorId, u32),
+        partitions: Vec<T>,
+    ) -> Result<Vec<(T, RecordBatch)>, String> {
+        let mut tasks = Vec::with_capacity(partitions.len());
+        for (partition, old) in partitions.into_iter().enumerate() {
             let maker = self.maker.clone();
             tasks.push(move |permit: &Arc<Permit>| {
-                let new = migrated(&maker, (id, partition), since, &old, permit);
+                let new = migrated(&maker, (id, partition), since, old.old(), permit);
                 new.map(|new| (old, new))
             });
         }
         let done = self.tenant.run(tasks).into_iter();
         done.map(|done| {
             let done = done.ok_or("the task panicked; this is a bug in rsrt")?;
-            let (old, new) = done.map_err(|error| error.to_string())?;
-            let state = old.with(&new, columns);
-            state.map_err(|error| error.to_string())
+            done.map_err(|error| error.to_string())
         })
         .collect()
+    }
+}
+
+/// Why a state is not migrated that is none of keys.
+pub(super) const NOT_KEYED: &str = "only the state of keys can be migrated";
+
+/// States of which others are made.
+pub(super) trait Migrated: Send + 'static {
+    fn old(&self) -> &OldStates;
+}
+
+impl Migrated for OldStates {
+    fn old(&self) -> &OldStates {
+        self
+    }
+}
+
+impl Migrated for TouchedStates {
+    fn old(&self) -> &OldStates {
+        &self.others
     }
 }
 

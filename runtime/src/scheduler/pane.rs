@@ -131,6 +131,15 @@ impl PaneStore {
 }
 
 impl Pane {
+    /// The same rows, which were never written down.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            number: self.number,
+            rows: self.rows.clone(),
+            is_saved: false,
+        }
+    }
+
     /// Bytes in memory, about.
     pub(super) fn in_memory(&self) -> usize {
         let partitions = self.rows.iter().flatten();

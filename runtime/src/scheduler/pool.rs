@@ -378,6 +378,10 @@ impl Preempt for Permit {
         self.tenant.account.may_log()
     }
 
+    fn is_shadow(&self) -> bool {
+        self.tenant.account.is_shadow()
+    }
+
     fn grow(&self, from: usize, to: usize) -> bool {
         let account = &self.tenant.account;
         let grows = account.allowance().grow(to.saturating_sub(from));

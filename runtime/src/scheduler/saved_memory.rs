@@ -182,14 +182,14 @@ fn before_columns(shape: &str) -> &str {
 }
 
 /// The columns of an operator's state.
-struct Columns {
+pub(super) struct Columns {
     all: Schema,
     keys: Schema,
     states: Schema,
 }
 
 impl Columns {
-    fn of(operator: &Operator) -> Self {
+    pub(super) fn of(operator: &Operator) -> Self {
         let all = operator.snapshots.clone();
         let all = all.unwrap_or_else(|| operator.output.clone());
         let keys = operator
@@ -205,7 +205,7 @@ impl Columns {
         }
     }
 
-    fn as_state(&self) -> StateColumns<'_> {
+    pub(super) fn as_state(&self) -> StateColumns<'_> {
         StateColumns {
             all: &self.all,
             keys: &self.keys,
@@ -221,19 +221,8 @@ impl Memory {
         topology: &Topology,
         whole: bool,
     ) -> Result<SavedMemory, MemoryError> {
-        self.save_these(topology, whole, |_| true)
-    }
-
-    /// The same of some operators.
-    pub(super) fn save_these(
-        &mut self,
-        topology: &Topology,
-        whole: bool,
-        is_one: impl Fn(&NodeName) -> bool,
-    ) -> Result<SavedMemory, MemoryError> {
         let mut operators = Vec::new();
-        let all = topology.operators.iter().enumerate();
-        for (at, operator) in all.filter(|(_, operator)| is_one(&operator.name)) {
+        for (at, operator) in topology.operators.iter().enumerate() {
             let saved = self.save_operator(OperatorId(at), operator, topology, whole);
             operators.extend(saved.map_err(|why| MemoryError::Rows {
                 operator: operator.name.to_string(),
@@ -301,7 +290,7 @@ impl Memory {
     pub(super) fn restore(
         saved: &SavedMemory,
         topology: &Topology,
-        migrator: &Migrator<'_>,
+        migrator: &Migrator,
     ) -> Result<Self, MemoryError> {
         let mut memory = Self::default();
         for saved in &saved.operators {
@@ -351,14 +340,9 @@ impl Memory {
         (id, operator): (OperatorId, &Operator),
         saved: &SavedOperator,
         (since, to): (u32, u32),
-        migrator: &Migrator<'_>,
+        migrator: &Migrator,
     ) -> Result<(), String> {
-        if since > to {
-            return Err("no plugin makes an older state of a newer one".to_owned());
-        }
-        if !migrator.is_there(id) {
-            return Err("its plugin exports no migration".to_owned());
-        }
+        migrator.can(id, (since, to))?;
         if saved.begun {
             self.begun.insert(id);
         }

@@ -1,6 +1,6 @@
 //! Versions of a topology: planned, taken over, gone back from.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -19,6 +19,7 @@ use super::{
     upload::{self, DataFile, PluginFile},
 };
 use crate::hosting::{HostingError, NextVersion, ShownChange, ShownVersion, SwapTerms, Upload};
+use crate::stream::Shadow;
 
 /// Whoever asks for another version waits so long for it to take over; then it may still do so.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +43,13 @@ pub struct Swap {
     /// The one plugin that is given is for this operator alone; without `topology` only.
     #[serde(default)]
     pub operator: Option<String>,
+    /// It makes so many batches beside the running version first, without effect; what both put out is compared.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    pub shadow: Option<NonZeroU64>,
+    /// So many rows may differ then.
+    #[serde(default)]
+    pub max_diff: u64,
     /// State that would be lost may be.
     #[serde(default)]
     pub accept_state_loss: bool,
@@ -69,6 +77,10 @@ fn read(body: Result<Bytes, BytesRejection>) -> Answer<(NextVersion, SwapTerms)>
     let terms = SwapTerms {
         accepts_loss: swap.accept_state_loss,
         starts: swap.start,
+        shadow: swap.shadow.map(|batches| Shadow {
+            batches: batches.get(),
+            max_diff: swap.max_diff,
+        }),
     };
     let plugins = upload::plugins(swap.plugins)?;
     let next = match swap.topology {
@@ -204,7 +216,10 @@ async fn decided(
     let version = version.map_err(Problem::from).and_then(|version| {
         match version.why.clone().filter(|_| version.outcome == "refused") {
             None => Ok(Json(version)),
-            Some(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
+            Some(why) => {
+                let told = [vec![why], version.shadow].concat();
+                Err(Problem::new(StatusCode::CONFLICT, told.join("\n")))
+            }
         }
     });
     let what = (owner.namespace.as_str(), Some(name.as_str()));

@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 
-use super::{BatchReport, SinkReport, trial::is_of_version};
+use super::{BatchReport, SinkReport, shadow::KeptInput, trial::is_of_version};
 use crate::{
     account::thread_cpu,
     checkpoint::{
@@ -16,7 +16,7 @@ use crate::{
     },
     clock::Clock,
     crash_points::around,
-    model::{BatchTime, NodeName},
+    model::{Batch, BatchTime, NodeName},
     scheduler::{BatchError, BatchInput, BatchOutput, Executor, LeftOutRows, References},
     sink::Sink,
     source::{Claim, DataSet, Source, SourceError},
@@ -70,6 +70,10 @@ pub(super) struct Ended {
     pub(super) report: BatchReport,
     pub(super) committed: Committed,
     pub(super) number: u64,
+    /// What sinks were given, by what they read.
+    pub(super) streams: BTreeMap<StreamRef, Batch>,
+    /// What it was made of, if that was to be kept.
+    pub(super) input: Option<KeptInput>,
     pub(super) sources: Vec<SourceFact>,
     pub(super) exhausted: bool,
     pub(super) fatal: bool,
@@ -78,6 +82,16 @@ pub(super) struct Ended {
     /// Nothing was concluded of it: it failed because of its version, from which there is a way
     /// back.
     pub(super) goes_back: bool,
+}
+
+impl Ended {
+    /// Nobody looks at them any more.
+    pub(super) fn without_streams(self) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            ..self
+        }
+    }
 }
 
 /// Whether a batch is where it belongs.
@@ -334,6 +348,8 @@ impl Batches {
             },
             committed: Committed::No,
             number,
+            streams: output.streams,
+            input: None,
             sources,
             exhausted,
             fatal,

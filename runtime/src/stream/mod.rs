@@ -16,6 +16,7 @@ mod report;
 mod resume;
 mod retry;
 mod running;
+mod shadow;
 mod stop;
 mod streaming;
 mod swap;
@@ -28,6 +29,9 @@ pub use plugins::{NoPlugin, Plugins};
 pub use report::{BatchReport, Listener, SinkReport, Summary};
 pub use resume::ResumeError;
 pub use running::{Run, Stream};
+pub use shadow::{
+    DifferentRow, OnlyIn, OperatorCost, Shadow, ShadowCost, ShadowProblem, ShadowReport,
+};
 pub use stop::Stop;
 pub use streaming::{LifeError, StopMode, Streaming, StreamingState, Terminated};
 pub use swap::{Next, SwapError, Swapped, Swapper, Swapping, check as check_swap};

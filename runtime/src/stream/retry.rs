@@ -112,6 +112,7 @@ impl Batches {
         again.collect()
     }
 
+    /// All of them have the columns of their operators' inputs.
     pub(super) fn fit(&self, of: &BatchLetters) -> bool {
         let mut letters = of.letters.iter();
         letters.all(|letter| letter.fits(&self.topology))

@@ -1,5 +1,6 @@
 //! Runs a topology: waits for ticks, claims, executes, writes to sinks, until it is over.
 
+mod candidate;
 mod going_back;
 mod recovery;
 mod swapping;
@@ -12,11 +13,13 @@ use std::{
 
 use tokio::task::JoinHandle;
 
+use self::candidate::Candidate;
 use super::{
     BatchReport, Listener, Stop, Summary,
     batches::{Batches, Claimed, Ended, Sources},
     blocking::{batch_span, spawn_batch, spawn_blocking},
     grid::Grid,
+    shadow::KeptInput,
     swap::{Requests, Swapper},
     take_over::named,
     trial::Trial,
@@ -195,6 +198,7 @@ impl Stream {
             batches,
             recovered: self.recovered,
             requests: self.swaps.map(|(_, requests)| requests),
+            candidate: None,
             swapped: None,
             trial: None,
             only_recovers,
@@ -219,6 +223,8 @@ struct Driver {
     batches: Arc<Batches>,
     /// Versions that wait to take over; none: nobody can ask.
     requests: Option<Requests>,
+    /// A version that is on its way to take over.
+    candidate: Option<Box<Candidate>>,
     /// The first batch of the version that took over last.
     swapped: Option<BatchTime>,
     /// There is a way back from the version that runs.
@@ -246,6 +252,7 @@ impl Driver {
     async fn drive(mut self, listener: &mut dyn Listener) -> Summary {
         let started = self.run.clock.monotonic();
         let outcome = self.until_over(listener).await;
+        self.give_up_candidate().await;
         if !self.run.stop.is_aborted()
             && let Err(error) = self.writer.end(&self.batches, outcome).await
         {
@@ -380,13 +387,19 @@ impl Driver {
             trial.begins(&mut claimed, (&by.topology, is_own));
         }
         let batches = self.batches.clone();
+        let is_shown = self.candidate.as_ref().is_some_and(|one| one.wants_more());
         self.running = Some(spawn_batch(time, move || {
             batches.charged_around_tasks(|own| {
-                let claimed = match Arc::ptr_eq(&by, &batches) {
+                let mut claimed = match Arc::ptr_eq(&by, &batches) {
                     true => claimed,
                     false => own.claim_instead(claimed, &by),
                 };
-                own.make(claimed, None)
+                if !is_shown {
+                    return own.make(claimed, None).without_streams();
+                }
+                let input = KeptInput::of(&mut claimed, &own.topology);
+                let ended = own.make(claimed, None);
+                Ended { input, ..ended }
             })
         }));
     }
@@ -432,7 +445,7 @@ impl Driver {
             self.writer.forget();
             return vec![Command::Finish(Outcome::Stopped)];
         };
-        let ended = match ended.goes_back {
+        let mut ended = match ended.goes_back {
             true => match self.made_by_the_one_before(ended, listener).await {
                 GoneBack::Runs => return Vec::new(),
                 GoneBack::Not(ended) => *ended,
@@ -441,6 +454,9 @@ impl Driver {
             false => ended,
         };
         self.report(&ended.report, listener);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.show(&mut ended);
+        }
         if ended.fatal {
             return vec![Command::Finish(Outcome::BatchFailed(ended.report.time))];
         }

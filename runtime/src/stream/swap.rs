@@ -15,6 +15,7 @@ use crate::{
     plugin::Plugin,
     scheduler::Plan,
     sink::Sink,
+    stream::{Shadow, ShadowProblem, ShadowReport},
     topology::{Change, Diff, Topology},
 };
 
@@ -33,6 +34,8 @@ pub struct Next {
     pub files: ProgramFiles,
     /// State that would be lost may be.
     pub accepts_loss: bool,
+    /// How it is tried beside the running version before it takes over; none: it is not.
+    pub shadow: Option<Shadow>,
 }
 
 /// Takes versions to a stream. Clones take them to the same one.
@@ -54,6 +57,8 @@ pub struct Swapped {
     pub first: BatchTime,
     /// What it has changed.
     pub diff: Diff,
+    /// How it did beside the version before, if it was tried.
+    pub shadow: Option<ShadowReport>,
 }
 
 /// A version has not taken over; the one before goes on, if the stream does.
@@ -90,6 +95,12 @@ pub enum SwapError {
     /// The version before cannot make batches again.
     #[error("there is no way back: {0}; to go back, swap to what the version before was made of")]
     NoWayBack(String),
+    /// It was tried beside the running version, and did not pass.
+    #[error("{0}; nothing was changed")]
+    Shadow(ShadowProblem, Box<ShadowReport>),
+    /// Yet another version has taken over while it was tried or its state was migrated.
+    #[error("another version has taken over meanwhile; nothing was changed by this one")]
+    Overtaken,
     /// It could not be written down.
     #[error("the checkpoint cannot take it: {0}")]
     NotDurable(String),

@@ -1,6 +1,6 @@
 //! `rsrt swap`, `rsrt rollback`, and what `rsrt diff` and `rsrt history` say of deployed topologies.
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt::Write as _, num::NonZeroU64, path::PathBuf, process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,7 @@ Examples:
   rsrt swap counts new.wasm                        another build of the default plugin
   rsrt swap counts new.wasm --operator words       for one operator only; the others keep theirs
   rsrt swap counts --plugin text=text.wasm         another build of the plugin called text
+  rsrt swap counts new.wasm --shadow 20                tried on 20 batches first, without effect
   rsrt swap counts new.wasm --topology topo.toml   another topology, too
 
 What would change is shown first, part by part; what cannot take over changes nothing. It takes over at the
@@ -47,6 +48,12 @@ pub(in crate::cli) struct Swap {
     /// Only this operator calls the new plugin
     #[arg(long, value_name = "OPERATOR", conflicts_with = "topology")]
     operator: Option<String>,
+    /// First have it make so many batches beside the running version, without effect, and compare what both put out
+    #[arg(long, value_name = "BATCHES")]
+    shadow: Option<NonZeroU64>,
+    /// With --shadow: so many rows may differ
+    #[arg(long, value_name = "ROWS", requires = "shadow", default_value_t = 0)]
+    max_diff: u64,
     /// State that would be lost may be
     #[arg(long)]
     accept_state_loss: bool,
@@ -106,6 +113,8 @@ pub(in crate::cli) fn swap(
         body["operator"] = json!(operator);
     }
     body["accept-state-loss"] = json!(arguments.accept_state_loss);
+    body["shadow"] = json!(arguments.shadow);
+    body["max-diff"] = json!(arguments.max_diff);
     let client = Client::new(&arguments.remote, environment)?;
     take(&client, &arguments.name, &body, arguments.remote.format)
 }
@@ -168,20 +177,20 @@ fn ended(
     json: &Value,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    answer(format, json, || match (version.from, &version.why) {
-        (_, Some(why)) => format!(
-            "version {} of {name} is {}: {why}\n",
-            version.version, version.outcome
-        ),
-        (Some(from), None) => format!(
-            "version {} of {name} makes the batches from {} on\n",
-            version.version,
-            BatchTime::from_millis(from)
-        ),
-        (None, None) => format!(
-            "version {} of {name} is {}\n",
-            version.version, version.outcome
-        ),
+    answer(format, json, || {
+        let outcome = match (version.from, &version.why) {
+            (_, Some(why)) => format!("is {}: {why}", version.outcome),
+            (Some(from), None) => {
+                format!("makes the batches from {} on", BatchTime::from_millis(from))
+            }
+            (None, None) => format!("is {}", version.outcome),
+        };
+        let shadow: String = version
+            .shadow
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        format!("{shadow}version {} of {name} {outcome}\n", version.version)
     })?;
     Ok(match version.outcome.as_str() {
         "live" | "replaced" => ExitCode::SUCCESS,

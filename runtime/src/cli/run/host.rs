@@ -1,6 +1,7 @@
 //! What a run needs of the process: threads, a clock, someone to stop it.
 
 use std::{
+    fmt::Display,
     io::Write,
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
@@ -21,7 +22,7 @@ use crate::{
     launch::{self, Launcher, Options, Outputs, Purpose},
     model::Location,
     scheduler::{Outcome, Pool},
-    stream::{Stop, Summary, Swapper},
+    stream::{Next, Stop, Summary, SwapError, Swapper},
 };
 
 /// Runs topologies, one after the other, until one is stopped.
@@ -169,18 +170,38 @@ async fn watch(
                 .load()
                 .map_err(|failure| failure.lines().join("; "))?;
             let (of, accepts) = ((&to, loader.options), loader.accepts_loss);
-            let next = launch::next(loaded.launched, of, accepts, &outputs);
+            let next = Next {
+                shadow: loader.shadow,
+                ..launch::next(loaded.launched, of, accepts, &outputs)
+            };
             to.swap(next).map_err(|error| error.to_string())
         });
         let decided = match asked.await {
-            Ok(Ok(asked)) => asked.decided().await.map_err(|error| error.to_string()),
+            Ok(Ok(asked)) => Ok(asked.decided().await),
             Ok(Err(error)) => Err(error),
             Err(panic) => Err(panic.to_string()),
         };
-        match decided {
-            Ok(_) => {} // the stream has said so
-            Err(_) if stop.is_asked() => return,
-            Err(why) => console.warning(&format!("the running version goes on: {why}")),
+        let goes_on = |why: &dyn Display| {
+            console.warning(&format!("the running version goes on: {why}"));
+        };
+        // That one takes over the stream says itself.
+        let report = match decided {
+            Ok(Ok(swapped)) => swapped.shadow,
+            _ if stop.is_asked() => return,
+            Ok(Err(error)) => {
+                goes_on(&error);
+                match error {
+                    SwapError::Shadow(_, report) => Some(*report),
+                    _ => None,
+                }
+            }
+            Err(why) => {
+                goes_on(&why);
+                None
+            }
+        };
+        if let Some(report) = report {
+            console.write(&format!("{report}\n"));
         }
     }
 }

@@ -7,7 +7,7 @@ mod summary;
 mod watch;
 
 use std::{
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     checkpoint::ProgramFiles,
     launch::{self, Options, Purpose},
+    stream::Shadow,
     telemetry::{self, LogFilter},
     topology::{self, SecretsOf},
 };
@@ -66,7 +67,7 @@ pub(super) struct Arguments {
     cores: Option<NonZeroUsize>,
     /// End after N batches (for sources that do not wait for anyone: file, queue, generator)
     #[arg(long, value_name = "N")]
-    batches: Option<std::num::NonZeroU64>,
+    batches: Option<NonZeroU64>,
     /// Move the old checkpoint aside and start anew
     #[arg(long)]
     fresh: bool,
@@ -85,6 +86,13 @@ pub(super) struct Arguments {
     /// With --watch: a version that loses state may take over, too
     #[arg(long, requires = "watch")]
     accept_state_loss: bool,
+    /// With --watch: a version runs beside the running one for N batches first, without effect, and
+    /// takes over if its sinks would get the same
+    #[arg(long, value_name = "N", requires = "watch")]
+    shadow: Option<NonZeroU64>,
+    /// With --shadow: so many rows may differ
+    #[arg(long, value_name = "ROWS", requires = "shadow", default_value_t = 0)]
+    max_diff: u64,
     /// Only warnings and errors: no progress, no text summary
     #[arg(long, short)]
     quiet: bool,
@@ -166,6 +174,10 @@ fn run_topology(
                 secrets: arguments.secrets.clone(),
                 environment: environment.clone(),
                 accepts_loss: arguments.accept_state_loss,
+                shadow: arguments.shadow.map(|batches| Shadow {
+                    batches: batches.get(),
+                    max_diff: arguments.max_diff,
+                }),
                 given: given.clone(),
                 cores,
                 options,
@@ -216,6 +228,7 @@ struct Again {
     secrets: Option<PathBuf>,
     environment: Environment,
     accepts_loss: bool,
+    shadow: Option<Shadow>,
     options: Options,
 }
 

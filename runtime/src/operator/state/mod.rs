@@ -16,7 +16,7 @@ mod window_states;
 
 pub use layers::{Layer, SavedKeys};
 pub use map::{MapSpec, MapStep};
-pub use migrated::OldStates;
+pub use migrated::{CopiedStates, OldStates, TouchedStates};
 pub use saved::{SavedRows, SavedState, SavedWindow, StateColumns};
 pub use table::MapStates;
 pub use update::{UpdateSpec, UpdateStates, UpdateStep};
@@ -35,6 +35,18 @@ pub enum PartitionState {
     Map(MapStates),
     /// Of a window that is reduced.
     Window(WindowStates),
+}
+
+impl PartitionState {
+    /// The same, of which nothing was ever written down. Columns are shared.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        match self {
+            Self::Update(states) => Self::Update(states.copied()),
+            Self::Map(states) => Self::Map(states.copied()),
+            Self::Window(states) => Self::Window(states.copied()),
+        }
+    }
 }
 
 /// Which batch it is, to an operator with state.

@@ -253,11 +253,8 @@ impl MapStates {
         let (known, removed, whole) = match before.filter(|_| !whole) {
             None => (self.all(), None, true),
             Some(changes) => {
-                let changed = changes.changed.iter().copied();
-                let mut changed: Vec<u32> = changed.filter(|key| self.has_state(*key)).collect();
-                self.sort(&mut changed);
-                let forgotten = self.keys.read(&changes.forgotten)?;
-                (changed, Some(changes.removed(forgotten)?), false)
+                let (changed, removed) = self.changed(&changes)?;
+                (changed, Some(removed), false)
             }
         };
         let rows = [self.keys.read(&known)?, self.states.read(&known)?].concat();
@@ -320,15 +317,7 @@ impl WindowStates {
             previous: optional(&self.previous, &before.previous)?,
             at: self.at,
         };
-        self.saved = Some(Box::new(Self {
-            panes: self.panes.clone(),
-            block: self.block,
-            begun: self.begun.clone(),
-            ends: self.ends.clone(),
-            previous: self.previous.clone(),
-            at: self.at,
-            saved: None,
-        }));
+        self.saved = Some(Box::new(self.copied()));
         Ok(saved)
     }
 

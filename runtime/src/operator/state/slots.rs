@@ -9,7 +9,7 @@ use crate::model::Schema;
 
 /// Rows by their numbers. Writing appends and points there, so that it costs what is written; what
 /// is not pointed at any more is dropped once it is more than the rest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Slots {
     pieces: Vec<Vec<ArrayRef>>,
     /// The piece of each row, and its place there.

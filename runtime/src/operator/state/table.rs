@@ -18,7 +18,7 @@ pub struct MapStates {
     pub(super) keys: Slots,
     pub(super) states: Slots,
     /// The batch time at which each key was last touched; none: it has no state.
-    touched: Vec<Option<BatchTime>>,
+    pub(super) touched: Vec<Option<BatchTime>>,
     /// Which keys were touched at a time; those touched again since are also there.
     by_time: BTreeMap<BatchTime, Vec<u32>>,
     without_state: usize,
@@ -27,6 +27,8 @@ pub struct MapStates {
     schemas: (Schema, Schema),
     /// Since the state was last written down; none: it never was.
     pub(super) changes: Option<Changes>,
+    /// Since the keys were copied to be migrated; none: they are not.
+    pub(super) since_copy: Option<Box<Changes>>,
 }
 
 impl MapStates {
@@ -45,6 +47,7 @@ impl MapStates {
             marks: Vec::new(),
             schemas: (keys.clone(), states.clone()),
             changes: None,
+            since_copy: None,
         })
     }
 
@@ -71,6 +74,22 @@ impl MapStates {
             }
         }
         Ok(fresh)
+    }
+
+    /// As [`PartitionState::copied`](super::PartitionState::copied).
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            keys: self.keys.clone(),
+            states: self.states.clone(),
+            touched: self.touched.clone(),
+            by_time: self.by_time.clone(),
+            without_state: self.without_state,
+            marks: self.marks.clone(),
+            schemas: self.schemas.clone(),
+            changes: None,
+            since_copy: None,
+        }
     }
 
     /// The number of each row's key; new keys get one.
@@ -130,7 +149,7 @@ impl MapStates {
             *touched = Some(time);
             self.by_time.entry(time).or_default().push(key);
         }
-        if let Some(changes) = &mut self.changes {
+        for changes in self.noted() {
             changes.change(key);
         }
     }
@@ -150,9 +169,47 @@ impl MapStates {
         let touched = &mut self.touched[key as usize];
         self.without_state += usize::from(touched.is_some());
         *touched = None;
-        if let Some(changes) = &mut self.changes {
+        for changes in self.noted() {
             changes.forget(key);
         }
+    }
+
+    /// Who wants to know what changes.
+    fn noted(&mut self) -> impl Iterator<Item = &mut Changes> {
+        let since_copy = self.since_copy.as_deref_mut();
+        self.changes.iter_mut().chain(since_copy)
+    }
+
+    /// Keys that have changed and have a state, in the order of their encoded keys; and the columns of
+    /// those that were forgotten.
+    pub(super) fn changed(
+        &self,
+        changes: &Changes,
+    ) -> Result<(Vec<u32>, Vec<ArrayRef>), StepError> {
+        let changed = changes.changed.iter().copied();
+        let mut changed: Vec<u32> = changed.filter(|key| self.has_state(*key)).collect();
+        self.sort(&mut changed);
+        let forgotten = self.keys.read(&changes.forgotten)?;
+        Ok((changed, changes.removed(forgotten)?))
+    }
+
+    /// Forgets the keys `gone`, and remembers these with their states and times.
+    pub(super) fn put(
+        &mut self,
+        gone: &[ArrayRef],
+        (keys, states): (&[ArrayRef], &[ArrayRef]),
+        times: &[i64],
+    ) -> Result<(), StepError> {
+        for number in self.number(gone, gone.first().map_or(0, Array::len))? {
+            self.forget(number);
+        }
+        let numbers = self.number(keys, keys.first().map_or(0, Array::len))?;
+        self.states
+            .write(numbers.iter().copied(), states.to_vec())?;
+        for (number, time) in numbers.into_iter().zip(times) {
+            self.touch(number, BatchTime::from_millis(*time));
+        }
+        self.tidy()
     }
 
     /// Keys last touched before `threshold`, in the order of their encoded keys.
@@ -204,9 +261,17 @@ impl MapStates {
             .iter()
             .map(|key| self.touched[*key as usize])
             .collect();
-        let changes = self.changes.take();
-        let forgotten = changes.as_ref().map(|c| self.keys.read(&c.forgotten));
-        let forgotten = forgotten.transpose()?.unwrap_or_default();
+        let since_copy = self.since_copy.take().map(|changes| *changes);
+        let noted = [self.changes.take(), since_copy];
+        let noted = noted.map(|changes| -> Result<_, StepError> {
+            let Some(changes) = changes else {
+                return Ok(None);
+            };
+            let forgotten = self.keys.read(&changes.forgotten)?;
+            Ok(Some((changes, forgotten)))
+        });
+        let [changes, since_copy] = noted;
+        let (changes, since_copy) = (changes?, since_copy?);
         *self = Self::empty(&self.schemas.0, &self.schemas.1)?;
         let numbers = self.number(&keys, living.len())?;
         self.states.write(numbers.iter().copied(), states)?;
@@ -217,7 +282,9 @@ impl MapStates {
         }
         // Both are rising: the living keep their order.
         let renumbered = |key| living.binary_search(&key).ok().map(|at| numbers[at]);
-        self.changes = changes.map(|changes| changes.renumber(forgotten, renumbered));
+        let renumber = |(changes, forgotten): (Changes, _)| changes.renumber(forgotten, renumbered);
+        self.changes = changes.map(renumber);
+        self.since_copy = since_copy.map(renumber).map(Box::new);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
-use arrow_select::{concat::concat, filter::filter, take::take};
+use arrow_select::{concat::concat, filter::filter, interleave::interleave, take::take};
 
 use super::{
     PartitionState,
@@ -134,6 +134,17 @@ impl UpdateStates {
         Ok(fresh)
     }
 
+    /// As [`PartitionState::copied`].
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            places: self.places.clone(),
+            keys: self.keys.clone(),
+            states: self.states.clone(),
+            saved: None,
+        }
+    }
+
     fn len(&self) -> usize {
         self.places.len()
     }
@@ -192,6 +203,39 @@ impl UpdateStates {
             self.places[key as usize] = number(place);
         }
         Ok(())
+    }
+
+    /// Forgets the keys `gone`, and remembers these, each of which is there once, with their states.
+    pub(super) fn put(
+        &mut self,
+        gone: &[ArrayRef],
+        keys: &[ArrayRef],
+        states: &[ArrayRef],
+    ) -> Result<(), StepError> {
+        let gone = self.table.find(gone, gone.first().map_or(0, Array::len))?;
+        if gone.iter().any(Option::is_some) {
+            let mut keep = BooleanBufferBuilder::new(self.len());
+            keep.append_n(self.len(), true);
+            for number in gone.into_iter().flatten() {
+                keep.set_bit(self.places[number as usize] as usize, false);
+            }
+            self.retain(keep.finish())?;
+        }
+        let (known, mut groups) = (self.len(), Vec::new());
+        let rows = keys.first().map_or(0, Array::len);
+        self.table.assign(keys, rows, &mut groups)?;
+        // Known keys lie by their places, new ones behind them by their numbers.
+        let mut from: Vec<(usize, usize)> = (0..self.table.len()).map(|at| (0, at)).collect();
+        for (row, group) in groups.into_iter().enumerate() {
+            let group = group as usize;
+            let at = self.places.get(group).map_or(group, |at| *at as usize);
+            from[at] = (1, row);
+        }
+        debug_assert!(from[known..].iter().all(|(piece, _)| *piece == 1));
+        for (own, new) in self.states.iter_mut().zip(states) {
+            *own = interleave(&[own.as_ref(), new.as_ref()], &from)?;
+        }
+        self.add_new(true)
     }
 
     /// Forgets the keys at the places whose bit is 0.

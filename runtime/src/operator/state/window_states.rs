@@ -40,6 +40,19 @@ pub(super) struct Pane {
 }
 
 impl WindowStates {
+    /// As [`PartitionState::copied`](super::PartitionState::copied).
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            panes: self.panes.clone(),
+            block: self.block,
+            begun: self.begun.clone(),
+            ends: self.ends.clone(),
+            previous: self.previous.clone(),
+            at: self.at,
+            saved: None,
+        }
+    }
+
     /// Takes the pane of batch `number` (counted in slides of the input, from 1) into blocks of
     /// `length`. `fold` makes one of several, the first being the oldest.
     pub(super) fn add_to_block(

@@ -130,7 +130,7 @@ impl Driver {
         self.running = Some(spawn_batch(at, move || {
             batches.charged_around_tasks(|own| {
                 let claimed = own.claim_anew(kept.claimed(own));
-                own.make(claimed, None)
+                own.make(claimed, None).without_streams()
             })
         }));
         GoneBack::Runs
@@ -173,7 +173,11 @@ impl Driver {
         let (old, new) = (after.executor.code(), self.batches.executor.code());
         let diff = Diff::between(after.edition(&old), self.batches.edition(&new));
         tell_back((trial.first, next), why.to_owned(), listener);
-        answer.tell(Ok(Swapped { first: next, diff }));
+        answer.tell(Ok(Swapped {
+            first: next,
+            diff,
+            shadow: None,
+        }));
         Swap::Done
     }
 

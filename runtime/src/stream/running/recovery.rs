@@ -131,7 +131,7 @@ async fn make_again(
             let mut claimed = own.claim_again(&claim);
             claimed.on_trial = on_trial;
             claimed.untouched |= on_trial && !claim.given;
-            own.make(claimed, claim.committed)
+            own.make(claimed, claim.committed).without_streams()
         })
     });
     tokio::select! {

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::Driver;
+use super::{
+    Driver,
+    candidate::{Candidate, Then},
+};
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, NewVersion, Program},
+    checkpoint::{Checkpoint, CheckpointError, NewVersion},
     crash_points::around,
     model::BatchTime,
-    scheduler::{BatchError, Outcome},
-    stream::{
-        Listener, Next, SwapError, Swapped, VersionEvent,
-        batches::Batches,
-        swap::{Answer, Wanted, check},
-    },
-    topology::{Change, Diff},
+    scheduler::{BatchError, Mode, Outcome},
+    stream::{Listener, SwapError, Swapped, VersionEvent, swap::Wanted},
 };
 
 impl Driver {
     /// No batch runs, and the next one is this: whoever waits to take over does so now, one of them
-    /// at each boundary, so that each version has a batch of its own. Answers with the end of the run if that is it.
+    /// at each boundary, so that each version has a batch of its own. One that is tried, or whose
+    /// state is migrated, waits for a later boundary, and others wait for it. Answers with the end of
+    /// the run if that is it.
     pub(super) async fn boundary(
         &mut self,
         next: BatchTime,
@@ -29,50 +29,81 @@ impl Driver {
         if self.swapped == Some(next) {
             return None;
         }
-        while let Ok(request) = self.requests.as_mut()?.try_recv() {
-            let swap = match request.to {
-                Wanted::Next(version, program) => {
-                    let version = (*version, program);
-                    self.swap(version, request.answer, next, listener).await
-                }
-                Wanted::Before => self.back(request.answer, next, listener).await,
+        loop {
+            let candidate = match self.candidate.take() {
+                Some(candidate) => candidate,
+                None => match self.next_candidate(next, listener).await? {
+                    Next::Candidate(candidate) => candidate,
+                    Next::Back(Swap::Done) => return None,
+                    Next::Back(Swap::Refused) => continue,
+                    Next::Back(Swap::Fatal(outcome)) => return Some(outcome),
+                },
             };
-            match swap {
-                Swap::Refused => {}
-                Swap::Done => return None,
-                Swap::Fatal(outcome) => return Some(outcome),
+            if !Arc::ptr_eq(&candidate.before, &self.batches) {
+                refuse(*candidate, SwapError::Overtaken);
+                continue;
+            }
+            // In virtual time nothing comes too late.
+            let waits = self.run.mode == Mode::Virtual;
+            let then = tokio::select! {
+                biased;
+                () = self.run.stop.aborted() => return Some(Outcome::Stopped),
+                then = candidate.advance(waits) => then,
+            };
+            match then {
+                Then::Waits(candidate) => {
+                    self.candidate = Some(candidate);
+                    return None;
+                }
+                Then::Refused(candidate, error) => refuse(*candidate, error),
+                Then::TakesOver(candidate) => {
+                    return match self.swap(*candidate, next, listener).await {
+                        Swap::Fatal(outcome) => Some(outcome),
+                        Swap::Done | Swap::Refused => None,
+                    };
+                }
             }
         }
-        None
+    }
+
+    /// Of those who wait the first that may follow on the running version, or what came of the wish for the one
+    /// before.
+    async fn next_candidate(
+        &mut self,
+        next: BatchTime,
+        listener: &mut dyn Listener,
+    ) -> Option<Next> {
+        loop {
+            let request = self.requests.as_mut()?.try_recv().ok()?;
+            let (version, program) = match request.to {
+                Wanted::Next(version, program) => (*version, program),
+                Wanted::Before => {
+                    return Some(Next::Back(self.back(request.answer, next, listener).await));
+                }
+            };
+            match Candidate::new(&self.batches, (version, program, request.answer)) {
+                (candidate, Ok(())) => return Some(Next::Candidate(Box::new(candidate))),
+                (candidate, Err(error)) => refuse(candidate, error),
+            }
+        }
     }
 
     async fn swap(
         &mut self,
-        (next, program): (Next, Program),
-        answer: Answer,
+        candidate: Candidate,
         first: BatchTime,
         listener: &mut dyn Listener,
     ) -> Swap {
-        let before = self.batches.clone();
-        let accepts_loss = next.accepts_loss;
-        let after = Arc::new(before.successor(next));
-        let (old, new) = (before.executor.code(), after.executor.code());
-        let diff = Diff::between(before.edition(&old), after.edition(&new));
-        let migrates: Vec<String> = diff.migrations().map(old_name).collect();
-        let mut may = check(&diff, accepts_loss).and_then(|()| same_sources(&before, &after));
-        if may.is_ok() && !migrates.is_empty() {
-            may = migrate(&before, &after, migrates.clone()).await;
-            // All of it was taken out to be looked at: what changed since is not known any more.
-            self.writer.begin_anew();
-        }
-        if let Err(error) = may {
-            if let Some(checkpoint) = &before.checkpoint {
-                checkpoint.drop_next(&program);
-            }
-            tracing::debug!("another version did not take over: {error}");
-            answer.tell(Err(error));
-            return Swap::Refused;
-        }
+        let (forgets, migrates) = candidate.left();
+        let Candidate {
+            before,
+            after,
+            diff,
+            program,
+            answer,
+            report,
+            ..
+        } = candidate;
         let trial = match self.trial_from(first).await {
             Ok(trial) => trial,
             Err(why) => {
@@ -80,7 +111,6 @@ impl Driver {
                 return self.not_begun(first, why);
             }
         };
-        let forgets: Vec<String> = diff.losses().map(old_name).collect();
         if let Some(checkpoint) = before.checkpoint.clone() {
             let next = NewVersion {
                 from: first,
@@ -103,7 +133,11 @@ impl Driver {
             first,
             diff: diff.clone(),
         });
-        answer.tell(Ok(Swapped { first, diff }));
+        answer.tell(Ok(Swapped {
+            first,
+            diff,
+            shadow: report,
+        }));
         Swap::Done
     }
 
@@ -121,10 +155,26 @@ impl Driver {
     }
 }
 
+/// What came of a version that was to make batches.
 pub(super) enum Swap {
     Done,
     Refused,
     Fatal(Outcome),
+}
+
+/// What someone has asked for.
+enum Next {
+    Candidate(Box<Candidate>),
+    Back(Swap),
+}
+
+/// The running version goes on.
+fn refuse(candidate: Candidate, error: SwapError) {
+    if let Some(checkpoint) = &candidate.before.checkpoint {
+        checkpoint.drop_next(&candidate.program);
+    }
+    tracing::debug!("another version did not take over: {error}");
+    candidate.answer.tell(Err(error));
 }
 
 /// Makes it durable that another version makes the batches from here on.
@@ -136,43 +186,4 @@ async fn begin(checkpoint: Arc<Checkpoint>, next: NewVersion) -> Result<(), Stri
     });
     let begun = begun.await.map_err(|error| error.to_string())?;
     begun.map_err(|error: CheckpointError| error.to_string())
-}
-
-/// Lets the plugins of a version make their states of those of the version before, which goes on
-/// with its own if they cannot.
-async fn migrate(
-    before: &Arc<Batches>,
-    after: &Arc<Batches>,
-    operators: Vec<String>,
-) -> Result<(), SwapError> {
-    let (before, after) = (before.clone(), after.clone());
-    let migrated = spawn_blocking(move || {
-        let migrated = after.executor.migrate_from(&before.executor, &operators);
-        migrated.map_err(|error| error.to_string())
-    });
-    let migrated = migrated
-        .await
-        .unwrap_or_else(|panic| Err(panic.to_string()));
-    migrated.map_err(SwapError::Migration)
-}
-
-/// What a part was called in the version before.
-fn old_name(change: &Change) -> String {
-    let renamed = change.renamed_from.as_ref();
-    renamed.unwrap_or(&change.name).clone()
-}
-
-/// Sources go on as they are, so the same ones must be read.
-fn same_sources(before: &Batches, after: &Batches) -> Result<(), SwapError> {
-    let names = |batches: &Batches| {
-        let mut names: Vec<_> = batches.executor.sources();
-        names.sort();
-        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        names.join(", ")
-    };
-    let (before, now) = (names(before), names(after));
-    match before == now {
-        true => Ok(()),
-        false => Err(SwapError::Sources { before, now }),
-    }
 }
