@@ -5,7 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Difference, Made, ReplayError, Replayed, Verdict, difference::rows};
-use crate::checkpoint::{Before, RecoveredClaim};
+use crate::{
+    checkpoint::{Before, RecoveredClaim},
+    model::BatchTime,
+};
 
 /// A batch, made once more from what a checkpoint keeps. Nothing was given to any sink.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -124,7 +127,7 @@ impl ReplayAnswer {
             batch: replayed.claim.time.as_millis(),
             number: replayed.claim.number,
             was: replayed.was().to_owned(),
-            state_after: before.state.map(|state| state.as_millis()),
+            state_after: before.state.map(BatchTime::as_millis),
             batches_between: between as u64,
             version: replayed.version,
             made: ShownMade::new(&replayed.made, limit)?,
