@@ -320,7 +320,7 @@ fn is_complete_behind(
         None => manifest.journal_from <= 1,
         Some(state) => manifest.state() == Some(state),
     };
-    until > 0 || next.is_some_and(|next| next.number == number + 1) || is_all
+    until > 0 || next.is_some_and(|next| next.number == number.saturating_add(1)) || is_all
 }
 
 /// Reads what belongs together, again if a run has replaced some of it meanwhile.

@@ -159,8 +159,7 @@ impl Replayed {
 impl ShownMade {
     fn new(made: &Made, limit: usize) -> Result<Self, ReplayError> {
         let streams = made.streams.iter().map(|stream| {
-            let mut rows = rows(stream)?;
-            rows.truncate(limit);
+            let rows = rows(stream, limit)?;
             Ok(ShownStream {
                 name: stream.name.clone(),
                 all: stream.batch.as_ref().map(|batch| batch.rows() as u64),
