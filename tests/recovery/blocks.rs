@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -10,12 +10,13 @@ use std::{
 };
 
 use rsrt::{
-    checkpoint::{Checkpoint, Opened, Program},
+    checkpoint::{Checkpoint, Opened, Program, Retained},
     clock::ManualClock,
     format::{rows_from_json, rows_to_json},
-    journal::MemoryDisk,
-    model::{Kind, Position, Schema},
+    journal::{Disk, MemoryDisk},
+    model::{BatchTime, Kind, Position, Schema},
     receiver::{BlockLogs as _, BlockRows, Receiver, Receiving, Store},
+    replay::{Replay, ReplayAnswer, Runnable},
     scheduler::{Mode, Pool},
     sink::FunctionSink,
     source::{SourceSetup, open_receiver},
@@ -250,4 +251,46 @@ fn a_logged_block_is_read_from_the_journal_and_only_as_it_was_written() {
     let expected = "journal-000000000001 in memory is damaged at byte 8: record 1 ";
     assert!(error.starts_with(expected), "{error}");
     assert_eq!(logged.blocks[1].rows.read().unwrap(), block(1));
+}
+
+#[test]
+fn a_batch_of_blocks_is_made_once_more_from_the_journal_alone() {
+    for persist in ["memory", "disk"] {
+        let disk = MemoryDisk::new();
+        let given = Given::default();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        for _ in 0..100 {
+            let acknowledged = acknowledged.clone();
+            run(&disk, Box::new(Counting { acknowledged }), &given, persist).unwrap();
+            if given.lock().unwrap().values().flatten().max() == Some(&(NUMBERS - 1)) {
+                break;
+            }
+        }
+        let topology = topology(persist);
+        let there: Arc<dyn Disk> = Arc::new(disk.clone());
+        let retained = Retained::on(&there).unwrap().unwrap();
+        let batches: Vec<BatchTime> = retained.batches().map(|claim| claim.time).collect();
+        assert!(batches.len() >= 10, "{batches:?}");
+        let program = Runnable {
+            topology,
+            plugins: Vec::new(),
+        };
+        let pool = Pool::new(NonZeroUsize::MIN).unwrap();
+        for batch in batches {
+            let (retained, before) = Retained::on_disk(&there, batch).unwrap().unwrap();
+            let replay = Replay {
+                retained: &retained,
+                before: &before,
+                programs: &BTreeMap::from([(1, program.clone())]),
+                tenant: &pool.tenant(NonZeroU32::MIN),
+                clock: &ManualClock::at(0),
+                stream: None,
+            };
+            let made = replay.make(batch, None).unwrap();
+            let answer = ReplayAnswer::new(&made, (&before, 0), usize::MAX).unwrap();
+            let rows = answer.made.streams[0].rows.iter();
+            let rows: Vec<u64> = rows.map(|row| row.as_u64().unwrap()).collect();
+            assert_eq!(Some(&rows), given.lock().unwrap().get(&batch.as_millis()));
+        }
+    }
 }

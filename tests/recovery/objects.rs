@@ -1,15 +1,20 @@
 //! The same over an object store, and two processes at one checkpoint.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rsrt::{
     checkpoint::{NewClaim, Program, SourceFact},
+    journal::{Disk, ObjectDisk},
     model::{BatchTime, InputPosition, InputRange},
     topology::Topology,
 };
 
 use super::{
-    Death, Flow, check, deaths, flow,
+    Death, Flow, check, deaths,
+    flow::{self, How},
     machine::{Fault, Machine, Objects},
+    replays::{Numbers, check_on},
     undisturbed,
 };
 
@@ -158,4 +163,20 @@ fn who_has_no_business_in_a_checkpoint_does_not_take_it_over() {
     assert!(error.contains("claimed by another version"), "{error}");
     assert_eq!(store.steps(), steps, "nothing was written");
     assert!(flow.attempt(&store).unwrap().error.is_none());
+}
+
+#[test]
+fn a_batch_is_made_once_more_by_someone_who_only_reads_the_store() {
+    let numbers = Numbers::new();
+    for which in [1, 3, 5] {
+        let flow = numbers.of(&Flow::new(which, 2), 30);
+        let store = Objects::default();
+        let (attempt, _) = flow.attempt_as(&store, &How::default()).unwrap();
+        let given = attempt.given.into_iter().collect();
+        let steps = store.steps();
+        let disk = ObjectDisk::over(Arc::new(store.clone()), "kept", "s3://b/kept").unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        assert_eq!(check_on(&disk, &[&flow], &given).unwrap().len(), 12);
+        assert_eq!(store.steps(), steps, "nothing was written");
+    }
 }

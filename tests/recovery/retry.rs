@@ -2,20 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{Arc, LazyLock, Mutex},
 };
 
 use rsrt::{
-    checkpoint::{BatchLetters, Checkpoint, Program},
+    checkpoint::{BatchLetters, Checkpoint, Program, Retained},
     clock::ManualClock,
     format::rows_to_json,
-    journal::MemoryDisk,
+    journal::{Disk, MemoryDisk},
+    model::BatchTime,
+    replay::{Replay, ReplayAnswer, Runnable},
     scheduler::{Mode, Pool},
     sink::{FunctionSink, Sink},
     source::{QueueSource, Source},
     stream::{Run, Stop, Stream},
-    topology::{Defaults, QueueOrder, SourceId, compile},
+    topology::{Defaults, QueueOrder, SourceId, Topology, compile},
 };
 use serde_json::{Value, json};
 
@@ -28,10 +30,10 @@ static POOL: LazyLock<Arc<Pool>> =
 const FAILS: &str = "map = \"faulty:panics-at-bang\"";
 const MENDED: &str = "map = \"faulty:echo\"";
 
-/// A disk, and what sinks have of each batch.
-#[derive(Default)]
+/// A disk, a file with what the source has, and what sinks have of each batch.
 struct World {
     disk: MemoryDisk,
+    lines: tempfile::NamedTempFile,
     had: Arc<Mutex<BTreeMap<i64, Vec<Value>>>>,
 }
 
@@ -42,24 +44,46 @@ enum Ask {
     Retry { expected: Option<u64> },
 }
 
+impl Default for World {
+    fn default() -> Self {
+        let lines = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(lines.path(), serde_json::to_vec(&given()).unwrap()).unwrap();
+        Self {
+            disk: MemoryDisk::new(),
+            lines,
+            had: Arc::default(),
+        }
+    }
+}
+
+/// What the source has.
+fn given() -> [Option<Vec<Value>>; 5] {
+    [
+        Some(vec![json!("good"), json!("bad!"), json!("worse!")]),
+        Some(vec![json!("fine")]),
+        None,
+        Some(Vec::new()),
+        Some(vec![json!("more")]),
+    ]
+}
+
 impl World {
-    /// Runs so many batches, or all; answers with why it ended early.
-    fn run(&self, verb: &str, ask: Ask, batches: Option<u64>) -> Result<(), String> {
-        let text = format!(
+    fn text(&self, verb: &str) -> String {
+        format!(
             "name = \"retried\"\nbatch-interval = \"1s\"\ncheckpoint = \"x\"\n\
              [plugin.faulty]\npath = \"faulty.wasm\"\n[limits]\nfaults = 2\n\
-             [source.lines]\ntype = \"queue\"\nschema = \"utf8\"\n\
+             [source.lines]\ntype = \"queue\"\nschema = \"utf8\"\npath = \"{}\"\n\
              [operator.it]\ninput = \"lines\"\n{verb}\non-error = \"dead-letter\"\n\
              [operator.after]\ninput = \"it\"\nlimit = 100\n\
-             [sink.out]\ninput = \"after\"\ntype = \"null\"\n"
-        );
-        let defaults = Defaults {
-            parallelism: NonZeroUsize::MIN,
-            base_dir: "".into(),
-            needs_checkpoint: true,
-        };
-        let topology = compile("retried.toml", &text, guests::catalog(), &defaults);
-        let topology = Arc::new(topology.unwrap_or_else(|e| panic!("{:?}", e.problems())));
+             [sink.out]\ninput = \"after\"\ntype = \"null\"\n",
+            self.lines.path().display()
+        )
+    }
+
+    /// Runs so many batches, or all; answers with why it ended early.
+    fn run(&self, verb: &str, ask: Ask, batches: Option<u64>) -> Result<(), String> {
+        let text = self.text(verb);
+        let topology = topology(&text);
         let program = Program::new(&text, Vec::new());
         let disk = Arc::new(self.disk.clone());
         let opened = Checkpoint::open(disk, &topology, program, "u").map_err(|e| e.to_string())?;
@@ -71,13 +95,6 @@ impl World {
                 assert_eq!(asked, expected);
             }
         }
-        let given = [
-            Some(vec![json!("good"), json!("bad!"), json!("worse!")]),
-            Some(vec![json!("fine")]),
-            None,
-            Some(Vec::new()),
-            Some(vec![json!("more")]),
-        ];
         let lines = &topology.sources[0];
         let order = QueueOrder::OneAtATime;
         let queue = QueueSource::new(
@@ -85,7 +102,7 @@ impl World {
             &lines.schema,
             order,
             NonZeroUsize::MIN,
-            given.to_vec(),
+            given().to_vec(),
         );
         let had = self.had.clone();
         let sink = FunctionSink::new(&topology.sinks[0].name, move |time, batch| {
@@ -129,6 +146,16 @@ impl World {
         let had = self.had.lock().unwrap();
         had.iter().map(|(at, rows)| (*at, rows.clone())).collect()
     }
+}
+
+fn topology(text: &str) -> Arc<Topology> {
+    let defaults = Defaults {
+        parallelism: NonZeroUsize::MIN,
+        base_dir: "".into(),
+        needs_checkpoint: true,
+    };
+    let topology = compile("retried.toml", text, guests::catalog(), &defaults);
+    Arc::new(topology.unwrap_or_else(|e| panic!("{:?}", e.problems())))
 }
 
 const RETRY: Ask = Ask::Retry { expected: Some(2) };
@@ -189,4 +216,44 @@ fn wherever_the_process_dies_each_is_given_once() {
             return;
         }
     }
+}
+
+#[test]
+fn a_batch_that_took_them_takes_them_when_it_is_made_once_more() {
+    let world = World::default();
+    world.run(FAILS, Ask::Nothing, Some(2)).unwrap();
+    world.run(MENDED, RETRY, None).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
+    let program = |verb| {
+        let topology = topology(&world.text(verb));
+        Runnable {
+            plugins: guests::catalog().of(&topology).unwrap(),
+            topology,
+        }
+    };
+    let programs = BTreeMap::from([(1, program(FAILS)), (2, program(MENDED))]);
+    let make = |batch: i64, other: Option<Runnable>| {
+        let batch = BatchTime::from_millis(batch);
+        let (retained, before) = Retained::on_disk(&disk, batch).unwrap().unwrap();
+        let replay = Replay {
+            retained: &retained,
+            before: &before,
+            programs: &programs,
+            tenant: &POOL.tenant(NonZeroU32::MIN),
+            clock: &ManualClock::at(0),
+            stream: None,
+        };
+        let made = replay.make(batch, other.as_ref()).unwrap();
+        ReplayAnswer::new(&made, (&before, 0), usize::MAX).unwrap()
+    };
+    for (batch, rows) in world.had() {
+        let answer = make(batch, None);
+        assert_eq!(answer.made.streams[0].rows, rows, "{batch}");
+    }
+    // The first batch left them out, also now; the other version would not have.
+    assert_eq!(make(1_000, None).made.left_out, 2);
+    let other = make(1_000, Some(program(MENDED))).other.unwrap();
+    assert_eq!((other.left_out, other.streams[0].all), (0, Some(3)));
+    let again = make(4_000, Some(program(FAILS)));
+    assert_eq!(again.other.unwrap().left_out, 2);
 }

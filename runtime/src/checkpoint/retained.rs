@@ -39,7 +39,7 @@ pub struct Retained {
     /// Committed batches that versions which took over later make again: those, by their ids.
     overtaken: BTreeMap<i64, Vec<u64>>,
     /// The first of the states behind which nothing is missing; the beginning comes before all.
-    oldest: Option<Oldest>,
+    oldest: Option<Base>,
 }
 
 /// Versions in the order in which they began, as they were when a batch was made.
@@ -61,11 +61,11 @@ impl Line {
     }
 }
 
-/// From where on everything is there.
+/// What batches are made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Oldest {
+enum Base {
     Beginning,
-    /// By its place.
+    /// A state, by its place.
     State(usize),
 }
 
@@ -225,8 +225,9 @@ impl Retained {
     pub fn before(&self, batch: BatchTime) -> Result<Before, CheckpointError> {
         let kept = self.batches().any(|claim| claim.time == batch);
         let base = self.base(batch).filter(|_| kept);
-        let Some(at) = base.ok_or_else(|| self.not_retained(batch))? else {
-            return Ok(Before::default());
+        let at = match base.ok_or_else(|| self.not_retained(batch))? {
+            Base::Beginning => return Ok(Before::default()),
+            Base::State(at) => at,
         };
         let states = &self.manifest.states;
         let state = &states[at];
@@ -237,9 +238,9 @@ impl Retained {
         })
     }
 
-    /// The place of the newest state before a batch, or none within: it is made from the beginning.
-    /// None if something between is not there any more.
-    fn base(&self, batch: BatchTime) -> Option<Option<usize>> {
+    /// What a batch is made from: the newest state before it. None if something between is not there
+    /// any more.
+    fn base(&self, batch: BatchTime) -> Option<Base> {
         let states = &self.manifest.states;
         let later = self.overtaken.get(&batch.as_millis()).into_iter().flatten();
         let own = |id: &u64| self.versions.iter().find(|version| version.id == *id);
@@ -247,9 +248,8 @@ impl Retained {
         let went_back = later.filter_map(own).map(|version| version.from).min();
         let until = went_back.map_or(batch.as_millis(), |from| from.min(batch.as_millis()));
         let older = states.partition_point(|state| state.time < until);
-        let newest = older.checked_sub(1);
-        let reaches = newest.map_or(Oldest::Beginning, Oldest::State);
-        (self.oldest? <= reaches).then_some(newest)
+        let newest = older.checked_sub(1).map_or(Base::Beginning, Base::State);
+        (self.oldest? <= newest).then_some(newest)
     }
 
     fn not_retained(&self, batch: BatchTime) -> CheckpointError {
@@ -286,17 +286,17 @@ fn oldest(
     manifest: &Manifest,
     claims: &[RecoveredClaim],
     is_there: impl Fn(&RecoveredClaim) -> bool,
-) -> Option<Oldest> {
+) -> Option<Base> {
     let mut lacking = claims.iter().rev().filter(|claim| !is_there(claim));
     let since = lacking.next().map(|claim| claim.time.as_millis());
     if since.is_none() && is_complete_behind(None, manifest, claims) {
-        return Some(Oldest::Beginning);
+        return Some(Base::Beginning);
     }
     let at = manifest.states.iter().position(|state| {
         let is_behind = since.is_none_or(|since| since <= state.time);
         is_behind && is_complete_behind(Some(state), manifest, claims)
     });
-    at.map(Oldest::State)
+    at.map(Base::State)
 }
 
 /// Of a source whose blocks are logged the journal has these; of another one nobody expects them.
@@ -321,7 +321,7 @@ fn is_complete_behind(
         None => manifest.journal_from <= 1,
         Some(state) => manifest.state() == Some(state),
     };
-    until > 0 || next.is_some_and(|next| next.number == number + 1) || is_all
+    until > 0 || next.is_some_and(|next| next.number == number.saturating_add(1)) || is_all
 }
 
 /// Reads what belongs together, again if a run has replaced some of it meanwhile.

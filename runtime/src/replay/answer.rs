@@ -5,7 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Difference, Made, ReplayError, Replayed, Verdict, difference::rows};
-use crate::checkpoint::{Before, RecoveredClaim};
+use crate::{
+    checkpoint::{Before, RecoveredClaim},
+    model::BatchTime,
+};
 
 /// A batch, made once more from what a checkpoint keeps. Nothing was given to any sink.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -124,7 +127,7 @@ impl ReplayAnswer {
             batch: replayed.claim.time.as_millis(),
             number: replayed.claim.number,
             was: replayed.was().to_owned(),
-            state_after: before.state.map(|state| state.as_millis()),
+            state_after: before.state.map(BatchTime::as_millis),
             batches_between: between as u64,
             version: replayed.version,
             made: ShownMade::new(&replayed.made, limit)?,
@@ -156,8 +159,7 @@ impl Replayed {
 impl ShownMade {
     fn new(made: &Made, limit: usize) -> Result<Self, ReplayError> {
         let streams = made.streams.iter().map(|stream| {
-            let mut rows = rows(stream)?;
-            rows.truncate(limit);
+            let rows = rows(stream, limit)?;
             Ok(ShownStream {
                 name: stream.name.clone(),
                 all: stream.batch.as_ref().map(|batch| batch.rows() as u64),

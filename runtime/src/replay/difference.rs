@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Made, MadeStream, ReplayError};
-use crate::format::rows_to_json;
+use crate::{format::rows_to_json, model::Batch};
 
 /// How a stream of one program differs from that of another.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ fn compare(was: &MadeStream, is: &MadeStream) -> Result<Verdict, ReplayError> {
         (None, None) => return Ok(Verdict::Equal),
         (Some(_), None) => return Ok(Verdict::Presence { after: false }),
         (None, Some(_)) => return Ok(Verdict::Presence { after: true }),
-        (Some(_), Some(_)) => (rows(was)?, rows(is)?),
+        (Some(_), Some(_)) => (rows(was, usize::MAX)?, rows(is, usize::MAX)?),
     };
     if before == after {
         return Ok(Verdict::Equal);
@@ -90,11 +90,12 @@ fn compare(was: &MadeStream, is: &MadeStream) -> Result<Verdict, ReplayError> {
     })
 }
 
-/// The rows of a stream, in order.
-pub(super) fn rows(stream: &MadeStream) -> Result<Vec<Value>, ReplayError> {
+/// The first rows of a stream, so many, in order.
+pub(super) fn rows(stream: &MadeStream, limit: usize) -> Result<Vec<Value>, ReplayError> {
     let mut rows = Vec::new();
-    for chunk in stream.batch.iter().flat_map(|batch| batch.chunks()) {
-        let chunk = rows_to_json(chunk, &stream.schema);
+    for chunk in stream.batch.iter().flat_map(Batch::chunks) {
+        let left = limit.saturating_sub(rows.len()).min(chunk.num_rows());
+        let chunk = rows_to_json(&chunk.slice(0, left), &stream.schema);
         rows.extend(chunk.map_err(|error| ReplayError::Internal(error.to_string()))?);
     }
     Ok(rows)
@@ -114,4 +115,91 @@ fn only(these: &[Value], others: &[Value]) -> Vec<Value> {
         _ => true,
     };
     these.iter().filter(lacks).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        format::rows_from_json,
+        model::{Kind, Schema},
+    };
+
+    /// A sink's stream, in partitions; none: no batch.
+    fn stream(name: &str, rows: Option<&[&[i64]]>) -> MadeStream {
+        let schema = Schema::plain(Kind::Int64);
+        let partition = |rows: &&[i64]| {
+            let rows: Vec<Value> = rows.iter().map(|row| json!(row)).collect();
+            vec![rows_from_json(&schema, &rows).unwrap()]
+        };
+        let batch = rows.map(|partitions| Batch {
+            schema: schema.clone(),
+            partitions: partitions.iter().map(partition).collect(),
+        });
+        MadeStream {
+            name: name.to_owned(),
+            schema: schema.clone(),
+            batch,
+        }
+    }
+
+    fn made(streams: Vec<MadeStream>) -> Made {
+        Made {
+            error: None,
+            streams,
+            records: 0,
+            bytes: 0,
+            dropped: Vec::new(),
+            left_out: Vec::new(),
+            elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+            costs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn rows_count_as_often_as_they_are_there_and_in_their_order() {
+        type Rows<'a> = Option<&'a [&'a [i64]]>;
+        let only = |before: &[i64], after: &[i64]| Verdict::Rows {
+            before: before.iter().map(|row| json!(row)).collect(),
+            after: after.iter().map(|row| json!(row)).collect(),
+        };
+        let cases: [(Rows, Rows, Verdict); 9] = [
+            (None, None, Verdict::Equal),
+            (Some(&[]), Some(&[]), Verdict::Equal),
+            (Some(&[]), None, Verdict::Presence { after: false }),
+            (None, Some(&[&[1]]), Verdict::Presence { after: true }),
+            (Some(&[&[1, 2]]), Some(&[&[1], &[2]]), Verdict::Equal),
+            (Some(&[&[1, 2]]), Some(&[&[2], &[1]]), Verdict::Order),
+            (Some(&[&[1, 1, 2]]), Some(&[&[1, 2, 2]]), only(&[1], &[2])),
+            (Some(&[&[3, 1]]), Some(&[&[]]), only(&[3, 1], &[])),
+            (Some(&[&[1]]), Some(&[&[4, 1, 5]]), only(&[], &[4, 5])),
+        ];
+        for (before, after, expected) in cases {
+            let (before, after) = (stream("out", before), stream("out", after));
+            let found = differences(&made(vec![before]), &made(vec![after])).unwrap();
+            assert_eq!(found[0].verdict, expected);
+        }
+    }
+
+    #[test]
+    fn streams_are_compared_by_their_names() {
+        let before = made(vec![stream("a", None), stream("b", Some(&[&[1]]))]);
+        let after = made(vec![stream("c", None), stream("b", Some(&[&[1]]))]);
+        let found = differences(&before, &after).unwrap();
+        let found: Vec<_> = found.into_iter().map(|of| (of.name, of.verdict)).collect();
+        let expected = [
+            ("a", Verdict::Stream { after: false }),
+            ("b", Verdict::Equal),
+            ("c", Verdict::Stream { after: true }),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, verdict)| (name.to_owned(), verdict))
+        );
+    }
 }

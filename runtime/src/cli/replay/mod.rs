@@ -13,7 +13,7 @@ use std::{
 use super::{
     Environment, Failure,
     diff::deployed,
-    loading::{self, Given, How, Loaded, State},
+    loading::{self, Given, GivenPlugin, How, Loaded, State},
     logging,
     output::{self, Format},
     remote::{self, Remote},
@@ -218,13 +218,13 @@ impl Program {
         files: ProgramFiles,
         arguments: &Arguments,
     ) -> Result<Self, Failure> {
-        let manifest = match &arguments.topology {
-            Some(file) => loading::read(file, &arguments.given)?,
-            None => {
-                let text = topology::assign(&files.text, &arguments.given.assignments);
-                let name = format!("the topology of version {} as given", version.id);
-                Manifest::parse(&name, &text.map_err(Failure::input)?)?
-            }
+        let given = &arguments.given;
+        let manifest = if let Some(file) = &arguments.topology {
+            loading::read(file, given)?
+        } else {
+            let text = topology::assign(&files.text, &given.assignments);
+            let name = format!("the topology of version {} as given", version.id);
+            Manifest::parse(&name, &text.map_err(Failure::input)?)?
         };
         let file = arguments.topology.as_deref();
         Ok(Self {
@@ -251,7 +251,7 @@ impl Program {
             let alias = plugin.alias.as_ref().map(PluginName::as_str);
             let mut plugins = given.plugins.iter().filter(|_| is_other);
             let given = plugins.find(|given| given.alias() == alias);
-            let path = given.map(|given| given.path());
+            let path = given.map(GivenPlugin::path);
             let path = path.or(plugin.path.as_deref().filter(|_| is_other && from_file));
             if let Some(path) = path {
                 return Ok(Some((

@@ -47,6 +47,43 @@ fn records_come_back_in_order_across_segments_and_restarts() {
     assert_eq!(read.len(), 21);
 }
 
+/// Who only looks.
+fn read(disk: &MemoryDisk, from: u64) -> Result<Vec<Vec<u8>>, JournalError> {
+    let mut payloads = Vec::new();
+    Journal::read(Arc::new(disk.clone()), from, |entry| {
+        payloads.push(entry.payload.to_vec());
+        Ok::<_, JournalError>(())
+    })?;
+    Ok(payloads)
+}
+
+#[test]
+fn whoever_only_reads_changes_nothing_and_whoever_writes_goes_on() {
+    let disk = MemoryDisk::new();
+    let (mut journal, _) = open(&disk).unwrap();
+    for number in 0..20 {
+        journal.append(&[record(number).as_slice()]).unwrap();
+        let steps = disk.steps();
+        let expected: Vec<_> = (0..=number).map(record).collect();
+        assert_eq!(read(&disk, 1).unwrap(), expected);
+        assert_eq!(disk.steps(), steps);
+    }
+    // What is being written is no record yet, and stays as it is.
+    let last = disk.list().unwrap().pop().unwrap();
+    disk.damage(&last, |bytes| {
+        bytes.pop();
+    });
+    let torn = disk.read(&last).unwrap();
+    assert_eq!(read(&disk, 1).unwrap().len(), 19);
+    assert_eq!(disk.read(&last).unwrap(), torn);
+    disk.damage("journal-000000000001", |bytes| bytes[12] ^= 1);
+    let error = read(&disk, 1).unwrap_err().to_string();
+    assert!(error.contains("damaged at byte"), "{error}");
+    assert!(read(&disk, 2).is_ok());
+    disk.remove("journal-000000000001").unwrap();
+    assert!(read(&disk, 1).is_err());
+}
+
 #[test]
 fn damage_is_an_error_with_its_place_and_a_torn_end_is_none() {
     // which byte of the first segment is changed, and what comes of it
