@@ -53,19 +53,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let changes = match deployed(&arguments.old) {
-        Some(name) => {
-            let new = NewVersion {
-                plugin: arguments.plugin.as_ref(),
-                topology: arguments.topology.as_ref(),
-                plugins: &arguments.given.plugins,
-            };
-            remote::diff(&name, &new, (&arguments.remote, environment))?
-        }
-        None => {
-            let (old, new) = load(arguments, environment)?;
-            ShownChange::between(&old.launched, &new.launched)
-        }
+    let changes = if let Some(name) = deployed(&arguments.old) {
+        let new = NewVersion {
+            plugin: arguments.plugin.as_ref(),
+            topology: arguments.topology.as_ref(),
+            plugins: &arguments.given.plugins,
+        };
+        remote::diff(&name, &new, (&arguments.remote, environment))?
+    } else {
+        let (old, new) = load(arguments, environment)?;
+        ShownChange::between(&old.launched, &new.launched)
     };
     let answer = match arguments.remote.format() {
         Format::Text => ShownChange::lines(&changes),

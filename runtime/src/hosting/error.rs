@@ -139,11 +139,11 @@ impl HostingError {
             | Self::Swapping(_)
             | Self::Unsettled(_)
             | Self::LosesAtRest(..)
+            | Self::Checkpoint(CheckpointError::NotRetained { .. })
             | Self::Upload(_) => false,
             Self::Swap(error) => matches!(error, SwapError::NotDurable(_)),
             Self::State(error) => matches!(error, StateError::Checkpoint(_)),
             Self::Replay(error) => matches!(error, ReplayError::Internal(_)),
-            Self::Checkpoint(CheckpointError::NotRetained { .. }) => false,
             Self::Launch(error) => matches!(error, LaunchError::Run(_)),
             Self::Checkpoint(_)
             | Self::Letters(_)

@@ -221,7 +221,7 @@ fn settle(hosted: &Hosted, place: Option<&Location>) -> Result<(), HostingError>
     if record.waiting.is_none() && !record.on_trial {
         return Ok(());
     }
-    let inside = place.map(|place| Inside::read(place)).transpose()?;
+    let inside = place.map(Inside::read).transpose()?;
     let last = inside.as_ref().and_then(|inside| inside.versions.last());
     let has_taken = |version: &VersionRecord| last.is_some_and(|last| version.is(&last.program));
     match &record.waiting {

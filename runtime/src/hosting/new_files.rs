@@ -23,12 +23,9 @@ impl NewFiles {
         confinement: &Confinement,
     ) -> Result<(), HostingError> {
         let path = work.join(&file.path);
-        let (folder, name) = match (
-            path.parent(),
-            path.file_name().and_then(|name| name.to_str()),
-        ) {
-            (Some(folder), Some(name)) => (folder, name),
-            _ => return Err(HostingError::Upload(format!("{} is no file", file.path))),
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (Some(folder), Some(name)) = (path.parent(), name) else {
+            return Err(HostingError::Upload(format!("{} is no file", file.path)));
         };
         let place = confinement.to_write(&folder.into());
         let place = place.map_err(LaunchError::input)?;

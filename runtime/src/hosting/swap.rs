@@ -227,7 +227,7 @@ impl Hosting {
     ) -> Result<u64, HostingError> {
         let name = hosted.record().name;
         let swapper = hosted.swapper();
-        let swapper = swapper.ok_or_else(|| HostingError::Unsettled(name))?;
+        let swapper = swapper.ok_or(HostingError::Unsettled(name))?;
         let number = self.keep(hosted, &candidate, by)?;
         let Candidate {
             loaded, new_files, ..

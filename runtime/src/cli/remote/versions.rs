@@ -185,12 +185,12 @@ fn ended(
             }
             (None, None) => format!("is {}", version.outcome),
         };
-        let shadow: String = version
-            .shadow
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect();
-        format!("{shadow}version {} of {name} {outcome}\n", version.version)
+        let mut text = String::new();
+        for line in &version.shadow {
+            let _ = writeln!(text, "{line}"); // to memory
+        }
+        let _ = writeln!(text, "version {} of {name} {outcome}", version.version); // to memory
+        text
     })?;
     Ok(match version.outcome.as_str() {
         "live" | "replaced" => ExitCode::SUCCESS,
