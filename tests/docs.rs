@@ -3,6 +3,7 @@
 
 mod cases;
 mod promises;
+mod swap_page;
 
 use std::{
     collections::BTreeSet,

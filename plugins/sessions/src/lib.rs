@@ -23,7 +23,39 @@ fn session(user: &str, page: Option<&str>, open: &mut State<Open>) -> Option<(St
     None
 }
 
-rsrt::plugin! { session }
+/// What is remembered of a visit: how many clicks, and the pages in their order.
+type Visit = (i64, String);
+
+/// As [`session`], with all pages instead of the first and the last. It goes on with what that one remembers.
+#[rsrt::map_with_state(version = 2)]
+fn visit(user: &str, page: Option<&str>, open: &mut State<Visit>) -> Option<(String, Visit)> {
+    let so_far = open.get().cloned();
+    let Some(page) = page else {
+        return so_far.map(|visit| (user.to_owned(), visit)); // its time is up
+    };
+    let visit = match so_far {
+        None => (1, page.to_owned()),
+        Some((clicks, pages)) => (clicks + 1, format!("{pages} > {page}")),
+    };
+    if page == "logout" {
+        open.remove();
+        return Some((user.to_owned(), visit));
+    }
+    open.update(visit);
+    None
+}
+
+/// A visit of what [`session`] remembers: pages in between are not known.
+#[rsrt::migrate(function = visit, since = 1)]
+fn visit_of_session((clicks, first, last): (i64, &str, &str)) -> Visit {
+    match clicks {
+        1 => (1, first.to_owned()),
+        2 => (2, format!("{first} > {last}")),
+        _ => (clicks, format!("{first} > ... > {last}")),
+    }
+}
+
+rsrt::plugin! { session, visit, visit_of_session }
 
 #[cfg(test)]
 mod tests {
@@ -42,6 +74,26 @@ mod tests {
             session("ann", None, &mut idle),
             Some(("ann".to_owned(), so_far))
         );
+    }
+
+    #[test]
+    fn a_visit_goes_on_where_a_session_was() {
+        let so_far = visit_of_session((3, "home", "books"));
+        assert_eq!(so_far, (3, "home > ... > books".to_owned()));
+        assert_eq!(
+            visit_of_session((1, "home", "home")),
+            (1, "home".to_owned())
+        );
+        assert_eq!(visit_of_session((2, "a", "b")), (2, "a > b".to_owned()));
+        let mut open = State::new(Some(so_far));
+        assert_eq!(visit("ann", Some("basket"), &mut open), None);
+        let ended = visit("ann", Some("logout"), &mut open);
+        let pages = "home > ... > books > basket > logout".to_owned();
+        assert_eq!(ended, Some(("ann".to_owned(), (5, pages))));
+        assert!(!open.exists());
+        let mut idle = State::timing_out_with((1, "home".to_owned()));
+        let ended = visit("ann", None, &mut idle);
+        assert_eq!(ended, Some(("ann".to_owned(), (1, "home".to_owned()))));
     }
 
     #[test]

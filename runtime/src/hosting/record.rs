@@ -261,7 +261,7 @@ mod tests {
             record.not_taken(String::new());
         }
         let kept: Vec<_> = record.versions().map(|v| v.number).collect();
-        assert_eq!(kept, [3, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
+        assert_eq!(kept, [1, 3, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
     }
 
     #[test]
