@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use rsrt::{journal::MemoryDisk, stream::VersionEvent};
 
 use super::{
-    Death, Outputs,
+    Death, Outputs, deaths,
     flow::How,
     trials::{
         FAILS, FAILS_TOO, FINE, FIRST, Made, POISON, Script, TOPOLOGY, check, fails, go_on,
@@ -243,16 +243,6 @@ fn a_run_may_die_at_any_step_of_a_way_back() {
     }
 }
 
-fn deaths() -> impl Strategy<Value = Vec<(u64, Death)>> {
-    let death = prop_oneof![
-        3 => Just(Death::Kill),
-        3 => Just(Death::Crash(0)),
-        1 => (0..400_usize).prop_map(Death::Crash),
-        1 => Just(Death::Crash(usize::MAX)),
-    ];
-    vec((1..80_u64, death), 0..6)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 32 },
@@ -265,7 +255,7 @@ proptest! {
         // With their ways back they are not more than a checkpoint remembers.
         script in vec((1..11_i64, FIRST..=FAILS_TOO), 1..3),
         live in any::<bool>(),
-        deaths in deaths(),
+        deaths in deaths(80, 6),
     ) {
         let mut script: Vec<_> = script.into_iter().map(|(at, flow)| (at * 1_000, flow)).collect();
         script.sort_unstable_by_key(|(at, _)| *at);

@@ -141,14 +141,15 @@ fn check<M: Machine>(
     Ok(())
 }
 
-fn deaths() -> impl Strategy<Value = Vec<(u64, Death)>> {
+/// So many deaths, each after so many steps of a run at most.
+fn deaths(steps: u64, most: usize) -> impl Strategy<Value = Vec<(u64, Death)>> {
     let death = prop_oneof![
         3 => Just(Death::Kill),
         3 => Just(Death::Crash(0)),
         1 => (0..400_usize).prop_map(Death::Crash),
         1 => Just(Death::Crash(usize::MAX)),
     ];
-    vec((1..60_u64, death), 1..6)
+    vec((1..steps, death), 0..most)
 }
 
 proptest! {
@@ -159,7 +160,7 @@ proptest! {
     })]
 
     #[test]
-    fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths()) {
+    fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths(60, 6)) {
         let flow = Flow::new(which, interval);
         let (expected, _) = undisturbed(&flow);
         let checked = check(&flow, &MemoryDisk::new(), &expected, &deaths);

@@ -26,7 +26,7 @@ proptest! {
     })]
 
     #[test]
-    fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths()) {
+    fn every_batch_is_there_once_wherever_a_run_dies(which in 0..flow::COUNT, interval in 1..6_u8, deaths in deaths(60, 6)) {
         let flow = Flow::new(which, interval);
         let (expected, _) = undisturbed(&flow);
         let checked = check(&flow, &Objects::default(), &expected, &deaths);

@@ -13,7 +13,7 @@ use rsrt::{
 };
 
 use super::{
-    Death, Delivered, Outputs,
+    Death, Delivered, Outputs, deaths,
     flow::{Attempt, Flow, How},
 };
 
@@ -291,16 +291,6 @@ fn a_run_may_die_at_any_step_of_a_swap() {
     }
 }
 
-fn deaths() -> impl Strategy<Value = Vec<(u64, Death)>> {
-    let death = prop_oneof![
-        3 => Just(Death::Kill),
-        3 => Just(Death::Crash(0)),
-        1 => (0..400_usize).prop_map(Death::Crash),
-        1 => Just(Death::Crash(usize::MAX)),
-    ];
-    vec((1..80_u64, death), 0..6)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 32 },
@@ -312,7 +302,7 @@ proptest! {
     fn swaps_lose_nothing_wherever_a_run_dies(
         script in vec((1..11_i64, 0..=FIRST), 1..5),
         live in any::<bool>(),
-        deaths in deaths(),
+        deaths in deaths(80, 6),
     ) {
         let mut script: Vec<_> = script.into_iter().map(|(at, flow)| (at * 1_000, flow)).collect();
         script.sort_unstable_by_key(|(at, _)| *at);

@@ -14,11 +14,7 @@ use super::{
     output::{self, Format},
     remote::{self, NewVersion, Remote},
 };
-use crate::{
-    checkpoint::ProgramFiles,
-    hosting::ShownChange,
-    model::{Location, TopologyName},
-};
+use crate::{checkpoint::ProgramFiles, hosting::ShownChange, model::Location};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +49,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let changes = if let Some(name) = deployed(&arguments.old) {
+    let changes = if let Some(name) = arguments.remote.deployed(&arguments.old, environment) {
         let new = NewVersion {
             plugin: arguments.plugin.as_ref(),
             topology: arguments.topology.as_ref(),
@@ -74,14 +70,6 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
-}
-
-/// The deployed topology that is meant: what could be the name of one, and is nothing that lies here.
-pub(super) fn deployed(old: &str) -> Option<TopologyName> {
-    match Path::new(old).exists() {
-        true => None,
-        false => old.parse().ok(),
-    }
 }
 
 fn load(arguments: &Arguments, environment: &Environment) -> Result<(Loaded, Loaded), Failure> {

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{
     Environment, Failure,
-    diff::deployed,
     output::{self, Format},
     remote::{self, Remote},
 };
@@ -37,7 +36,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    if let Some(name) = deployed(&arguments.of) {
+    if let Some(name) = arguments.remote.deployed(&arguments.of, environment) {
         return remote::history(&name, &arguments.remote, environment);
     }
     let location: Location = arguments.of.parse().map_err(Failure::input)?;

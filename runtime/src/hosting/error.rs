@@ -65,6 +65,9 @@ pub enum HostingError {
     /// It is live already.
     #[error("version {1} of `{0}` is the one that is live")]
     IsLive(TopologyName, u64),
+    /// A version was to take over and has not.
+    #[error("{0}")]
+    NotTaken(String),
     /// A version is just taking over.
     #[error("another version of `{0}` is just taking over; try again when that is decided")]
     Swapping(TopologyName),
@@ -136,6 +139,7 @@ impl HostingError {
             | Self::NoVersion(_)
             | Self::NothingBefore(_)
             | Self::IsLive(..)
+            | Self::NotTaken(_)
             | Self::Swapping(_)
             | Self::Unsettled(_)
             | Self::LosesAtRest(..)

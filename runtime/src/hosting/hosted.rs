@@ -44,6 +44,8 @@ struct Inner {
     swapper: Option<Swapper>,
     /// The number of a version of which it is not told yet what becomes of it.
     deciding: Option<u64>,
+    /// The last version that did not take over, and why.
+    refused: Option<(u64, String)>,
     /// Where its checkpoint lies, if it has run in this process.
     kept: Option<Kept>,
 }
@@ -75,6 +77,7 @@ impl Hosted {
                 taps: None,
                 swapper: None,
                 deciding: None,
+                refused: None,
                 kept: None,
             }),
             decisions: watch::Sender::new(0),
@@ -193,15 +196,27 @@ impl Hosted {
 
     /// What becomes of this version is still to be told.
     pub(super) fn is_deciding(&self, number: u64) {
-        lock(&self.inner).deciding = Some(number);
+        let mut inner = lock(&self.inner);
+        inner.deciding = Some(number);
+        inner.refused = None;
     }
 
-    /// All of that is told: why it has not taken over, if it has not.
-    pub(super) fn is_decided(&self, refused: Option<String>) {
-        if let Some(why) = refused {
-            self.change(|record| record.not_taken(why));
+    /// Why this version has not taken over, if it is the last that was to and has not.
+    pub(super) fn refused(&self, number: u64) -> Option<String> {
+        let inner = lock(&self.inner);
+        let own = inner.refused.as_ref().filter(|(one, _)| *one == number);
+        own.map(|(_, why)| why.clone())
+    }
+
+    /// All of that is told: why it has not taken over, if it has not, in short and with all that was seen.
+    pub(super) fn is_decided(&self, refused: Option<(String, String)>) {
+        let mut inner = lock(&self.inner);
+        let number = inner.deciding.take();
+        if let Some((why, told)) = refused {
+            inner.record.not_taken(why);
+            inner.refused = number.map(|number| (number, told));
         }
-        lock(&self.inner).deciding = None;
+        drop(inner);
         self.decisions.send_modify(|decisions| *decisions += 1);
     }
 

@@ -72,7 +72,12 @@ impl Record {
 
     /// All versions that are known, by rising number.
     pub fn versions(&self) -> impl Iterator<Item = &VersionRecord> {
-        let mut all: Vec<_> = self.before.iter().chain(&self.waiting).collect();
+        let waits = self.waiting.as_ref().map(|waiting| waiting.number);
+        let others = self
+            .before
+            .iter()
+            .filter(|version| Some(version.number) != waits);
+        let mut all: Vec<_> = others.chain(&self.waiting).collect();
         all.push(&self.live);
         all.sort_by_key(|version| version.number);
         all.into_iter()
@@ -107,10 +112,10 @@ impl Record {
         self.set_aside(old, VersionOutcome::Replaced);
     }
 
-    /// What waited has not taken over.
+    /// What waited has not taken over. One that ran before is what it was.
     pub fn not_taken(&mut self, why: String) {
-        if let Some(next) = self.waiting.take() {
-            self.put_aside(next.number);
+        let known = |next: &VersionRecord| self.before.iter().any(|v| v.number == next.number);
+        if let Some(next) = self.waiting.take().filter(|next| !known(next)) {
             self.set_aside(next, VersionOutcome::Refused(why));
         }
     }
@@ -251,17 +256,25 @@ mod tests {
         assert_eq!(outcomes(&record), all);
         assert!(!record.on_trial);
         assert_eq!(record.gone_back("again".to_owned()), None);
+        // One that ran and is refused now can be asked for again.
+        record.wait(version(2));
+        record.taken_over(Some(7_000));
+        record.wait(version(1));
+        assert_eq!(outcomes(&record)[0], (1, "waiting"));
+        record.not_taken("it loses state".to_owned());
+        assert_eq!(record.last_replaced(), Some(1));
+        assert_eq!(record.gone_back(String::new()), Some(1));
         // One that was there already comes once more, under its number.
         record.wait(version(3));
         record.taken_over(None);
-        let all = [(1, "replaced"), (2, "refused"), (3, "live")];
+        let all = [(1, "replaced"), (2, "rolled-back"), (3, "live")];
         assert_eq!(outcomes(&record), all);
         for _ in 0..20 {
             record.wait(version(record.next_number()));
             record.not_taken(String::new());
         }
         let kept: Vec<_> = record.versions().map(|v| v.number).collect();
-        assert_eq!(kept, [1, 3, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
+        assert_eq!(kept, [1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23]);
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Hosting {
     /// Waits until a version of a topology has taken over, or has not.
     ///
     /// # Errors
-    /// When there is no such topology in the namespace, or no such version any more.
+    /// When it has not, when there is no such topology in the namespace, or no such version any more.
     pub async fn decided(
         &self,
         namespace: &Namespace,
@@ -177,7 +177,10 @@ impl Hosting {
     ) -> Result<ShownVersion, HostingError> {
         let hosted = self.find(namespace, name)?;
         hosted.decided(number).await;
-        self.version(namespace, name, number)
+        match hosted.refused(number) {
+            Some(why) => Err(HostingError::NotTaken(why)),
+            None => self.version(namespace, name, number),
+        }
     }
 
     /// One version of a topology.
@@ -336,7 +339,10 @@ impl Hosting {
 
 /// That it has taken over is told to the stream's listener, before.
 async fn decide(hosted: &Hosted, number: u64, swapping: Swapping) {
-    let lines = |report: &ShadowReport| report.to_string().lines().map(str::to_owned).collect();
+    let lines = |report: &ShadowReport| {
+        let text = report.to_string();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
     let (refused, tried) = match swapping.decided().await {
         Ok(swapped) => (None, swapped.shadow.as_ref().map(lines)),
         Err(error) => {
@@ -344,7 +350,9 @@ async fn decide(hosted: &Hosted, number: u64, swapping: Swapping) {
                 SwapError::Shadow(_, report) => Some(lines(report)),
                 _ => None,
             };
-            (Some(error.to_string()), report)
+            let why = error.to_string();
+            let told = [vec![why.clone()], report.clone().unwrap_or_default()];
+            (Some((why, told.concat().join("\n"))), report)
         }
     };
     if let Some(tried) = tried {

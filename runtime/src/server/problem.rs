@@ -113,6 +113,7 @@ impl From<HostingError> for Problem {
             | HostingError::Stopping(_)
             | HostingError::NotRunning(_)
             | HostingError::NeverRan(_)
+            | HostingError::NotTaken(_)
             | HostingError::Swapping(_)
             | HostingError::NothingBefore(_)
             | HostingError::IsLive(..)

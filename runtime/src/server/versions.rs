@@ -6,7 +6,6 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -213,15 +212,7 @@ async fn decided(
         Ok(decided) => decided,
         Err(_) => server.hosting.version(&owner.namespace, name, number),
     };
-    let version = version.map_err(Problem::from).and_then(|version| {
-        match version.why.clone().filter(|_| version.outcome == "refused") {
-            None => Ok(Json(version)),
-            Some(why) => {
-                let told = [vec![why], version.shadow].concat();
-                Err(Problem::new(StatusCode::CONFLICT, told.join("\n")))
-            }
-        }
-    });
+    let version = version.map(Json).map_err(Problem::from);
     let what = (owner.namespace.as_str(), Some(name.as_str()));
     server.note(&owner.id, what, action, &version);
     version

@@ -274,6 +274,12 @@ pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
+/// There is a server that could be asked. Whether what is said of it is right shows when it is.
+pub(super) fn is_known(remote: &Remote, environment: &Environment) -> bool {
+    let given = remote.server.is_some() || environment.remote.server.is_some();
+    given || context(remote, environment).map_or(true, |context| context.server.is_some())
+}
+
 /// The context that is asked for, or the one that the file says; an empty one without a file.
 fn context(remote: &Remote, environment: &Environment) -> Result<Context, Failure> {
     let read = environment

@@ -13,7 +13,7 @@ mod usage;
 mod versions;
 mod watch;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use serde_json::json;
 
@@ -53,6 +53,15 @@ pub(super) struct Remote {
 }
 
 impl Remote {
+    /// The deployed topology that someone means: what could be the name of one, is nothing that lies here, and could be
+    /// asked about.
+    pub(super) fn deployed(&self, what: &str, environment: &Environment) -> Option<TopologyName> {
+        match Path::new(what).exists() || !client::is_known(self, environment) {
+            true => None,
+            false => what.parse().ok(),
+        }
+    }
+
     /// How the answer is written.
     pub(super) fn format(&self) -> Format {
         self.format

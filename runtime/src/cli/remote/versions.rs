@@ -193,7 +193,7 @@ fn ended(
         text
     })?;
     Ok(match version.outcome.as_str() {
-        "live" | "replaced" => ExitCode::SUCCESS,
+        "live" => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }

@@ -12,7 +12,6 @@ use std::{
 
 use super::{
     Environment, Failure,
-    diff::deployed,
     loading::{self, Given, GivenPlugin, How, Loaded, State},
     logging,
     output::{self, Format},
@@ -94,7 +93,7 @@ fn batch_time(text: &str) -> Result<BatchTime, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let Some(name) = deployed(&arguments.of) else {
+    let Some(name) = arguments.remote.deployed(&arguments.of, environment) else {
         return logging(environment, |environment| run_here(arguments, environment));
     };
     let given = &arguments.given;
