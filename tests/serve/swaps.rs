@@ -264,6 +264,37 @@ fn a_server_that_dies_in_between_finds_out_which_version_took_over() {
 }
 
 #[test]
+fn many_swaps_and_deaths_lose_nothing() {
+    let mut two = Two::start();
+    let sums = ["std:sum", "std:max", "std:min"];
+    let mut taken = 0;
+    for at in 1..=24_usize {
+        let sum = format!("reduce = \"{}\"", sums[at % 3]);
+        let text = NUMBERS.replace("reduce = \"std:sum\"", &sum);
+        two.served.folder.write("topo.toml", text.as_bytes());
+        let swap = ["swap", "numbers", "-t", "topo.toml"];
+        // Some die on their way.
+        if at % 4 == 0 {
+            let mut asking = two.served.follow(&two.token, &swap);
+            if at % 8 == 0 {
+                asking.wait().unwrap();
+            }
+            two.served.kill();
+            let _ = asking.wait(); // it may have been answered
+            two.served.restart();
+        } else {
+            two.rsrt(&swap).says(0, &[]);
+            taken += 1;
+        }
+        // Each death may find a batch in flight, and three in a row are a reason to stop.
+        two.rsrt(&["start", "numbers"]).says(0, &[]);
+        two.goes_on();
+    }
+    assert_eq!(taken, 18);
+    two.counts();
+}
+
+#[test]
 fn a_version_that_faults_is_rolled_back_by_itself() {
     let mut two = Two::start();
     let faults = "[operator.same]\ninput = \"words\"\nmap = \"panics\"\n\

@@ -38,6 +38,8 @@ pub struct Record {
     pub waiting: Option<VersionRecord>,
     /// What ran before, or was not let to, by rising number; the oldest are left out.
     pub before: Vec<VersionRecord>,
+    /// What was live before what is, by its number; none: nothing was, or it is known no more.
+    pub previous: Option<u64>,
     /// What is live took over lately: its stream may have gone back to the version before by itself.
     pub on_trial: bool,
     /// What it is meant to do.
@@ -65,6 +67,7 @@ impl Record {
             },
             waiting: None,
             before: Vec::new(),
+            previous: None,
             on_trial: false,
             crashes: 0,
         }
@@ -109,6 +112,7 @@ impl Record {
         self.on_trial = from.is_some();
         self.put_aside(next.number);
         let old = std::mem::replace(&mut self.live, next);
+        self.previous = Some(old.number);
         self.set_aside(old, VersionOutcome::Replaced);
     }
 
@@ -131,13 +135,22 @@ impl Record {
         let new = std::mem::replace(&mut self.live, old);
         self.set_aside(new, VersionOutcome::RolledBack(why));
         self.on_trial = false;
+        self.previous = None;
         Some(number)
     }
 
-    /// The version that was live before.
+    /// The version that was live before; after a way back, of those that were the one deployed last.
     pub fn last_replaced(&self) -> Option<u64> {
-        let is_one = |version: &&VersionRecord| version.outcome == VersionOutcome::Replaced;
-        Some(self.before.iter().rfind(is_one)?.number)
+        let was_live = |version: &&VersionRecord| version.outcome == VersionOutcome::Replaced;
+        let mut all = self
+            .before
+            .iter()
+            .filter(was_live)
+            .map(|version| version.number);
+        match self.previous {
+            Some(previous) => all.find(|number| *number == previous),
+            None => all.next_back(),
+        }
     }
 
     /// How a version did beside the one before.
@@ -275,6 +288,25 @@ mod tests {
         }
         let kept: Vec<_> = record.versions().map(|v| v.number).collect();
         assert_eq!(kept, [1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23]);
+    }
+
+    #[test]
+    fn the_way_back_leads_to_what_was_live_before_and_not_to_the_highest_number() {
+        let mut record = record();
+        for number in [2, 3, 1, 4] {
+            record.wait(version(number));
+            record.taken_over(Some(0));
+        }
+        assert_eq!(record.last_replaced(), Some(1));
+        assert_eq!(record.gone_back(String::new()), Some(1));
+        let all = [
+            (1, "live"),
+            (2, "replaced"),
+            (3, "replaced"),
+            (4, "rolled-back"),
+        ];
+        assert_eq!(outcomes(&record), all);
+        assert_eq!(record.last_replaced(), Some(3));
     }
 
     #[test]
