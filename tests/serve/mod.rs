@@ -5,6 +5,7 @@ mod api;
 mod durable;
 mod letters;
 mod logs;
+mod numbers;
 mod quotas;
 mod routes;
 mod secrets;
